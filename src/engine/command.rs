@@ -1,0 +1,231 @@
+//! What an application asks of the engine, and the answers.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tide_base::{Duration, InfoHashes, Instant, Layout, PeerId, WallClock};
+use tide_disk::{Allocation, Backing, FileTable, StoreKey, Trouble, VolumeId};
+
+use crate::id::TorrentKey;
+use crate::stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, TorrentStats, TrackerInfo};
+
+/// Names a command until its reply.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CommandId(pub u64);
+
+/// What an application wants.
+#[derive(Debug)]
+pub enum Command {
+    /// Take a torrent in. Goes to the shard that shall be its home. Answer: [`Answer::Added`].
+    Add(Box<AddTorrent>),
+    /// Something about one torrent. Goes to its home shard.
+    Torrent(TorrentKey, TorrentCommand),
+    /// New limits for the whole session. Goes to shard 0.
+    SetLimits(RateLimits),
+    /// Figures of the whole session, as far as this shard knows them; the asker adds the shards up. Answer: [`Answer::Session`].
+    SessionStats,
+    /// End: announce `stopped`, write resume data, close everything, within the budget; then
+    /// [`Output::Finished`](crate::Output::Finished). Goes to every shard.
+    Shutdown(Duration),
+}
+
+/// What an application wants of one torrent.
+#[derive(Debug)]
+pub enum TorrentCommand {
+    /// Forget it; the answer comes when nothing of it is outstanding.
+    Remove(Content),
+    /// Stop transferring; stay known.
+    Pause,
+    /// Go on, also after trouble.
+    Resume,
+    /// Hash everything that is there.
+    Recheck,
+    /// Move the content below another folder.
+    Move {
+        /// The folder.
+        to: PathBuf,
+        /// Its volume.
+        volume: VolumeId,
+    },
+    /// Announce to all trackers as soon as their minimum intervals allow.
+    Reannounce,
+    /// Add a tracker as a new tier at the end.
+    AddTracker(String),
+    /// Remove a tracker from all tiers.
+    RemoveTracker(String),
+    /// Meet these peers.
+    AddPeers(Vec<SocketAddr>),
+    /// New limits for this torrent.
+    SetLimits(RateLimits),
+    /// New priorities, one a file: 0 is unwanted, 1 … 7 ascending. Missing ones stay.
+    SetPriorities(Vec<u8>),
+    /// Pieces in order, or rarest first.
+    SetSequential(bool),
+    /// Answer: [`Answer::Stats`].
+    Stats,
+    /// Answer: [`Answer::Peers`].
+    Peers,
+    /// Answer: [`Answer::Pieces`].
+    Pieces,
+    /// Answer: [`Answer::Files`].
+    Files,
+    /// Answer: [`Answer::Trackers`].
+    Trackers,
+}
+
+/// What becomes of a removed torrent's content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// It stays, and so does nothing else: resume data go.
+    Keep,
+    /// It is deleted.
+    Delete,
+}
+
+/// Bytes a second, `None` without limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RateLimits {
+    /// What may come in.
+    pub down: Option<u64>,
+    /// What may go out.
+    pub up: Option<u64>,
+}
+
+/// A torrent to be taken in.
+#[derive(Clone, Debug)]
+pub struct AddTorrent {
+    /// Which torrent.
+    pub info_hashes: InfoHashes,
+    /// For people.
+    pub name: String,
+    /// The files.
+    pub files: Arc<FileTable>,
+    /// The pieces, in blocks of the session's block length.
+    pub layout: Layout,
+    /// SHA-1 of each piece, 20 bytes each, in order.
+    pub piece_hashes: Arc<[u8]>,
+    /// Whether peers may be learnt from trackers only (BEP 27).
+    pub private: bool,
+    /// Tracker URLs in tiers (BEP 12).
+    pub trackers: Vec<Vec<String>>,
+    /// The storage's name, unique in the session.
+    pub store: StoreKey,
+    /// The device of `root`.
+    pub volume: VolumeId,
+    /// The folder of the content.
+    pub root: PathBuf,
+    /// The resume file; `None` for none.
+    pub resume: Option<PathBuf>,
+    /// The file for what falls on unwanted files; `None` keeps it in memory.
+    pub aside: Option<PathBuf>,
+    /// Which medium.
+    pub backing: Backing,
+    /// How space comes to be.
+    pub allocation: Allocation,
+    /// One a file: 0 is unwanted, 1 … 7 ascending. Missing ones are 4.
+    pub priorities: Vec<u8>,
+    /// Pieces in order, or rarest first.
+    pub sequential: bool,
+    /// Whether to wait for [`TorrentCommand::Resume`] after checking.
+    pub paused: bool,
+    /// How far to believe what is there.
+    pub check: Check,
+    /// Peers to meet at once.
+    pub peers: Vec<SocketAddr>,
+    /// Limits of this torrent.
+    pub limits: RateLimits,
+}
+
+/// How far to believe what is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Check {
+    /// Trust resume data as far as they go; hash the rest of what is there.
+    #[default]
+    Resume,
+    /// Hash everything, whatever resume data say.
+    Full,
+    /// Take everything of the right size for right (to seed at once).
+    Skip,
+}
+
+/// The answer to a command.
+pub type Reply = Result<Answer, CommandError>;
+
+/// What came of a command that did not fail.
+#[derive(Debug)]
+pub enum Answer {
+    /// The torrent is known.
+    Added(TorrentKey),
+    /// It is so.
+    Ok,
+    /// The torrent's figures.
+    Stats(Box<TorrentStats>),
+    /// The connected peers.
+    Peers(Vec<PeerInfo>),
+    /// The pieces.
+    Pieces(PieceInfo),
+    /// The files.
+    Files(Vec<FileInfo>),
+    /// The trackers.
+    Trackers(Vec<TrackerInfo>),
+    /// This shard's part of the session's figures.
+    Session(SessionStats),
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CommandError {
+    /// No such torrent, or not any more.
+    Gone,
+    /// The torrent is known already.
+    Duplicate(TorrentKey),
+    /// The value given breaks a rule; which one.
+    Invalid(&'static str),
+    /// A bound of the session is reached; which one.
+    Full(&'static str),
+    /// The disk said no.
+    Trouble(Trouble),
+    /// The session is ending.
+    Ending,
+}
+
+impl core::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            CommandError::Gone => f.write_str("no such torrent"),
+            CommandError::Duplicate(_) => f.write_str("the torrent has been added already"),
+            CommandError::Invalid(rule) => write!(f, "not valid: {rule}"),
+            CommandError::Full(bound) => write!(f, "limit reached: {bound}"),
+            CommandError::Trouble(trouble) => trouble.fmt(f),
+            CommandError::Ending => f.write_str("the session is ending"),
+        }
+    }
+}
+
+/// How an engine is set up; a value, so that a simulation can draw one from a seed.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How many shards there are.
+    pub shards: u16,
+    /// Seed of all randomness, the same for every shard.
+    pub seed: u64,
+    /// By which we call ourselves.
+    pub peer_id: PeerId,
+    /// For trackers, to know us again when our address changes (BEP 7).
+    pub tracker_key: u32,
+    /// What we call ourselves in extension handshakes and HTTP requests.
+    pub client: String,
+    /// The session's limits on rates.
+    pub rates: RateLimits,
+    /// Every other bound.
+    pub limits: crate::limits::Limits,
+    /// When the time line began, for dates in files.
+    pub epoch: WallClock,
+    /// The port to tell trackers if it is not the one listened on.
+    pub announce_port: Option<u16>,
+    /// Whether trackers are asked at all.
+    pub trackers: bool,
+    /// The first moment.
+    pub now: Instant,
+}

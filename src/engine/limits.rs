@@ -1,0 +1,112 @@
+//! Every bound of the engine, with its reason. A value, so that tests and simulations can run tiny ones.
+
+use tide_base::Duration;
+
+/// The engine's bounds.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes in a block. BEP 3 leaves it open; 16 KiB is what everybody asks for and the most that everybody serves.
+    pub block_len: u32,
+    /// Bytes of memory for blocks under way, in the whole session. Measured: the fastest transfers hold less than
+    /// 16 MiB; the rest is room for many slow ones.
+    pub memory: u64,
+    /// Bytes of memory in one chunk, a multiple of the block length. 256 KiB makes four chunks of a common piece and
+    /// a vectored write of few parts.
+    pub chunk_len: u32,
+    /// Bytes read or lent for uploads and not yet sent, in the whole session. Small write queues are faster than
+    /// large ones; this is room for some hundred unchoked peers.
+    pub upload_memory: u64,
+    /// Bytes read or lent for one peer and not yet sent: two vectored writes of eight blocks.
+    pub upload_ahead: u32,
+    /// Bytes of one read for an upload: what the disk thread does in one go, and the most that one handle pins.
+    pub read_len: u32,
+    /// Connections to peers in the whole session.
+    pub peers: u32,
+    /// Connections to peers of one torrent.
+    pub peers_per_torrent: u32,
+    /// Connections being made or shaking hands, in the whole session: home routers choke on more.
+    pub half_open: u32,
+    /// Connections to one address. Several are normal behind a NAT; a flood is not.
+    pub peers_per_ip: u32,
+    /// New connections a second in the whole session.
+    pub dials_per_second: u32,
+    /// How long a connection may take to stand.
+    pub connect_timeout: Duration,
+    /// How long a handshake may take, from accepting or from standing.
+    pub handshake_timeout: Duration,
+    /// Pieces one crew may have under lease at a time: enough for many slow peers on pieces of their own.
+    pub leases: u32,
+    /// How many peers may be asked for one block in the endgame: more costs the swarm and gains nothing.
+    pub endgame_copies: u8,
+    /// Disk jobs under way, a shard and volume: the capacity of the way to the disk thread.
+    pub disk_jobs: u32,
+    /// Hash jobs under way, a shard: the capacity of the way to the hash pool.
+    pub hash_jobs: u32,
+    /// Bytes read at once from one peer in a turn, so that one fast peer does not starve the others.
+    pub read_per_turn: u32,
+    /// Upload slots in the whole session, at the most.
+    pub upload_slots: u32,
+    /// HTTP announces under way in the whole session. Small trackers suffer from more, and a name that hangs holds one.
+    pub announces: u32,
+    /// Torrents in the session.
+    pub torrents: u32,
+    /// Content that may be lost by a kill: a checkpoint follows this soon after the first piece it would claim.
+    pub checkpoint_after: Duration,
+    /// Between rounds of choking (BEP 3: ten seconds dampen flapping).
+    pub choke_round: Duration,
+    /// How long a peer's turnover is measured before the worst is replaced by a fresh address.
+    pub turnover: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            block_len: 16 * 1024,
+            memory: 64 << 20,
+            chunk_len: 256 * 1024,
+            upload_memory: 16 << 20,
+            upload_ahead: 512 * 1024,
+            read_len: 128 * 1024,
+            peers: 500,
+            peers_per_torrent: 100,
+            half_open: 64,
+            peers_per_ip: 8,
+            dials_per_second: 30,
+            connect_timeout: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
+            leases: 256,
+            endgame_copies: 3,
+            disk_jobs: 256,
+            hash_jobs: 64,
+            read_per_turn: 1 << 20,
+            upload_slots: 200,
+            announces: 50,
+            torrents: 1_000_000,
+            checkpoint_after: Duration::from_secs(3),
+            choke_round: Duration::from_secs(10),
+            turnover: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether the bounds fit together; the rule that is broken if they do not.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let rules = [
+            (self.block_len > 0 && self.block_len.is_multiple_of(64), "block_len is a multiple of 64"),
+            (self.chunk_len.is_multiple_of(self.block_len), "chunk_len is a multiple of block_len"),
+            (self.chunk_len > 0, "chunk_len is not zero"),
+            (self.memory >= 2 * u64::from(self.chunk_len), "memory holds two chunks at least"),
+            (self.read_len >= self.block_len, "read_len holds a block"),
+            (self.upload_ahead >= self.block_len, "upload_ahead holds a block"),
+            (self.upload_memory >= u64::from(self.read_len), "upload_memory holds a read"),
+            (
+                self.leases > 0 && self.disk_jobs > 1 && self.hash_jobs > 0,
+                "there is room for a piece and its jobs",
+            ),
+            (self.endgame_copies > 0, "a block may be asked for once"),
+            (self.dials_per_second > 0 && self.half_open > 0, "dialling is possible"),
+        ];
+        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(*rule))
+    }
+}
