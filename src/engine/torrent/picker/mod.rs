@@ -39,8 +39,9 @@ pub struct PickerLimits {
     /// While fewer pieces than this are there, pick at random rather than the rarest: a newcomer needs something to
     /// trade soon, and the rarest pieces come from the fewest peers. 4 is what the field uses.
     pub random_first: u32,
-    /// How many pieces, the rarest first, are tried against an asker's bits before its words are scanned instead. An
-    /// asker with a 32nd of the pieces is then served in strict order more often than not.
+    /// How many pieces, the rarest first, are tried against an asker's bits before its words are scanned instead; 0
+    /// tries none. An asker with a 32nd of the pieces is then served in strict order more often than not; one with
+    /// fewer is not tried.
     pub probes: u32,
     /// How many pieces a scan compares before it takes the rarest of them. Of 16 drawn at random the best is among
     /// the rarest eighth nine times in ten.

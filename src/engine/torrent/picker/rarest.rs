@@ -196,6 +196,12 @@ impl Picker for Rarest {
                 Has::These(bits) if class.pieces.count() as usize <= class.pieces.words().len() => {
                     class.probe(bits, u32::MAX, prng, steps)
                 }
+                // Trying the rarest would be in vain more often than not.
+                Has::These(bits)
+                    if u64::from(bits.count()) * u64::from(limits.probes) < pieces.len() as u64 =>
+                {
+                    class.sample(has, limits.sample, rank, prng, steps)
+                }
                 Has::These(bits) => class
                     .probe(bits, limits.probes, prng, steps)
                     .or_else(|| class.sample(has, limits.sample, rank, prng, steps)),

@@ -384,6 +384,11 @@ fn a_pick_costs_the_same_in_a_large_swarm_of_newcomers() {
 }
 
 #[test]
+fn a_pick_costs_the_same_in_a_large_swarm_of_newcomers_that_get_nowhere() {
+    assert_same_cost(World { pieces: 100_000, peers: 1000, most: 6, pace: 1 });
+}
+
+#[test]
 fn a_seeds_pick_costs_the_same_at_every_size() {
     for pieces in [1_000, 100_000] {
         let mut prng = Prng::new(8);
