@@ -88,7 +88,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Refused(refusal) if refusal.reason.is_empty() => f.write_str("the tracker refused without a reason"),
+            Error::Refused(refusal) if refusal.reason.is_empty() => {
+                f.write_str("the tracker refused without a reason")
+            }
             Error::Refused(refusal) => write!(f, "the tracker refused: {}", refusal.reason),
             Error::Status(status) => write!(f, "the tracker answered with HTTP status {status}"),
             Error::Http(rule) => write!(f, "the tracker's HTTP is broken: {rule}"),

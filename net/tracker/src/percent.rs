@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn the_field_writes_an_info_hash_like_this() {
         let mut text = String::new();
-        encode(b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a", &mut text);
+        encode(
+            b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a",
+            &mut text,
+        );
         assert_eq!(text, "%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A");
     }
 

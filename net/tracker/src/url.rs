@@ -176,17 +176,8 @@ impl TrackerUrl {
     /// A torrent is a stranger's list of URLs. Before one whose host turns out to be this machine or network is asked,
     /// this must hold, lest a torrent make us talk to a router's or a printer's web interface.
     pub fn fit_for_local(&self) -> bool {
-        const OWN: [&str; 9] = [
-            "info_hash",
-            "peer_id",
-            "port",
-            "uploaded",
-            "downloaded",
-            "left",
-            "corrupt",
-            "event",
-            "key",
-        ];
+        const OWN: [&str; 9] =
+            ["info_hash", "peer_id", "port", "uploaded", "downloaded", "left", "corrupt", "event", "key"];
         let (path, query) = self.path_and_query();
         let brings_own = query
             .trim_start_matches('?')
@@ -314,7 +305,9 @@ fn normal_target(scheme: Scheme, text: &str) -> Box<str> {
         target.push('/');
     }
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {
+        if byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+        {
             target.push(char::from(byte));
         } else {
             percent::escape(byte, &mut target);
@@ -346,7 +339,11 @@ mod tests {
         ];
         for (text, host, port, target) in cases {
             let url = url(text);
-            assert_eq!((url.host().to_string().as_str(), url.port(), url.target()), (host, port, target), "{text}");
+            assert_eq!(
+                (url.host().to_string().as_str(), url.port(), url.target()),
+                (host, port, target),
+                "{text}"
+            );
         }
     }
 
@@ -422,7 +419,9 @@ mod tests {
         for text in ["http://a/announce", "http://a/announce.php?passkey=1", "udp://a:1", "udp://a:1/x"] {
             assert!(url(text).fit_for_local(), "{text}");
         }
-        for text in ["http://a/", "http://a/admin/announce", "http://a/announce?x=1&port=2", "udp://a:1/?event=x"] {
+        for text in
+            ["http://a/", "http://a/admin/announce", "http://a/announce?x=1&port=2", "udp://a:1/?event=x"]
+        {
             assert!(!url(text).fit_for_local(), "{text}");
         }
     }
