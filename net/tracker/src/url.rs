@@ -301,7 +301,8 @@ fn parse_name(text: &str) -> Result<Host, UrlError> {
 /// as they are, for trackers compare them byte by byte.
 fn normal_target(scheme: Scheme, text: &str) -> Box<str> {
     let mut target = String::with_capacity(text.len() + 1);
-    if !text.starts_with('/') && !(scheme == Scheme::Udp && text.is_empty()) {
+    let bare = scheme == Scheme::Udp && text.is_empty();
+    if !bare && !text.starts_with('/') {
         target.push('/');
     }
     for byte in text.bytes() {

@@ -65,6 +65,8 @@ pub struct Exchange {
     input: Vec<u8>,
     /// How much of `input` is known not to end the headers.
     scanned: usize,
+    /// Bytes of the informational heads (status 1xx) in front of the real one.
+    informational: usize,
     body: Vec<u8>,
     reusable: bool,
 }
@@ -74,7 +76,12 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Error::Http`] if no request can be made of it.
-    pub fn announce(now: Instant, url: &TrackerUrl, ask: &Announce, terms: &Terms) -> Result<Exchange, Error> {
+    pub fn announce(
+        now: Instant,
+        url: &TrackerUrl,
+        ask: &Announce,
+        terms: &Terms,
+    ) -> Result<Exchange, Error> {
         let deadline = now + terms.limits.total;
         Exchange::begin(url.clone(), Asked::Announce, query::announce(ask), terms.clone(), deadline)
     }
@@ -84,7 +91,12 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Error::NoScrape`] if the URL does not tell where to scrape.
-    pub fn scrape(now: Instant, url: &TrackerUrl, hashes: &[InfoHash], terms: &Terms) -> Result<Exchange, Error> {
+    pub fn scrape(
+        now: Instant,
+        url: &TrackerUrl,
+        hashes: &[InfoHash],
+        terms: &Terms,
+    ) -> Result<Exchange, Error> {
         let url = url.scrape().ok_or(Error::NoScrape)?;
         let deadline = now + terms.limits.total;
         Exchange::begin(url, Asked::Scrape(hashes.to_vec()), query::scrape(hashes), terms.clone(), deadline)
@@ -119,6 +131,7 @@ impl Exchange {
             state: State::Head(call),
             input: Vec::new(),
             scanned: 0,
+            informational: 0,
             body: Vec::new(),
             reusable: false,
         })
@@ -171,7 +184,7 @@ impl Exchange {
     fn read_head(&mut self, mut call: Call<RecvResponse>) -> Result<Progress, Error> {
         loop {
             let end = head_end(&self.input, self.scanned);
-            if end.unwrap_or(self.input.len()) > self.terms.limits.header {
+            if self.informational + end.unwrap_or(self.input.len()) > self.terms.limits.header {
                 return Err(Error::TooLarge("the headers"));
             }
             self.scanned = end.unwrap_or(self.input.len());
@@ -188,12 +201,16 @@ impl Exchange {
                 // One that is only informational. All of them together count as headers.
                 self.input.drain(..used);
                 self.scanned = 0;
-                self.terms.limits.header = self.terms.limits.header.saturating_sub(used);
+                self.informational += used;
             }
         }
     }
 
-    fn read_response(&mut self, call: Call<RecvResponse>, response: &Response<()>) -> Result<Progress, Error> {
+    fn read_response(
+        &mut self,
+        call: Call<RecvResponse>,
+        response: &Response<()>,
+    ) -> Result<Progress, Error> {
         let status = response.status().as_u16();
         if matches!(status, 301 | 302 | 303 | 307 | 308) {
             return self.redirected(response.headers());
@@ -224,7 +241,8 @@ impl Exchange {
         let location = headers.get_all(header::LOCATION).into_iter().next_back();
         let location = location.and_then(|value| core::str::from_utf8(value.as_bytes()).ok());
         let location = location.ok_or(Error::BadRedirect("no location is named"))?;
-        let url = self.url.join(location).map_err(|_| Error::BadRedirect("the location is no tracker's URL"))?;
+        let url =
+            self.url.join(location).map_err(|_| Error::BadRedirect("the location is no tracker's URL"))?;
         match (self.url.scheme(), url.scheme()) {
             (_, Scheme::Udp) => Err(Error::BadRedirect("the location is not HTTP")),
             (Scheme::Https, Scheme::Http) => Err(Error::BadRedirect("from HTTPS to HTTP")),
@@ -303,16 +321,23 @@ fn http_error(error: ProtoError) -> Error {
 }
 
 /// The bytes of the request, and the state in which its reply is awaited.
-fn write_request(url: &TrackerUrl, query: &str, terms: &Terms) -> Result<(Vec<u8>, Call<RecvResponse>), Error> {
+fn write_request(
+    url: &TrackerUrl,
+    query: &str,
+    terms: &Terms,
+) -> Result<(Vec<u8>, Call<RecvResponse>), Error> {
     // A redirect usually carries the query along; where it names only the place, the query is put behind it.
     let target = url.target();
-    let target = if target.contains("info_hash=") { String::from(target) } else { query::append(target, query) };
-    let port = if url.port() == url.scheme().default_port() { String::new() } else { format!(":{}", url.port()) };
+    let target =
+        if target.contains("info_hash=") { String::from(target) } else { query::append(target, query) };
+    let port =
+        if url.port() == url.scheme().default_port() { String::new() } else { format!(":{}", url.port()) };
     let authority = match url.host() {
         Host::Name(name) => format!("{name}{port}"),
         host @ Host::Ip(_) => format!("{host}{port}"),
     };
-    let bad = |error: &dyn core::fmt::Display| Error::Http(crate::text::sanitise(error.to_string().as_bytes()));
+    let bad =
+        |error: &dyn core::fmt::Display| Error::Http(crate::text::sanitise(error.to_string().as_bytes()));
     let mut request = Request::get(format!("{}://{authority}{target}", url.scheme().word()))
         .header(header::USER_AGENT, &*terms.agent)
         .header(header::ACCEPT_ENCODING, "gzip")

@@ -72,9 +72,14 @@ mod tests {
     #[test]
     fn members_are_read_whatever_their_header_holds() {
         let plain = b"d8:intervali1800e5:peers0:e";
-        for (flags, extra) in
-            [(0, &b""[..]), (4, b"\x03\0abc"), (8, b"name\0"), (16, b"comment\0"), (2, b"xx"), (31, b"\x01\0an\0c\0xx")]
-        {
+        for (flags, extra) in [
+            (0, &b""[..]),
+            (4, b"\x03\0abc"),
+            (8, b"name\0"),
+            (16, b"comment\0"),
+            (2, b"xx"),
+            (31, b"\x01\0an\0c\0xx"),
+        ] {
             assert_eq!(inflate(&gzip(plain, flags, extra), 100), Ok(plain.to_vec()), "{flags}");
         }
         assert_eq!(inflate(&gzip(b"", 0, b""), 100), Ok(vec![]));
@@ -82,14 +87,17 @@ mod tests {
 
     #[test]
     fn what_is_broken_at_any_byte_is_refused() {
-        let whole = gzip(b"some plain text, some plain text", 0, b"");
+        let plain = b"some plain text, some plain text";
+        let whole = gzip(plain, 0, b"");
         for len in 0..whole.len() {
             assert!(inflate(&whole[..len], 100).is_err(), "{len}");
         }
         for at in (0..4).chain(10..whole.len()) {
             let mut bent = whole.clone();
             bent[at] ^= 0x80;
-            assert!(inflate(&bent, 100).is_err(), "{at}");
+            // The last bits of the last deflated byte mean nothing.
+            let read = inflate(&bent, 100);
+            assert!(read.is_err() || (at == whole.len() - 9 && read == Ok(plain.to_vec())), "{at}");
         }
     }
 

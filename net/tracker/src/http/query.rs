@@ -95,7 +95,9 @@ mod tests {
 
     fn ask() -> Announce {
         Announce {
-            info_hash: InfoHash(*b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a"),
+            info_hash: InfoHash(
+                *b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a",
+            ),
             peer_id: PeerId(*b"-TI0100-abcdefgh&= /"),
             port: 6881,
             uploaded: 1,
@@ -139,9 +141,14 @@ mod tests {
 
     #[test]
     fn base64_of_every_remainder() {
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("\u{ff}\u{fe}", "w7/Dvg==")]
-        {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+            ("\u{ff}\u{fe}", "w7/Dvg=="),
+        ] {
             let mut out = String::new();
             base64(plain.as_bytes(), &mut out);
             assert_eq!(out, coded);

@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn odd_values_are_as_if_they_were_not_there() {
-        let reply = reply(b"d8:completei-1e10:incompletei99999999999e8:interval3:foo5:peers7:\x01\x02\x03\x04\0\x05xe");
+        let reply = reply(
+            b"d8:completei-1e10:incompletei99999999999e8:interval3:foo5:peers7:\x01\x02\x03\x04\0\x05xe",
+        );
         assert_eq!((reply.interval, reply.seeds, reply.leechers), (None, None, Some(u32::MAX)));
         assert_eq!(shown(&reply.peers), ["1.2.3.4:5"]);
     }

@@ -39,7 +39,7 @@ impl Action {
 /// Takes big-endian fields off the front of a packet.
 pub(crate) struct Reader<'b>(pub(crate) &'b [u8]);
 
-impl<'b> Reader<'b> {
+impl Reader<'_> {
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -56,12 +56,6 @@ impl<'b> Reader<'b> {
 
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
-    }
-
-    pub(crate) fn slice(&mut self, len: usize) -> Option<&'b [u8]> {
-        let (head, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(head)
     }
 }
 
