@@ -4,7 +4,7 @@
 //! entropy: the engine owns the streams and datagrams, hands in the time, and splits a seeded generator off.
 //!
 //! * [`TrackerUrl`], [`Announce`], [`Reply`], [`Error`]: what is asked, of whom, and what comes back.
-//! * [`http`]: one request over one byte stream (BEP 3, 7, 23, 24, 31, 48).
+//! * `http` (the feature of that name, on by default): one request over one byte stream (BEP 3, 7, 23, 24, 31, 48).
 //! * [`udp`]: everything asked of one tracker address over datagrams (BEP 15, 41).
 //! * [`schedule`]: when a torrent asks which of its trackers (BEP 12, 27).
 //! * [`server`]: a tracker in memory.

@@ -13,6 +13,7 @@ pub(crate) fn escape(byte: u8, out: &mut String) {
 }
 
 /// Appends `bytes` with everything but the unreserved characters escaped, so that no reader can misunderstand it.
+#[cfg(any(feature = "http", test))]
 pub(crate) fn encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

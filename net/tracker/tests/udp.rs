@@ -116,6 +116,23 @@ fn a_connect_is_sent_again_after_15_and_30_seconds_and_given_up_at_105() {
 }
 
 #[test]
+fn a_dead_tracker_costs_its_time_once_and_a_slow_one_is_given_its_time() {
+    let limits = UdpLimits { window: 1, ..UdpLimits::default() };
+    let ended = |hears: bool| {
+        let mut client = client(limits);
+        for id in 0..3 {
+            client.submit(secs(0), RequestId(id), announce("")).expect("room");
+        }
+        if hears {
+            connect(&mut client, secs(0), 1);
+        }
+        client.expire(secs(105));
+        std::iter::from_fn(|| client.poll_done()).count()
+    };
+    assert_eq!((ended(false), ended(true)), (3, 1));
+}
+
+#[test]
 fn an_announce_is_sent_again_and_with_a_new_connection_once_its_id_has_expired() {
     let limits = UdpLimits { retries: 4, ..UdpLimits::default() };
     let mut client = client(limits);
@@ -213,6 +230,20 @@ fn an_error_packet_is_the_trackers_refusal() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_announce_reply_without_a_body_is_a_refusal_without_a_reason() {
+    let mut client = client(UdpLimits::default());
+    client.submit(secs(0), RequestId(0), announce("")).expect("room");
+    connect(&mut client, secs(0), 1);
+    let packet = sent(&mut client, secs(0)).expect("the announce");
+    client.receive(secs(0), at(TRACKER), &reply(&packet, 1, b""));
+    let (_, result) = client.poll_done().expect("it has ended");
+    assert_eq!(
+        result.map_err(|error| error.to_string()),
+        Err("the tracker refused without a reason".to_string())
+    );
 }
 
 #[test]

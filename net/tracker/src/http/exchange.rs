@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 use tide_base::{InfoHash, Instant};
 use ureq_proto::client::state::{RecvBody, RecvResponse};
@@ -69,6 +70,18 @@ pub struct Exchange {
     informational: usize,
     body: Vec<u8>,
     reusable: bool,
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Head(_) => "awaits headers",
+            State::Body { .. } => "awaits the body",
+            State::Over => "over",
+        };
+        // The target holds passkeys.
+        write!(f, "Exchange({}, {:?}, {state})", self.url.host(), self.asked)
+    }
 }
 
 impl Exchange {
@@ -336,8 +349,7 @@ fn write_request(
         Host::Name(name) => format!("{name}{port}"),
         host @ Host::Ip(_) => format!("{host}{port}"),
     };
-    let bad =
-        |error: &dyn core::fmt::Display| Error::Http(crate::text::sanitise(error.to_string().as_bytes()));
+    let bad = |error: &dyn fmt::Display| Error::Http(crate::text::sanitise(error.to_string().as_bytes()));
     let mut request = Request::get(format!("{}://{authority}{target}", url.scheme().word()))
         .header(header::USER_AGENT, &*terms.agent)
         .header(header::ACCEPT_ENCODING, "gzip")

@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn a_bomb_is_cut_off_at_the_limit() {
-        let bomb = gzip(&vec![0; 10 << 20], 0, b"");
-        assert!(bomb.len() < 20 << 10);
+        let bomb = gzip(&vec![0; 4 << 20], 0, b"");
+        assert!(bomb.len() < 8 << 10);
         assert_eq!(inflate(&bomb, 1 << 20), Err(Error::TooLarge("the body, when inflated")));
         assert_eq!(inflate(&gzip(&[7; 100], 0, b""), 100), Ok(vec![7; 100]));
         assert_eq!(inflate(&gzip(&[7; 101], 0, b""), 100), Err(Error::TooLarge("the body, when inflated")));

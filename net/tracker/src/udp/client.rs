@@ -49,6 +49,8 @@ struct Active {
     sent: bool,
     resend_at: Instant,
     give_up_at: Instant,
+    /// Whether the tracker has given a connection id since this request was taken up, or just before.
+    heard: bool,
     /// Whether the tracker has already once refused the connection id under it.
     reconnected: bool,
 }
@@ -178,11 +180,19 @@ impl UdpClient {
         give_up.unwrap_or(Instant::NEVER).min(resend.unwrap_or(Instant::NEVER))
     }
 
-    /// Ends the requests that were under way for too long, with [`Error::TimedOut`].
+    /// Ends the requests that were under way for too long, with [`Error::TimedOut`]. If the tracker was not heard at
+    /// all in that time, those that wait behind end with them: else a dead tracker would use up its time once for each
+    /// windowful.
     pub fn expire(&mut self, now: Instant) {
         let late = |active: &mut Active| active.give_up_at <= now;
+        let mut is_dead = false;
         for active in self.active.extract_if(.., late) {
+            is_dead |= !active.heard;
             self.done.push_back((active.id, Err(Error::TimedOut)));
+        }
+        if is_dead {
+            let waiting = self.waiting.drain(..).map(|(id, _)| (id, Err(Error::TimedOut)));
+            self.done.extend(waiting);
         }
         self.admit(now);
         if self.active.is_empty() && matches!(self.connection, Connection::Asked { .. }) {
@@ -203,6 +213,7 @@ impl UdpClient {
                 sent: false,
                 resend_at: now,
                 give_up_at: now + self.limits.patience(),
+                heard: matches!(self.connection, Connection::Open { .. }),
                 reconnected: false,
             });
         }
@@ -263,6 +274,7 @@ impl UdpClient {
                 self.connection = Connection::Open { id, until: now + self.limits.connection_life };
                 for active in &mut self.active {
                     active.tries = 0;
+                    active.heard = true;
                     active.resend_at = now;
                 }
             }

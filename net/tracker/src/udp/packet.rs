@@ -108,6 +108,10 @@ pub(super) fn scrape(connection: u64, transaction: u32, hashes: &[InfoHash], out
 
 /// What follows action and transaction id in an announce reply.
 pub(super) fn read_announce(body: &[u8], family: Family) -> Result<Answer, Error> {
+    if body.is_empty() {
+        // What opentracker answers for an info-hash that is not on its list.
+        return Err(Error::Refused(read_error(body)));
+    }
     let mut reader = Reader(body);
     let mut next = || reader.u32().ok_or(Error::Malformed("an announce reply has at least 20 bytes"));
     let (interval, leechers, seeds) = (next()?, next()?, next()?);
