@@ -209,6 +209,12 @@ fn a_status_is_reported_unless_the_body_gives_a_reason() {
 }
 
 #[test]
+fn lines_may_end_without_a_carriage_return() {
+    let bytes = [format!("HTTP/1.1 200 OK\nContent-Length: {}\n\n", BODY.len()).as_bytes(), BODY].concat();
+    assert_eq!(done(&mut exchange(), &bytes, false).peers, [at("1.2.3.4:6881")]);
+}
+
+#[test]
 fn informational_responses_are_passed_over() {
     let bytes = [b"HTTP/1.1 100 Continue\r\n\r\n", &with_length("HTTP/1.1 200 OK", BODY)[..]].concat();
     assert_eq!(done(&mut exchange(), &bytes, false).peers, [at("1.2.3.4:6881")]);
