@@ -90,7 +90,7 @@ pub(crate) fn read(info: Value<'_, '_>, root: &str, limits: &Limits) -> Result<(
         return Err(Error::NoFiles);
     }
     unique::rename_collisions(&mut files, limits)?;
-    links::resolve(&mut files, root, limits);
+    links::resolve(&mut files, limits);
     Ok((files, true))
 }
 

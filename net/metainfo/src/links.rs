@@ -4,13 +4,11 @@
 use crate::files::{File, FileKind};
 use crate::limits::Limits;
 use crate::path::SafePath;
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
-use alloc::string::String;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Replaces the target of every link by the end it leads to, or the link by a dead one.
-pub(crate) fn resolve(files: &mut [File], root: &str, limits: &Limits) {
+pub(crate) fn resolve(files: &mut [File], limits: &Limits) {
     let mut links = Vec::new();
     for (at, file) in files.iter_mut().enumerate() {
         if matches!(file.kind, FileKind::Link(_)) {
@@ -24,65 +22,85 @@ pub(crate) fn resolve(files: &mut [File], root: &str, limits: &Limits) {
     if links.is_empty() {
         return;
     }
-    let map = Map::new(files);
-    let ends: Vec<_> = links.iter().map(|&at| map.end(files[at].path.as_str(), root, limits)).collect();
-    drop(map);
+    let tree = Tree::new(files);
+    let ends: Vec<_> = links.iter().map(|&at| tree.end(&files[at].path, limits)).collect();
+    drop(tree);
     for (at, end) in links.into_iter().zip(ends) {
         files[at].kind = end.map_or(FileKind::DeadLink, FileKind::Link);
     }
 }
 
-struct Map<'f> {
-    /// Files and directories that are or will be on disk.
-    ends: BTreeSet<&'f str>,
-    /// Links and what they are said to lead to.
-    links: BTreeMap<&'f str, &'f str>,
+/// What stands in the torrent's folders.
+struct Tree<'f> {
+    /// From a folder's number and a name in it to what has that name. The number 0 is the download folder.
+    nodes: BTreeMap<(u32, &'f str), Node<'f>>,
 }
 
-impl<'f> Map<'f> {
-    fn new(files: &'f [File]) -> Map<'f> {
-        let mut map = Map { ends: BTreeSet::new(), links: BTreeMap::new() };
+#[derive(Clone, Copy, Default)]
+struct Node<'f> {
+    /// Its number, as a folder.
+    number: u32,
+    /// Whether it is a file, or a folder that has one within.
+    end: bool,
+    /// What it is said to lead to, as a link.
+    target: Option<&'f SafePath>,
+}
+
+impl<'f> Tree<'f> {
+    fn new(files: &'f [File]) -> Tree<'f> {
+        let mut tree = Tree { nodes: BTreeMap::new() };
         for file in files {
             match &file.kind {
-                FileKind::Link(target) => {
-                    map.links.insert(file.path.as_str(), target.as_str());
-                }
+                FileKind::Regular => tree.add(&file.path, None),
+                FileKind::Link(target) => tree.add(&file.path, Some(target)),
                 FileKind::Padding | FileKind::DeadLink => {}
-                FileKind::Regular => {
-                    let mut path = file.path.as_str();
-                    while map.ends.insert(path)
-                        && let Some((parent, _)) = path.rsplit_once('/')
-                    {
-                        path = parent;
-                    }
-                }
             }
         }
-        map
+        tree
+    }
+
+    fn add(&mut self, path: &'f SafePath, target: Option<&'f SafePath>) {
+        let mut key = None;
+        let mut folder = 0;
+        for name in path.components() {
+            let number = self.nodes.len() as u32 + 1;
+            let node = self.nodes.entry((folder, name)).or_insert(Node { number, ..Node::default() });
+            node.end |= target.is_none();
+            key = Some((folder, name));
+            folder = node.number;
+        }
+        if let Some(node) = key.and_then(|key| self.nodes.get_mut(&key)) {
+            node.target = target;
+        }
     }
 
     /// Where the link at `start` leads in the end. The torrent's own folder is no end: a link to it would let every
     /// walk over the folder go round in a circle.
-    fn end(&self, start: &str, root: &str, limits: &Limits) -> Option<SafePath> {
-        let mut path = String::from(start);
+    fn end(&self, start: &SafePath, limits: &Limits) -> Option<SafePath> {
+        let mut path: Vec<&str> = start.components().collect();
         for _ in 0..=limits.link_hops {
-            let Some((link, target)) = self.first_link(&path) else {
-                let inside = path != root && self.ends.contains(path.as_str());
-                return inside.then(|| SafePath::new(&path)).flatten();
+            let (depth, node) = self.walk(&path)?;
+            let Some(target) = node.target else {
+                return (node.end && path.len() > 1).then(|| SafePath::new(&path.join("/"))).flatten();
             };
-            path = format!("{target}{}", &path[link.len()..]);
-            if path.split('/').count() > limits.path_depth as usize + 1 {
+            let rest = path.split_off(depth);
+            path = target.components().chain(rest).collect();
+            if path.len() > limits.path_depth as usize + 1 {
                 return None;
             }
         }
         None
     }
 
-    /// The outermost link that `path` leads through.
-    fn first_link(&self, path: &str) -> Option<(&'f str, &'f str)> {
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        ends.filter_map(|end| self.links.get_key_value(&path[..end]))
-            .next()
-            .map(|(link, target)| (*link, *target))
+    /// The first link on `path`, or else its end; with the number of components up to there.
+    fn walk(&self, path: &[&str]) -> Option<(usize, Node<'f>)> {
+        let mut last = Node::default();
+        for (at, &name) in path.iter().enumerate() {
+            last = *self.nodes.get(&(last.number, name))?;
+            if last.target.is_some() {
+                return Some((at + 1, last));
+            }
+        }
+        Some((path.len(), last))
     }
 }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::info::Info;
 use crate::limits::Limits;
 use crate::text::{self, HostPort};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -59,7 +60,7 @@ impl Torrent {
 }
 
 fn trackers(root: Value<'_, '_>, limits: &Limits) -> Vec<Vec<String>> {
-    let mut tiers = Tiers { tiers: Vec::new(), count: 0, limits };
+    let mut tiers = Tiers { tiers: Vec::new(), known: BTreeSet::new(), limits };
     for tier in root.get(b"announce-list").and_then(Value::as_list).into_iter().flatten() {
         match tier.as_list() {
             Some(urls) => tiers.add(urls),
@@ -75,7 +76,7 @@ fn trackers(root: Value<'_, '_>, limits: &Limits) -> Vec<Vec<String>> {
 
 struct Tiers<'l> {
     tiers: Vec<Vec<String>>,
-    count: u32,
+    known: BTreeSet<String>,
     limits: &'l Limits,
 }
 
@@ -84,15 +85,11 @@ impl Tiers<'_> {
     fn add<'t, 'b: 't>(&mut self, urls: impl IntoIterator<Item = Value<'t, 'b>>) {
         let mut tier = Vec::new();
         for url in urls {
-            if self.count >= self.limits.trackers {
+            if self.known.len() >= self.limits.trackers as usize {
                 break;
             }
             let url = url.as_bytes().and_then(|url| text::tracker_url(url, self.limits));
-            let known = |url: &String| self.tiers.iter().flatten().chain(&tier).any(|other| other == url);
-            if let Some(url) = url.filter(|url| !known(url)) {
-                tier.push(url);
-                self.count += 1;
-            }
+            tier.extend(url.filter(|url| self.known.insert(url.clone())));
         }
         if !tier.is_empty() {
             self.tiers.push(tier);
