@@ -72,8 +72,8 @@ impl Limits {
 
 /// Bytes of one component of a path. 240: file systems take 255, and a collision's number must still fit.
 pub(crate) const NAME_LEN: usize = 240;
-/// Bytes of an extension, its dot included, that is kept when a name is cut. 11: `.torrentadd` is longer than any
-/// that decides how a file is opened.
+/// Bytes of an extension, its dot included, that is kept when a name is cut: ten characters, as libtorrent. Files are
+/// opened by their extension, and a longer one is more likely the tail of a sentence.
 pub(crate) const EXTENSION_LEN: usize = 11;
 /// Bytes of a host name (RFC 1035).
 pub(crate) const HOST_LEN: usize = 255;

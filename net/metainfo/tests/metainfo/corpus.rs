@@ -174,6 +174,25 @@ fn links_that_lead_elsewhere_are_dead() {
 }
 
 #[test]
+fn links_are_followed_within_bounds() {
+    // Link 0 leads to a file, and each other one to the one before it.
+    let chain = |len: usize| {
+        let before = |at: usize| at.checked_sub(1).map_or("file".to_string(), |at| at.to_string());
+        let all = (0..len).map(|at| link(&[&at.to_string()], &[&before(at)]));
+        let files: Vec<_> = ["d6:lengthi5e4:pathl4:fileee".to_string()].into_iter().chain(all).collect();
+        Build::folder(&files.iter().map(String::as_str).collect::<Vec<_>>()).bytes()
+    };
+    let kinds = |bytes: &[u8], limits: &Limits| {
+        let torrent = Torrent::parse(bytes, limits).expect("a torrent that can be used");
+        let alive = |file: &tide_metainfo::File| file.kind == to("temp/file");
+        torrent.info.files()[1..].iter().map(alive).collect::<Vec<_>>()
+    };
+    let expected: Vec<_> = (0..20).map(|at| at < 16).collect();
+    assert_eq!(kinds(&chain(20), &limits()), expected);
+    assert_eq!(kinds(&chain(3), &Limits { links: 2, ..limits() }), [true, true, false]);
+}
+
+#[test]
 fn a_link_has_no_content_and_gives_way_to_folders() {
     let torrent = Build::folder(&[
         "d4:attr1:l6:lengthi1000e4:pathl1:ae12:symlink pathl1:bee",
@@ -211,6 +230,18 @@ fn web_seeds_are_a_string_or_a_list() {
     assert_eq!(seeds(Build::single(), "l10:http://a/b10:http://a/b11:http://a/cc5:ftp:/e").len(), 2);
     assert_eq!(seeds(Build::single(), "0:"), Vec::<String>::new());
     assert_eq!(seeds(Build::paths(&[&[b"a"]]), "12:http://a/b c"), ["http://a/b%20c/"]);
+}
+
+#[test]
+fn what_is_too_much_around_the_info_dictionary_is_left_out() {
+    let bytes = Build::single()
+        .outer("url-list", "l8:http://a8:http://b8:http://ce")
+        .outer("nodes", "ll1:ai1eel1:bi1eel1:ci1eee")
+        .outer("announce", format!("30:http://{}", "a".repeat(23)))
+        .bytes();
+    let tight = Limits { web_seeds: 2, nodes: 2, url_len: 29, ..limits() };
+    let torrent = Torrent::parse(&bytes, &tight).expect("a torrent that can be used");
+    assert_eq!((torrent.web_seeds.len(), torrent.nodes.len(), torrent.trackers.len()), (2, 2, 0));
 }
 
 #[test]
