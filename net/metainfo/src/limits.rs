@@ -72,9 +72,9 @@ impl Limits {
 
 /// Bytes of one component of a path. 240: file systems take 255, and a collision's number must still fit.
 pub(crate) const NAME_LEN: usize = 240;
-/// Bytes of an extension, its dot included, that is kept when a name is cut: ten characters, as libtorrent. Files are
+/// Bytes of an extension, its dot included, that is kept when a name is cut. 10, as libtorrent. Files are
 /// opened by their extension, and a longer one is more likely the tail of a sentence.
-pub(crate) const EXTENSION_LEN: usize = 11;
+pub(crate) const EXTENSION_LEN: usize = 10;
 /// Bytes of a host name (RFC 1035).
 pub(crate) const HOST_LEN: usize = 255;
 /// Bytes of a magnet link. 64 KiB: the longest in use, with a hundred trackers, have some 10 KiB.

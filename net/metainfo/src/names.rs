@@ -185,8 +185,10 @@ mod tests {
         assert_eq!((long.len(), &long[230..]), (240, "aaaaaa.tar"));
         let odd = posix("é".repeat(200).as_bytes());
         assert_eq!(odd.len(), 240);
-        let odd = posix(alloc::format!("x{}.{}", "é".repeat(200), "y".repeat(10)).as_bytes());
-        assert_eq!(odd.len(), 240);
+        let odd = posix(alloc::format!("x{}.{}", "é".repeat(200), "y".repeat(9)).as_bytes());
+        assert_eq!(odd.len(), 239, "no character is cut in two");
+        let long = posix(alloc::format!("{}.{}", "a".repeat(300), "y".repeat(10)).as_bytes());
+        assert_eq!(long, "a".repeat(240), "that is no extension");
         let none = posix(&[&[b'.'][..], &[b'b'; 300]].concat());
         assert_eq!(none.len(), 240);
     }
