@@ -97,7 +97,7 @@ pub struct Patience {
     pub haves: u16,
     /// Extension handshakes. Clients send a new one when a setting changes.
     pub hellos: u16,
-    /// Changes of interest.
+    /// Changes of interest, of which each HAVE of ours permits two more.
     pub interests: u16,
     /// Keep-alives.
     pub keep_alives: u16,

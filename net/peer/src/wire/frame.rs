@@ -43,11 +43,7 @@ impl Reader {
     ///
     /// # Errors
     /// When a message's number or length breaks a rule. The reader must not be used again then.
-    pub fn next<'a>(
-        &mut self,
-        bytes: &mut &'a [u8],
-        bounds: &Bounds,
-    ) -> Result<Option<Message<'a>>, Fault> {
+    pub fn next<'a>(&mut self, bytes: &mut &'a [u8], bounds: &Bounds) -> Result<Option<Message<'a>>, Fault> {
         loop {
             match &mut self.state {
                 State::Head => {
