@@ -51,14 +51,15 @@ fn azureus(id: &[u8; 20]) -> Option<String> {
     })
 }
 
-/// `M7-9-2--`: a letter, and numbers between dashes.
+/// `M7-9-2--`: a letter, and numbers between dashes. aria2's `A2-1-37-0-` is of the same kind.
 fn mainline(id: &[u8; 20]) -> Option<String> {
-    let name = match id[0] {
-        b'M' => "BitTorrent",
-        b'Q' => "Queen Bee",
+    let (name, version) = match id {
+        [b'M', ..] => ("BitTorrent", &id[1..8]),
+        [b'Q', ..] => ("Queen Bee", &id[1..8]),
+        [b'A', b'2', b'-', ..] => ("aria2", &id[3..10]),
         _ => return None,
     };
-    let text = core::str::from_utf8(&id[1..8]).ok()?;
+    let text = core::str::from_utf8(version).ok()?;
     let mut parts = text.trim_end_matches('-').split('-');
     let mut number = || parts.next()?.parse::<u8>().ok();
     let version = (number()?, number()?, number()?);
@@ -187,6 +188,8 @@ mod tests {
             (b"-zz1234-", "zz 1.2.3.4"),
             (b"M7-9-2--", "BitTorrent 7.9.2"),
             (b"M4-20-8-", "BitTorrent 4.20.8"),
+            (b"A2-1-37-0-", "aria2 1.37.0"),
+            (b"A2-1-9-10-", "aria2 1.9.10"),
             (b"S58B-----", "Shadow 5.8.11"),
             (b"T03I-----", "BitTornado 0.3.18"),
             (b"\0\x01abc-de", "..abc-de"),
