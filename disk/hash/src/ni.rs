@@ -1,4 +1,4 @@
-//! SHA-1 with the CPU's own instructions, two to eight messages interleaved. One message leaves the unit waiting for
+//! SHA-1 with the CPU's own instructions, two to six messages interleaved. One message leaves the unit waiting for
 //! its own last result most of the time; from about five on it is never idle.
 //!
 //! Plain loops, and no closures given to `core`: what is compiled with a CPU feature is not inlined where that feature
@@ -17,8 +17,8 @@ use crate::states::{BLOCK, Blocks, States};
 pub(crate) struct Ni(());
 
 impl Ni {
-    /// The most messages that are interleaved. More gain nothing: the unit is busy.
-    pub(crate) const LANES: usize = 8;
+    /// The most messages that are interleaved. With more the unit is no busier, and the registers do not suffice.
+    pub(crate) const LANES: usize = 6;
 
     /// Asks the CPU.
     pub(crate) fn detect() -> Option<Ni> {
@@ -40,9 +40,7 @@ impl Ni {
                 [a, b, c, d] => compress(states, [a, b, c, d]),
                 [a, b, c, d, e] => compress(states, [a, b, c, d, e]),
                 [a, b, c, d, e, f] => compress(states, [a, b, c, d, e, f]),
-                [a, b, c, d, e, f, g] => compress(states, [a, b, c, d, e, f, g]),
-                [a, b, c, d, e, f, g, h] => compress(states, [a, b, c, d, e, f, g, h]),
-                _ => unreachable!("1 to 8 lanes"),
+                _ => unreachable!("1 to 6 lanes"),
             }
         }
     }
