@@ -29,18 +29,17 @@ impl Ni {
         found.then_some(Ni(()))
     }
 
-    /// Advances the first lanes of `states`, one for each of `runs` (1 to [`Ni::LANES`] of them, equally long).
+    /// Advances the first lanes of `states`, one for each of `runs` (2 to [`Ni::LANES`] of them, equally long).
     pub(crate) fn compress(self, states: &mut States, runs: &[Blocks<'_>]) {
         // SAFETY: the functions want only the features that `detect` has found, or there would be no `self`.
         unsafe {
             match *runs {
-                [a] => compress(states, [a]),
                 [a, b] => compress(states, [a, b]),
                 [a, b, c] => compress(states, [a, b, c]),
                 [a, b, c, d] => compress(states, [a, b, c, d]),
                 [a, b, c, d, e] => compress(states, [a, b, c, d, e]),
                 [a, b, c, d, e, f] => compress(states, [a, b, c, d, e, f]),
-                _ => unreachable!("1 to 6 lanes"),
+                _ => unreachable!("2 to 6 lanes"),
             }
         }
     }
