@@ -45,10 +45,23 @@ pub(crate) enum Work<S: Storage> {
     /// Nothing is left to do but to say so.
     Answer(Result<Outcome, Trouble>),
     Sync(Vec<ToSync<S::File>>),
-    Save { backing: Backing, path: PathBuf, bytes: Vec<u8> },
-    Drop { backing: Backing, path: PathBuf },
-    Move { spec: StoreSpec, to: PathBuf, root_name: PathBuf },
-    Delete { spec: StoreSpec },
+    Save {
+        backing: Backing,
+        path: PathBuf,
+        bytes: Vec<u8>,
+    },
+    Drop {
+        backing: Backing,
+        path: PathBuf,
+    },
+    Move {
+        spec: StoreSpec,
+        to: PathBuf,
+        root_name: PathBuf,
+    },
+    Delete {
+        spec: StoreSpec,
+    },
 }
 
 /// A file or folder to make durable.

@@ -21,6 +21,7 @@ mod plan;
 mod pool;
 mod queue;
 mod relocate;
+pub mod resume;
 mod save;
 mod settle;
 pub mod storage;

@@ -78,7 +78,11 @@ fn cut_aside(extent: Extent, piece_len: u64) -> impl Iterator<Item = Extent> {
 }
 
 /// Takes the first `len` bytes off `slices`, which have as many, leaving the rest: chunks cut at a file's end.
-pub(crate) fn take<'a>(slices: &mut std::slice::Iter<'_, &'a [u8]>, open: &mut &'a [u8], len: u64) -> Vec<IoSlice<'a>> {
+pub(crate) fn take<'a>(
+    slices: &mut std::slice::Iter<'_, &'a [u8]>,
+    open: &mut &'a [u8],
+    len: u64,
+) -> Vec<IoSlice<'a>> {
     let mut taken = Vec::with_capacity(slices.len() + 1);
     let mut left = len;
     while left > 0 {
@@ -156,8 +160,14 @@ mod tests {
 
     #[test]
     fn a_run_over_every_kind_of_file_is_cut_where_it_must_be() {
-        let files =
-            [(10, false, false), (0, false, false), (6, true, false), (4, false, true), (8, false, true), (5, false, false)];
+        let files = [
+            (10, false, false),
+            (0, false, false),
+            (6, true, false),
+            (4, false, true),
+            (8, false, true),
+            (5, false, false),
+        ];
         let layout = Layout::new(33, 8, 4).expect("a legal layout");
         let found: Vec<_> = extents(&table(&files), &layout, 8, 25, |i| files[i].2).collect();
         let extent = |holder, at, len| Extent { holder, at, len };

@@ -176,9 +176,10 @@ impl Queue {
             return Some(Turn::Control);
         }
         self.since_control = self.since_control.saturating_add(1);
-        let write_may = self.writes.front().and_then(piece).is_some_and(|key| !self.reading.contains_key(&key));
-        let write_is_due = self.since_write >= limits.reads_before_write;
-        if !self.reads.is_empty() && !(write_may && write_is_due) {
+        let write_may =
+            self.writes.front().and_then(piece).is_some_and(|key| !self.reading.contains_key(&key));
+        let write_is_due = write_may && self.since_write >= limits.reads_before_write;
+        if !self.reads.is_empty() && !write_is_due {
             self.since_write = self.since_write.saturating_add(1);
             self.take_reads(run, limits.read_run);
             return Some(Turn::Read);
@@ -256,7 +257,12 @@ impl Queue {
 
     /// The writes of a store that could go together with one of the range `first`, with their numbers in the queue:
     /// up to the first job whose order with another matters.
-    fn disjoint_writes(&self, store: StoreKey, first: &Range<u64>, search: usize) -> Vec<(usize, Range<u64>)> {
+    fn disjoint_writes(
+        &self,
+        store: StoreKey,
+        first: &Range<u64>,
+        search: usize,
+    ) -> Vec<(usize, Range<u64>)> {
         let mut found: Vec<(usize, Range<u64>)> = Vec::new();
         let overlap = |a: &Range<u64>, b: &Range<u64>| a.start < b.end && b.start < a.end;
         for (index, job) in self.writes.iter().enumerate().take(search) {
@@ -276,7 +282,8 @@ impl Queue {
     /// The next job that runs beside the others; one of a store at a time, so that they keep their order.
     pub(crate) fn next_beside(&mut self) -> Option<Job> {
         let lanes = &mut self.lanes;
-        let index = self.slow.iter().position(|job| lanes.get(&job.store).is_some_and(|lane| !lane.beside))?;
+        let index =
+            self.slow.iter().position(|job| lanes.get(&job.store).is_some_and(|lane| !lane.beside))?;
         let job = self.slow.remove(index)?;
         if let Some(lane) = lanes.get_mut(&job.store) {
             lane.beside = true;
@@ -339,7 +346,10 @@ mod tests {
             queue.submit(job);
         }
         let limits = Limits::default();
-        assert_eq!(runs(&mut queue, &limits), [vec![6, 7], vec![8], vec![1009], vec![1, 3, 5, 2], vec![1004]]);
+        assert_eq!(
+            runs(&mut queue, &limits),
+            [vec![6, 7], vec![8], vec![1009], vec![1, 3, 5, 2], vec![1004]]
+        );
     }
 
     #[test]
@@ -358,7 +368,8 @@ mod tests {
     #[test]
     fn order_is_kept_for_each_piece() {
         let mut queue = queue();
-        for job in [read(1, 0, 0), write(2, 0, 0), read(3, 0, 0), write(4, 0, 16), write(5, 0, 0), read(6, 1, 0)]
+        for job in
+            [read(1, 0, 0), write(2, 0, 0), read(3, 0, 0), write(4, 0, 16), write(5, 0, 0), read(6, 1, 0)]
         {
             queue.submit(job);
         }

@@ -78,7 +78,7 @@ impl<S: Storage> Store<S> {
         Ok(())
     }
 
-    fn try_gather(&mut self, desk: &mut Desk<S>, file: usize) -> io::Result<()> {
+    fn try_gather(&self, desk: &mut Desk<S>, file: usize) -> io::Result<()> {
         let entry = self.spec.files.files()[file].clone();
         let below = gathering(&entry.path);
         let place = self.place(file);

@@ -132,7 +132,8 @@ impl<S: Storage> Store<S> {
     }
 
     fn plan(&self, start: u64, len: u64) -> Vec<Extent> {
-        extents(&self.spec.files, &self.spec.layout, start, len, |file| self.set_aside.has(file as u32)).collect()
+        extents(&self.spec.files, &self.spec.layout, start, len, |file| self.set_aside.has(file as u32))
+            .collect()
     }
 
     /// The torrent's bytes from `start` on, all of them: lent, or in a buffer.

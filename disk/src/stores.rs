@@ -185,14 +185,12 @@ impl<S: Storage> Stores<S> {
                 self.close(key);
                 Ok(Outcome::Closed)
             }
-            Task::Select(wanted) => self
-                .opened(key)
-                .and_then(|(store, desk)| store.select(desk, wanted))
-                .map(Outcome::Selected),
-            Task::Stat => self
-                .opened(key)
-                .and_then(|(store, desk)| store.states(&desk.storage))
-                .map(Outcome::Files),
+            Task::Select(wanted) => {
+                self.opened(key).and_then(|(store, desk)| store.select(desk, wanted)).map(Outcome::Selected)
+            }
+            Task::Stat => {
+                self.opened(key).and_then(|(store, desk)| store.states(&desk.storage)).map(Outcome::Files)
+            }
             Task::LoadResume => self.load_resume(key),
             _ => unreachable!("the queue of controls has nothing else"),
         };

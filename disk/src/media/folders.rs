@@ -135,7 +135,7 @@ pub(super) fn sync_folder(at: Place<'_>) -> io::Result<()> {
 
 /// A lock file that is held. Dropping it removes the file while the lock is still held, and then lets go.
 #[derive(Debug)]
-pub struct FileLock {
+pub(super) struct FileLock {
     folder: File,
     name: PathBuf,
     _held: File,

@@ -87,7 +87,9 @@ mod tests {
     fn the_kernels_words_are_read() {
         let text = "some avg10=12.34 avg60=0.00 avg300=0.00 total=5\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=1\n";
         assert_eq!(stalled(text), Some(1234));
-        for text in ["", "some", "some avg10=x.00", "some avg10=1", "full avg10=1.00", "some avg10=99999999999.00"] {
+        for text in
+            ["", "some", "some avg10=x.00", "some avg10=1", "full avg10=1.00", "some avg10=99999999999.00"]
+        {
             assert_eq!(stalled(text), None, "{text}");
         }
         assert_eq!(group_path("1:cpu:/x\n0::/a/b\n"), Some(PathBuf::from("/sys/fs/cgroup/a/b")));
@@ -100,7 +102,9 @@ mod tests {
     fn short_stays_short_until_it_is_clearly_over() {
         let file = tempfile::tempfile().expect("a file");
         let mut state = State { source: Some(file.try_clone().expect("a handle")), reads: 0, short: false };
-        for (share, short) in [("0.00", false), ("4.99", false), ("5.00", true), ("1.00", true), ("0.99", false)] {
+        for (share, short) in
+            [("0.00", false), ("4.99", false), ("5.00", true), ("1.00", true), ("0.99", false)]
+        {
             file.write_all_at(format!("some avg10={share} x").as_bytes(), 0).expect("writes");
             state.look();
             assert_eq!(state.short, short, "{share}");
