@@ -202,9 +202,7 @@ impl<S: Storage> Store<S> {
             Holder::Aside => self.aside.read(desk, extent.at, into).map_err(blame(self.aside.path())),
             Holder::File(file) => {
                 let handle = self.handle(desk, file, false)?;
-                // Slices are advanced over as they fill, and the caller still needs them whole.
-                let mut views: Vec<_> = into.iter_mut().map(|slice| IoSliceMut::new(slice)).collect();
-                read_full(&*handle, &mut views, extent.at, desk.limits.slices)
+                read_full(&*handle, into, extent.at, desk.limits.slices)
                     .map_err(|error| Trouble::from_io(&error, Some(self.place(file).path())))
             }
         }
