@@ -10,7 +10,8 @@ use crate::job::{Backing, Done, Job, JobId, Outcome, StoreKey, StoreSpec, Volume
 use crate::relocate;
 use crate::save;
 use crate::storage::{Access, Place, Storage, StorageFile};
-use crate::trouble::{Trouble, blame};
+use crate::trouble::{Trouble, TroubleKind, blame};
+use crate::unsynced::Synced;
 
 /// A job handed out by [`Stores::next_sync`](crate::Stores::next_sync). It holds all that it needs, and must be run:
 /// its store's later jobs may wait for it.
@@ -92,7 +93,7 @@ pub(crate) struct Back {
 #[derive(Debug)]
 pub(crate) enum News {
     None,
-    SyncFailed(Trouble),
+    Synced(Synced),
     Moved { root: PathBuf, root_name: PathBuf },
     NotMoved { root_name: PathBuf },
     Deleted,
@@ -115,8 +116,11 @@ impl<S: Storage> Work<S> {
         match self {
             Work::Answer(result) => (result, News::None),
             Work::Sync(items) => match items.into_iter().try_for_each(|item| item.sync(storage)) {
-                Ok(()) => (Ok(Outcome::Synced), News::None),
-                Err(trouble) => (Err(trouble.clone()), News::SyncFailed(trouble)),
+                Ok(()) => (Ok(Outcome::Synced), News::Synced(Synced::All)),
+                Err(trouble) if trouble.kind == TroubleKind::TooManyFiles => {
+                    (Err(trouble), News::Synced(Synced::NotBegun))
+                }
+                Err(trouble) => (Err(trouble.clone()), News::Synced(Synced::Failed(trouble))),
             },
             Work::Save { backing, path, bytes } => {
                 let saved = save::replace(storage, Place::of(backing, &path), &bytes);
