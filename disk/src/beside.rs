@@ -103,11 +103,19 @@ impl<S: Storage> SyncJob<S> {
     /// Carries the job out. Afterwards [`Stores::work`](crate::Stores::work) should be called, even if it had nothing
     /// to do before: what waited for this job can go on.
     pub fn run(self) -> Done {
+        let mut answer = None;
+        self.run_then(|done| answer = Some(done));
+        answer.expect("every job is answered")
+    }
+
+    /// The same, but hands the answer to `deliver` before anything that waited for this job can go on: where answers
+    /// leave from two threads, that of a close is then still sent after that of a sync before it.
+    pub fn run_then(self, deliver: impl FnOnce(Done)) {
         let SyncJob { head, work, storage, back } = self;
         let (result, news) = work.run(&storage);
+        deliver(head.done(result));
         // Whoever is gone needs no news.
         let _ = back.send(Back { store: head.store, news });
-        head.done(result)
     }
 }
 
