@@ -7,14 +7,14 @@
 use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tide_base::{BlockIndex, Bits, InfoHash, Instant, Layout, PieceIndex, ShardId};
+use tide_base::{Bits, BlockIndex, InfoHash, Instant, Layout, PieceIndex, ShardId};
 use tide_disk::{StoreKey, Trouble, VolumeId};
 use tide_tracker::{Announce, Error as AnnounceError, Family, TrackerUrl};
 
 use crate::border::NetError;
 use crate::command::RateLimits;
 use crate::desk::gates::LeaseRef;
-use crate::desk::purse::Resource;
+use crate::desk::purse::{Resource, Stock};
 use crate::id::{PeerKey, TorrentKey};
 use crate::stats::PeerInfo;
 
@@ -344,6 +344,8 @@ pub enum FromSession {
     Unlisted(InfoHash, TorrentKey),
     /// A share.
     Grant(Resource, u64),
+    /// Others are short of this: give back what is not in use.
+    Recall(Stock),
     /// The session's rates from now on.
     Rates(RateLimits),
     /// Do not talk to this address until then.

@@ -55,7 +55,9 @@ impl Crew {
     }
 
     fn ask_of(&mut self, now: Instant, key: SlotKey, piece: PieceIndex, room: u32) -> u32 {
-        let (Some(lease), Some(member)) = (self.leases.get_mut(piece), self.roster.get_mut(key)) else { return 0 };
+        let (Some(lease), Some(member)) = (self.leases.get_mut(piece), self.roster.get_mut(key)) else {
+            return 0;
+        };
         for asked in 0..room {
             let Some(block) = lease.ask_next() else { return asked };
             if !member.session.ask(now, self.facts.layout.span(block)) {
@@ -92,7 +94,9 @@ impl Crew {
         let copies = desk.limits.endgame_copies;
         let Some(member) = self.roster.get(key) else { return };
         let mut wanted = Vec::new();
-        for lease in self.leases.iter().filter(|lease| member.session.may_ask(lease.piece()) && lease.alone.is_none()) {
+        for lease in
+            self.leases.iter().filter(|lease| member.session.may_ask(lease.piece()) && lease.alone.is_none())
+        {
             let spans = lease.doubtful(copies).map(|block| (block, self.facts.layout.span(block)));
             let news = spans.filter(|(_, span)| !member.session.asks().contains(*span));
             wanted.extend(news.take(room as usize - wanted.len()));
@@ -110,7 +114,13 @@ impl Crew {
     }
 
     /// The torrent leases a piece to this crew.
-    pub(super) fn leased(&mut self, desk: &mut Desk, id: LeaseRef, alone: Option<ConnKey>, demanded: ConnKey) {
+    pub(super) fn leased(
+        &mut self,
+        desk: &mut Desk,
+        id: LeaseRef,
+        alone: Option<ConnKey>,
+        demanded: ConnKey,
+    ) {
         if self.disbanding {
             return desk.tell_torrent(self.torrent, ToTorrent::Returned(id));
         }

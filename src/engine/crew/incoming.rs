@@ -28,7 +28,8 @@ impl Crew {
         if member.parked.is_some() {
             return Want::Nothing;
         }
-        let allowed = self.down.available(now).min(desk.purses.at_hand(now, Flow::Down)).min(most as u64) as usize;
+        let allowed =
+            self.down.available(now).min(desk.purses.at_hand(now, Flow::Down)).min(most as u64) as usize;
         if allowed == 0 {
             self.throttle(desk, now, key);
             return Want::Nothing;
@@ -37,7 +38,13 @@ impl Crew {
         let short = desk.purses.spare(crate::desk::Stock::Memory) == 0;
         let SessionWant::Payload { span, at } = member.session.want() else {
             let idle = member.session.asks().is_empty();
-            let scratch = if idle { IDLE } else if short { HEAD } else { BEHIND };
+            let scratch = if idle {
+                IDLE
+            } else if short {
+                HEAD
+            } else {
+                BEHIND
+            };
             return Want::Scratch(scratch.min(allowed));
         };
         match self.place(desk, key, span, at) {

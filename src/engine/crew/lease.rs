@@ -360,7 +360,10 @@ impl Lease {
         for &(block, _) in &self.writers {
             assert!(!self.is_here(block), "a block that is here is being written");
             let (chunk, _) = self.chunk_of(block);
-            assert!(matches!(self.places[chunk], Place::Held(_)), "a block is written into memory that is not held");
+            assert!(
+                matches!(self.places[chunk], Place::Held(_)),
+                "a block is written into memory that is not held"
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::mail::{End, Joined, MemberRates, ToTorrent};
 use crate::stats::PeerInfo;
 
 /// Addresses that may wait to be dialled: what a torrent hands over at a time.
-pub const TO_DIAL: usize = 64;
+const TO_DIAL: usize = 64;
 
 impl Crew {
     /// The torrent wants this address to be dialled.
@@ -85,7 +85,8 @@ impl Crew {
         session.hello(now, &self.hello(desk, addr));
         let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
         let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
-        session.allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
+        session
+            .allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
         let member = Member {
             conn,
             addr,
@@ -161,7 +162,8 @@ impl Crew {
         }
         self.unask(&asked);
         desk.purses.give(Stock::UploadMemory, member.lent - member.reading);
-        let lonely: Vec<_> = self.leases.iter().filter(|lease| lease.alone == Some(key)).map(|l| l.piece()).collect();
+        let lonely: Vec<_> =
+            self.leases.iter().filter(|lease| lease.alone == Some(key)).map(|l| l.piece()).collect();
         for piece in lonely {
             if let Some(lease) = self.leases.get_mut(piece) {
                 lease.alone = None;

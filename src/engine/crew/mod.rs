@@ -36,7 +36,6 @@ use crate::desk::gates::{CrewErrand, LeaseRef};
 use crate::id::{ConnKey, TorrentKey};
 use crate::mail::{End, Muster, ToCrew, ToTorrent, Traffic, Whom};
 
-use lease::Lease;
 use leases::Leases;
 use roster::Roster;
 
@@ -78,7 +77,13 @@ pub struct Crew {
 
 impl Crew {
     /// A crew without members.
-    pub fn new(now: Instant, key: SlotKey, torrent: TorrentKey, facts: Muster, config: Arc<SessionConfig>) -> Crew {
+    pub fn new(
+        now: Instant,
+        key: SlotKey,
+        torrent: TorrentKey,
+        facts: Muster,
+        config: Arc<SessionConfig>,
+    ) -> Crew {
         let burst = |rate: Option<u64>| rate.map_or(0, |rate| rate * BURST);
         Crew {
             key,
@@ -129,7 +134,9 @@ impl Crew {
         match what {
             ToCrew::Muster(_) => unreachable!("the shard musters a crew"),
             ToCrew::Dial(addr) => self.dial(desk, now, addr),
-            ToCrew::Lease { lease, alone, peer } => self.leased(desk, lease, alone.map(|peer| peer.conn), peer.conn),
+            ToCrew::Lease { lease, alone, peer } => {
+                self.leased(desk, lease, alone.map(|peer| peer.conn), peer.conn)
+            }
             ToCrew::Barren { peer, endgame } => self.barren(peer.conn, endgame),
             ToCrew::Fertile => self.fertile(),
             ToCrew::Verdict { lease, good, blocks } => self.verdict(desk, now, lease, good, blocks),

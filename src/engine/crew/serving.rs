@@ -35,7 +35,9 @@ impl Crew {
         if !member.waits() || member.lent >= ahead {
             return false;
         }
-        let most = u64::from(desk.limits.read_len).min(self.up.available(now)).min(desk.purses.at_hand(now, Flow::Up));
+        let most = u64::from(desk.limits.read_len)
+            .min(self.up.available(now))
+            .min(desk.purses.at_hand(now, Flow::Up));
         let block = u64::from(self.facts.layout.block_len());
         if most < block && (!desk.purses.unlimited(Flow::Up) || self.up.rate().is_some()) {
             desk.purses.draw(now, Flow::Up, block);

@@ -57,7 +57,9 @@ impl Crew {
                     self.judge(desk, id, digest);
                 }
             }
-            (CrewErrand::Hash(id), Answer::Sha1Part(stream)) => self.hashed_part(desk, now, id, stream, hashed.chunks),
+            (CrewErrand::Hash(id), Answer::Sha1Part(stream)) => {
+                self.hashed_part(desk, now, id, stream, hashed.chunks)
+            }
             (CrewErrand::HashBlocks(id), Answer::Sha1Blocks(digests)) => {
                 if self.take_back(desk, now, id, 0, hashed.chunks) {
                     self.blame(desk, now, id, digests);
@@ -67,9 +69,18 @@ impl Crew {
         }
     }
 
-    fn hashed_part(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef, stream: Box<Sha1Stream>, chunks: Vec<Chunk>) {
+    fn hashed_part(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: LeaseRef,
+        stream: Box<Sha1Stream>,
+        chunks: Vec<Chunk>,
+    ) {
         let Some(lease) = self.leases.find(id) else { unreachable!("a lease outlives its jobs") };
-        let Stage::Hashing { next, .. } = lease.stage else { unreachable!("only a piece being hashed is hashed") };
+        let Stage::Hashing { next, .. } = lease.stage else {
+            unreachable!("only a piece being hashed is hashed")
+        };
         if !self.take_back(desk, now, id, next as usize, chunks) {
             return;
         }
@@ -187,7 +198,14 @@ impl Crew {
     }
 
     /// Takes lent memory back; false if the lease has ended with it.
-    fn take_back(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef, first: usize, chunks: Vec<Chunk>) -> bool {
+    fn take_back(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: LeaseRef,
+        first: usize,
+        chunks: Vec<Chunk>,
+    ) -> bool {
         let lease = self.leases.find(id).expect("a lease outlives its jobs");
         lease.jobs -= 1;
         for (i, chunk) in chunks.into_iter().enumerate() {

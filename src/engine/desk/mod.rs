@@ -128,6 +128,11 @@ impl Desk {
         self.local.pop_front()
     }
 
+    /// Whether there is mail that stays in this shard.
+    pub fn has_local(&self) -> bool {
+        !self.local.is_empty()
+    }
+
     /// Sends mail to a shard, which may be this one.
     pub fn mail(&mut self, to: ShardId, mail: Mail) {
         if to == self.shard {
@@ -225,7 +230,9 @@ impl Desk {
         let Some(gone) = self.conns.remove(conn) else { return };
         self.timers.disarm(Owner::Conn(conn));
         match gone.role {
-            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.purses.give(Stock::HalfOpen, 1),
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
+                self.purses.give(Stock::HalfOpen, 1)
+            }
             Role::Member(..) => self.purses.give(Stock::Peers, 1),
             Role::Tracker(_) => {}
         }

@@ -56,6 +56,7 @@ struct StockPurse {
     quantum: u64,
     short: u64,
     asked: bool,
+    recalled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -208,13 +209,19 @@ impl Purses {
         asks
     }
 
-    /// What goes back to the treasury: the unused part of a share beyond two quanta.
+    /// The treasury is short of a stock: whatever is not in use goes back.
+    pub fn recall(&mut self, stock: Stock) {
+        self.stocks[stock as usize].recalled = true;
+    }
+
+    /// What goes back to the treasury: the unused part of a share beyond two quanta, or all of it if it was recalled.
     pub fn take_returns(&mut self) -> Vec<(Resource, u64)> {
         let mut returns = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
-            if spare > 2 * purse.quantum || (purse.used == 0 && spare > 0 && !purse.asked) {
-                let back = if purse.used == 0 { spare } else { spare - purse.quantum };
+            let recalled = core::mem::take(&mut purse.recalled) && spare > 0;
+            if spare > 2 * purse.quantum || recalled {
+                let back = if recalled { spare } else { spare - purse.quantum };
                 purse.granted -= back;
                 returns.push((Resource::Stock(stock), back));
             }

@@ -92,6 +92,11 @@ impl Treasury {
         self.grants(now)
     }
 
+    /// Whether somebody waits for a stock.
+    pub fn is_short_of(&self, stock: Stock) -> bool {
+        !self.stocks[stock as usize].waiting.is_empty()
+    }
+
     /// New limits of the flows.
     pub fn set_rates(&mut self, now: Instant, rates: RateLimits) -> Vec<Grant> {
         for (flow, rate) in [(Flow::Down, rates.down), (Flow::Up, rates.up)] {
@@ -103,7 +108,9 @@ impl Treasury {
     /// When something refills that is waited for.
     pub fn deadline(&mut self, now: Instant) -> Instant {
         let ready = |river: &mut River| match river.waiting.front() {
-            Some(&(_, amount)) => river.bucket.ready_at(now, amount.min(BURST_MIN)).max(now + Duration::from_millis(5)),
+            Some(&(_, amount)) => {
+                river.bucket.ready_at(now, amount.min(BURST_MIN)).max(now + Duration::from_millis(5))
+            }
             None => Instant::NEVER,
         };
         self.flows.iter_mut().map(ready).min().unwrap_or(Instant::NEVER)
@@ -126,7 +133,10 @@ impl Treasury {
         }
         for (river, flow) in self.flows.iter_mut().zip([Flow::Down, Flow::Up, Flow::Dials]) {
             while let Some(&(to, amount)) = river.waiting.front() {
-                let most = river.bucket.rate().map_or(u64::MAX, |rate| (rate / GRANTS_A_SECOND / self.shards).max(BURST_MIN));
+                let most = river
+                    .bucket
+                    .rate()
+                    .map_or(u64::MAX, |rate| (rate / GRANTS_A_SECOND / self.shards).max(BURST_MIN));
                 let granted = river.bucket.take(now, amount.min(most));
                 if granted == 0 {
                     break;

@@ -51,6 +51,11 @@ impl Central {
             ToSession::Ask(resource, amount) => {
                 let grants = self.treasury.ask(now, from, resource, amount);
                 send(desk, grants);
+                if let Resource::Stock(stock) = resource
+                    && self.treasury.is_short_of(stock)
+                {
+                    broadcast(desk, || FromSession::Recall(stock));
+                }
             }
             ToSession::Return(Resource::Stock(stock), amount) => {
                 let grants = self.treasury.take_back(now, stock, amount);
@@ -80,7 +85,7 @@ impl Central {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.announcer.idle()
+        self.announcer.is_idle()
     }
 
     pub(super) fn resolved(
@@ -113,8 +118,8 @@ impl Central {
         self.announcer.gather(request, out);
     }
 
-    pub(super) fn sent(&mut self, desk: &mut Desk, now: Instant, request: SlotKey, len: usize) {
-        self.announcer.sent(desk, now, request, len);
+    pub(super) fn sent(&mut self, request: SlotKey, len: usize) {
+        self.announcer.sent(request, len);
     }
 
     pub(super) fn datagram(&mut self, desk: &mut Desk, now: Instant, from: SocketAddr, data: &[u8]) {

@@ -17,7 +17,7 @@ use tide_base::{Duration, InfoHash, Instant, ShardId, SlotKey, Slots};
 use tide_disk::{Done, Hashed};
 use tide_peer::SessionConfig;
 
-use crate::border::{Arrival, Input, NetError, Output, Want};
+use crate::border::{Input, NetError, Output, Want};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
 use crate::desk::{Desk, Errand, Owner, Reason, Role};
@@ -198,6 +198,7 @@ impl Shard {
                 self.desk.purses.granted(now, resource, amount);
                 self.touched.append(&mut self.desk.take_waiting());
             }
+            FromSession::Recall(stock) => self.desk.purses.recall(stock),
             FromSession::Rates(rates) => {
                 self.desk.setup.rates = rates;
                 self.desk.purses.set_unlimited(crate::desk::Flow::Down, rates.down.is_none());
@@ -244,10 +245,13 @@ impl Shard {
         if self.torrents.len() as u32 >= self.desk.limits.torrents {
             return self.desk.reply(id, Err(CommandError::Full("torrents of a session")));
         }
-        let (desk, shard) = (&mut self.desk, self.desk.shard);
+        let shard = self.desk.shard;
+        let desk = &mut self.desk;
         let mut refused = None;
         let slot = self.torrents.try_insert_with(|slot| {
-            Torrent::new(desk, now, TorrentKey { shard, slot }, spec).map_err(|error| refused = Some(error)).ok()
+            Torrent::new(desk, now, TorrentKey { shard, slot }, spec)
+                .map_err(|error| refused = Some(error))
+                .ok()
         });
         match (slot, refused) {
             (Some(slot), _) => {
@@ -310,15 +314,13 @@ impl Shard {
             while let Some(mail) = self.desk.take_local() {
                 self.mail(now, mail);
             }
-            let Some(owner) = self.touched.pop_first() else { break };
-            self.settle_one(now, owner);
             while let Some(owner) = self.touched.pop_first() {
                 self.settle_one(now, owner);
             }
-        }
-        self.desk.ask_for_shares();
-        while let Some(mail) = self.desk.take_local() {
-            self.mail(now, mail);
+            self.desk.ask_for_shares();
+            if !self.desk.has_local() {
+                break;
+            }
         }
         if let Some(central) = &mut self.central {
             central.settle(&mut self.desk, now);
@@ -473,7 +475,7 @@ impl Shard {
             Some(Role::Greeting(_, greeting, _)) => greeting.sent(len),
             Some(&mut Role::Tracker(request)) => {
                 if let Some(central) = &mut self.central {
-                    central.sent(&mut self.desk, now, request, len);
+                    central.sent(request, len);
                 }
             }
             _ => {}
@@ -515,7 +517,9 @@ impl Shard {
                 }
             }
             Role::Tracker(_) => {}
-            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.unmet(conn, NetError::TimedOut),
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
+                self.unmet(conn, NetError::TimedOut)
+            }
         }
     }
 

@@ -74,7 +74,11 @@ impl Shard {
         if self.ending.is_some() || !self.desk.purses.take(Stock::HalfOpen, 1) {
             return None;
         }
-        let conn = self.desk.conns.insert(arrival.from, arrival.accepted, Role::Incoming(Listening::new(), Vec::new()));
+        let conn = self.desk.conns.insert(
+            arrival.from,
+            arrival.accepted,
+            Role::Incoming(Listening::new(), Vec::new()),
+        );
         self.desk.wake_conn(conn, arrival.accepted + self.desk.limits.handshake_timeout, Reason::Handshake);
         self.shake(now, conn, &arrival.received);
         self.desk.conns.contains(conn).then_some(conn)
@@ -117,11 +121,15 @@ impl Shard {
                 received.extend_from_slice(bytes);
                 match listening.receive(&mut bytes) {
                     Ok(Heard::More(listening)) => known.role = Role::Incoming(listening, received),
-                    Ok(Heard::Introduced(introduced)) => self.introduced(now, conn, introduced, received, bytes),
+                    Ok(Heard::Introduced(introduced)) => {
+                        self.introduced(now, conn, introduced, received, bytes)
+                    }
                     Err(_) => self.desk.close(conn),
                 }
             }
-            Role::Greeting(crew, greeting, outgoing) => self.greeted(now, conn, crew, greeting, outgoing, bytes),
+            Role::Greeting(crew, greeting, outgoing) => {
+                self.greeted(now, conn, crew, greeting, outgoing, bytes)
+            }
             other => known.role = other,
         }
     }
@@ -135,7 +143,9 @@ impl Shard {
         received: Vec<u8>,
         rest: &[u8],
     ) {
-        let Some(&torrent) = self.directory.get(&introduced.info_hash()) else { return self.desk.close(conn) };
+        let Some(&torrent) = self.directory.get(&introduced.info_hash()) else {
+            return self.desk.close(conn);
+        };
         if torrent.shard != self.desk.shard {
             let known = self.desk.conns.get(conn).expect("it has just said something");
             let (from, accepted) = (known.addr, known.since);
@@ -172,7 +182,15 @@ impl Shard {
     }
 
     /// Hands are shaken: the connection becomes a member's.
-    fn met(&mut self, now: Instant, conn: ConnKey, crew_slot: SlotKey, met: &Met, outgoing: bool, rest: &[u8]) {
+    fn met(
+        &mut self,
+        now: Instant,
+        conn: ConnKey,
+        crew_slot: SlotKey,
+        met: &Met,
+        outgoing: bool,
+        rest: &[u8],
+    ) {
         let addr = self.desk.conns.get(conn).expect("it has just said something").addr;
         if !self.desk.purses.take(Stock::Peers, 1) {
             return self.refuse(conn, crew_slot, outgoing, End::Spared);

@@ -25,10 +25,17 @@ pub struct Plan {
 }
 
 /// Decides what to believe. A piece is worth hashing if any byte of it, padding aside, may be in a file.
-pub fn plan(how: Check, table: &FileTable, states: &[FileState], layout: &Layout, resume: Option<&Checkpoint>) -> Plan {
+pub fn plan(
+    how: Check,
+    table: &FileTable,
+    states: &[FileState],
+    layout: &Layout,
+    resume: Option<&Checkpoint>,
+) -> Plan {
     let mut plan = Plan { trusted: Bits::new(layout.pieces()), doubtful: Bits::new(layout.pieces()) };
     let claimed = resume.filter(|_| how == Check::Resume).and_then(|resume| resume.have.as_ref());
-    let changed: Vec<bool> = (0..states.len()).map(|i| resume.is_some_and(|r| differs(r, i, states[i]))).collect();
+    let changed: Vec<bool> =
+        (0..states.len()).map(|i| resume.is_some_and(|r| differs(r, i, states[i]))).collect();
     for piece in (0..layout.pieces()).map(PieceIndex) {
         let (start, len) = (layout.start(piece), u64::from(layout.len_of(piece)));
         let (mut some, mut all, mut sure) = (false, true, true);
@@ -173,7 +180,8 @@ mod tests {
         let mut have = Bits::new(5);
         have.set(0);
         have.set(4);
-        let mut resume = Checkpoint { have: Some(have), files: vec![here(10), here(10)], ..Checkpoint::default() };
+        let mut resume =
+            Checkpoint { have: Some(have), files: vec![here(10), here(10)], ..Checkpoint::default() };
         let states = [here(10), here(8)];
         let unclean = plan(Check::Resume, &table(), &states, &layout, Some(&resume));
         assert_eq!((ones(&unclean.trusted), ones(&unclean.doubtful)), (vec![0], vec![1, 2, 3, 4]));

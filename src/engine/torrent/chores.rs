@@ -98,7 +98,10 @@ impl Torrent {
             }
             (TorrentErrand::Sync, result) => self.sync_done(desk, now, result),
             (TorrentErrand::Save, result) => self.save_done(now, &result),
-            (TorrentErrand::Stat | TorrentErrand::Select, Ok(Outcome::Files(files) | Outcome::Selected(files))) => {
+            (
+                TorrentErrand::Stat | TorrentErrand::Select,
+                Ok(Outcome::Files(files) | Outcome::Selected(files)),
+            ) => {
                 self.files = files;
                 self.looked = errand == TorrentErrand::Stat;
             }

@@ -74,7 +74,8 @@ impl Torrent {
             TorrentCommand::SetPriorities(given) => self.set_priorities(desk, now, id, &given),
             TorrentCommand::SetSequential(sequential) => {
                 self.spec.sequential = sequential;
-                let copies: Vec<_> = self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|h| !h.all()).collect();
+                let copies: Vec<_> =
+                    self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|h| !h.all()).collect();
                 let picker = picker(sequential, self.spec.layout.pieces());
                 self.stock.set_picker(picker, &self.priorities, &copies);
                 self.checkpoint.touched(now);
@@ -154,7 +155,13 @@ impl Torrent {
         Ok(Answer::Ok)
     }
 
-    fn set_priorities(&mut self, desk: &mut Desk, now: Instant, id: CommandId, given: &[u8]) -> Option<Reply> {
+    fn set_priorities(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: CommandId,
+        given: &[u8],
+    ) -> Option<Reply> {
         let parsed: Option<Vec<(usize, Priority)>> =
             given.iter().enumerate().map(|(i, &given)| Some((i, Priority::new(given)?))).collect();
         let Some(changes) = parsed else { return Some(Err(CommandError::Invalid("a priority is 0 to 7"))) };

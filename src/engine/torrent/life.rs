@@ -61,7 +61,12 @@ impl Torrent {
     ///
     /// # Errors
     /// If files, pieces, hashes and priorities do not fit together.
-    pub fn new(desk: &mut Desk, now: Instant, key: TorrentKey, spec: AddTorrent) -> Result<Torrent, CommandError> {
+    pub fn new(
+        desk: &mut Desk,
+        now: Instant,
+        key: TorrentKey,
+        spec: AddTorrent,
+    ) -> Result<Torrent, CommandError> {
         let pieces = spec.layout.pieces();
         if spec.piece_hashes.len() != pieces as usize * 20 {
             return Err(CommandError::Invalid("there is one hash a piece"));
@@ -112,7 +117,8 @@ impl Torrent {
         for addr in torrent.spec.peers.clone() {
             torrent.book.add(now, addr, Sources::MANUAL, &mut desk.prng);
         }
-        let what = Happening::Added { name: torrent.spec.name.clone(), size: torrent.spec.layout.total(), pieces };
+        let what =
+            Happening::Added { name: torrent.spec.name.clone(), size: torrent.spec.layout.total(), pieces };
         torrent.event(desk, what);
         Ok(torrent)
     }
@@ -255,7 +261,8 @@ impl Torrent {
         self.phase = Phase::Opening;
         let opened = !self.files.is_empty();
         self.files.clear();
-        self.chores = opened.then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
+        self.chores =
+            opened.then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
     }
 
     /// Leaves: what is to be done with the files first.
@@ -268,7 +275,9 @@ impl Torrent {
         self.chores = match (why, content) {
             _ if !opened && self.chore.is_none() => VecDeque::new(),
             (Leave::Shutdown, _) if !self.known => [TorrentErrand::Close].into(),
-            (Leave::Shutdown, _) => [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into(),
+            (Leave::Shutdown, _) => {
+                [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into()
+            }
             (Leave::Removed, Content::Keep) => [TorrentErrand::DropResume, TorrentErrand::Close].into(),
             (Leave::Removed, Content::Delete) => [TorrentErrand::DropResume, TorrentErrand::Delete].into(),
         };
@@ -375,10 +384,11 @@ fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
 }
 
 fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandError> {
-    let range = |file: &tide_disk::FileEntry| FileRange { offset: file.offset, len: file.len, padding: file.padding };
+    let range =
+        |file: &tide_disk::FileEntry| FileRange { offset: file.offset, len: file.len, padding: file.padding };
     let ranges: Vec<FileRange> = spec.files.files().iter().map(range).collect();
-    let mut priorities =
-        Priorities::new(spec.layout, &ranges).map_err(|_| CommandError::Invalid("the files cover the pieces"))?;
+    let mut priorities = Priorities::new(spec.layout, &ranges)
+        .map_err(|_| CommandError::Invalid("the files cover the pieces"))?;
     let given = spec.priorities.iter().map(|&given| Priority::new(given)).enumerate();
     let changes: Option<Vec<(usize, Priority)>> = given.map(|(i, given)| Some((i, given?))).collect();
     let changes = changes.ok_or(CommandError::Invalid("a priority is 0 to 7"))?;
@@ -387,9 +397,8 @@ fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandError> {
 }
 
 fn schedule(spec: &AddTorrent, desk: &Desk, prng: tide_base::Prng) -> Schedule {
-    let parse = |url: &String| {
-        TrackerUrl::parse(url).map_err(|error| log::warn!("tracker {url}: {error}")).ok()
-    };
+    let parse =
+        |url: &String| TrackerUrl::parse(url).map_err(|error| log::warn!("tracker {url}: {error}")).ok();
     let tiers: Vec<Vec<TrackerUrl>> = match desk.setup.trackers {
         true => spec.trackers.iter().map(|tier| tier.iter().filter_map(parse).collect()).collect(),
         false => Vec::new(),
@@ -399,4 +408,3 @@ fn schedule(spec: &AddTorrent, desk: &Desk, prng: tide_base::Prng) -> Schedule {
     schedule.listen(&[Family::V4]);
     schedule
 }
-

@@ -107,7 +107,9 @@ impl Torrent {
             Copies::Have(piece) => {
                 let change = self.availability.have(piece);
                 self.stock.copies(change);
-                self.swarm.set_has(slot, |has| drop(has.set(piece.0)));
+                self.swarm.set_has(slot, |has| {
+                    has.set(piece.0);
+                });
                 self.maybe_seed(slot);
             }
             Copies::Less(piece) => self.copies_less(slot, piece),
@@ -124,7 +126,9 @@ impl Torrent {
     fn copies_less(&mut self, slot: tide_base::SlotKey, piece: PieceIndex) {
         let Some(peer) = self.swarm.get(slot) else { return };
         let before = Arc::clone(&peer.has);
-        self.swarm.set_has(slot, |has| drop(has.clear(piece.0)));
+        self.swarm.set_has(slot, |has| {
+            has.clear(piece.0);
+        });
         let after = Arc::clone(&self.swarm.get(slot).expect("it was there").has);
         self.recount(&before, &after);
     }

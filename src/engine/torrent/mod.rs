@@ -139,9 +139,13 @@ impl Torrent {
             ToTorrent::Copies { peer, change } => self.copies(peer, change),
             ToTorrent::Listens { peer, at } => self.listens(desk, now, peer, at),
             ToTorrent::Interested { peer, interested } => self.interested(desk, now, peer, interested),
-            ToTorrent::Demand { peer, has, pieces, alone } => self.demand(desk, crew, peer, &has, pieces, alone),
+            ToTorrent::Demand { peer, has, pieces, alone } => {
+                self.demand(desk, crew, peer, &has, pieces, alone)
+            }
             ToTorrent::Judge { lease, digest, senders } => self.judge(desk, crew, lease, digest, &senders),
-            ToTorrent::Blocks { lease, good, digests, senders } => self.blocks(desk, lease, good, &digests, &senders),
+            ToTorrent::Blocks { lease, good, digests, senders } => {
+                self.blocks(desk, lease, good, &digests, &senders)
+            }
             ToTorrent::Stored(lease) => self.stored(desk, now, lease),
             ToTorrent::Returned(lease) => self.returned(desk, lease),
             ToTorrent::Rates(rates) => self.rates(desk, now, rates),
@@ -164,7 +168,9 @@ impl Torrent {
 
     /// A hash job is done.
     pub fn hash_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, hashed: Hashed) {
-        let TorrentErrand::CheckHash(piece) = errand else { unreachable!("only checks are hashed for a torrent") };
+        let TorrentErrand::CheckHash(piece) = errand else {
+            unreachable!("only checks are hashed for a torrent")
+        };
         self.check_hashed(desk, now, piece, hashed);
     }
 

@@ -18,7 +18,10 @@ use crate::desk::gates::TorrentErrand;
 impl Torrent {
     /// Syncs or saves, if it is time.
     pub(super) fn save(&mut self, desk: &mut Desk, now: Instant) {
-        if self.spec.resume.is_none() || self.chore.is_some() || !matches!(self.phase, Phase::Active | Phase::Paused) {
+        if self.spec.resume.is_none()
+            || self.chore.is_some()
+            || !matches!(self.phase, Phase::Active | Phase::Paused)
+        {
             return;
         }
         match self.checkpoint.next(now) {
@@ -111,7 +114,8 @@ impl Torrent {
                 self.progress = progress::Progress::new(totals);
                 self.dates = (resume.added, resume.completed);
                 if self.spec.limits == crate::command::RateLimits::default() {
-                    self.spec.limits = crate::command::RateLimits { down: resume.limit_down, up: resume.limit_up };
+                    self.spec.limits =
+                        crate::command::RateLimits { down: resume.limit_down, up: resume.limit_up };
                 }
                 for &addr in &resume.peers {
                     self.book.add(now, addr, Sources::RESUME, &mut desk.prng);

@@ -36,7 +36,8 @@ impl Torrent {
             }
         }
         let rate = self.progress.up_rate(now);
-        let upload = Upload { rate, capacity: self.spec.limits.up.or(desk.setup.rates.up).filter(|&up| up > 0) };
+        let upload =
+            Upload { rate, capacity: self.spec.limits.up.or(desk.setup.rates.up).filter(|&up| up > 0) };
         let candidates = self.swarm.candidates();
         let most = desk.limits.upload_slots;
         let verdict = self.choker.decide(now, &candidates, upload, most, &mut desk.prng);
