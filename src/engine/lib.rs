@@ -7,6 +7,7 @@ pub mod event;
 pub mod id;
 pub mod limits;
 pub mod mail;
+pub mod session;
 pub mod shard;
 pub mod stats;
 pub mod torrent;
