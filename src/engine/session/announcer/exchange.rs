@@ -18,7 +18,12 @@ impl Ask {
     }
 
     /// An announce, the reply to which is complete in time from now on.
-    pub(super) fn begin(now: Instant, url: &TrackerUrl, announce: &Announce, agent: &str) -> Result<Ask, Error> {
+    pub(super) fn begin(
+        now: Instant,
+        url: &TrackerUrl,
+        announce: &Announce,
+        agent: &str,
+    ) -> Result<Ask, Error> {
         let terms = Terms { agent: agent.into(), keep_alive: false, limits: HttpLimits::default() };
         Exchange::announce(now, url, announce, &terms).map(Ask)
     }

@@ -29,9 +29,7 @@ impl Announcer {
         let Stage::Dialling { conn, to } = request.stage else { return };
         let ask = match request.ask.take() {
             Some(ask) => Ok(ask),
-            None => {
-                Ask::begin(now, request.url(), &request.job.announce, &self.agent).map(Box::new)
-            }
+            None => Ask::begin(now, request.url(), &request.job.announce, &self.agent).map(Box::new),
         };
         match ask {
             Ok(mut ask) => {
@@ -85,7 +83,8 @@ impl Announcer {
 
     /// Names what is still to be sent for a request.
     pub fn gather<'a>(&'a self, request: SlotKey, out: &mut Slices<'a>) {
-        if let Some(Stage::Asking { out: bytes, sent, .. }) = self.requests.get(request).map(|found| &found.stage)
+        if let Some(Stage::Asking { out: bytes, sent, .. }) =
+            self.requests.get(request).map(|found| &found.stage)
             && *sent < bytes.len()
         {
             out.push(&bytes[*sent..]);
@@ -135,7 +134,10 @@ impl Announcer {
                 self.end(desk, key, result);
             }
             // What broke the connection says more than that it broke.
-            Err(Error::Closed) if let End::Came(why) = end && why != NetError::Ended => {
+            Err(Error::Closed)
+                if let End::Came(why) = end
+                    && why != NetError::Ended =>
+            {
                 self.end_silent(desk, key, Error::Unreachable(why.to_string()));
             }
             Err(error @ (Error::Closed | Error::TimedOut)) => self.end_silent(desk, key, error),

@@ -95,8 +95,12 @@ impl Announcer {
     /// and so does a `stopped` that waits: the tracker shall know.
     pub fn forget(&mut self, torrent: TorrentKey) {
         let first = (torrent, SlotKey::from_bits(0));
-        let keys: Vec<SlotKey> =
-            self.of_torrent.range(first..).take_while(|(of, _)| *of == torrent).map(|(_, key)| *key).collect();
+        let keys: Vec<SlotKey> = self
+            .of_torrent
+            .range(first..)
+            .take_while(|(of, _)| *of == torrent)
+            .map(|(_, key)| *key)
+            .collect();
         for key in keys {
             self.of_torrent.remove(&(torrent, key));
             let Some(request) = self.requests.get_mut(key) else { continue };
@@ -122,7 +126,9 @@ impl Announcer {
             }
             match &result {
                 Ok(ips) => self.found(desk, now, key, ips),
-                Err(NetError::Exhausted) => self.end(desk, key, Err(Error::Unreachable(NetError::Exhausted.to_string()))),
+                Err(NetError::Exhausted) => {
+                    self.end(desk, key, Err(Error::Unreachable(NetError::Exhausted.to_string())))
+                }
                 Err(why) => self.end_silent(desk, key, Error::Unreachable(why.to_string())),
             }
         }

@@ -111,7 +111,8 @@ mod tests {
     fn ask(url: &str, ips: &[&str], redirected: Option<Reach>) -> Result<Vec<String>, Error> {
         let url = TrackerUrl::parse(url).expect(url);
         let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().expect(ip)).collect();
-        addresses(&url, Family::V4, &ips, redirected).map(|found| found.iter().map(|at| at.to_string()).collect())
+        addresses(&url, Family::V4, &ips, redirected)
+            .map(|found| found.iter().map(|at| at.to_string()).collect())
     }
 
     #[test]
@@ -146,7 +147,10 @@ mod tests {
             assert_eq!(to("10.0.0.1", from), network);
             assert!(to("8.8.8.8", from));
         }
-        assert!(matches!(ask("http://t/x", &["::ffff:10.0.0.1"], Some(Reach::World)), Err(Error::BadRedirect(_))));
+        assert!(matches!(
+            ask("http://t/x", &["::ffff:10.0.0.1"], Some(Reach::World)),
+            Err(Error::BadRedirect(_))
+        ));
     }
 
     #[test]
