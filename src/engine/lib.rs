@@ -3,6 +3,8 @@
 
 pub mod border;
 pub mod command;
+pub mod crew;
+pub mod desk;
 pub mod event;
 pub mod id;
 pub mod limits;

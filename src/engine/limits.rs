@@ -5,6 +5,8 @@ use tide_base::Duration;
 /// The engine's bounds.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// The bounds of one connection.
+    pub peer: tide_peer::Limits,
     /// Bytes in a block. BEP 3 leaves it open; 16 KiB is what everybody asks for and the most that everybody serves.
     pub block_len: u32,
     /// Bytes of memory for blocks under way, in the whole session. Measured: the fastest transfers hold less than
@@ -61,6 +63,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
+            peer: tide_peer::Limits::default(),
             block_len: 16 * 1024,
             memory: 64 << 20,
             chunk_len: 256 * 1024,

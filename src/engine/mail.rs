@@ -111,6 +111,8 @@ pub enum ToTorrent {
     Blocks {
         /// Which lease.
         lease: LeaseRef,
+        /// Whether the piece is good.
+        good: bool,
         /// SHA-1 of each block.
         digests: Vec<[u8; 20]>,
         /// Who sent what of it.
@@ -323,6 +325,8 @@ pub enum ToSession {
     Ask(Resource, u64),
     /// A part of a share is not needed.
     Return(Resource, u64),
+    /// The session's rates from now on.
+    SetRates(RateLimits),
     /// An address did harm.
     Ban(IpAddr),
     /// A tracker is to be asked.
@@ -340,8 +344,8 @@ pub enum FromSession {
     Unlisted(InfoHash, TorrentKey),
     /// A share.
     Grant(Resource, u64),
-    /// Whether flows have no limit any more: down, up.
-    Unlimited(bool, bool),
+    /// The session's rates from now on.
+    Rates(RateLimits),
     /// Do not talk to this address until then.
     Ban(IpAddr, Instant),
 }

@@ -14,21 +14,21 @@ use tide_disk::{
 
 /// One file of a test's torrent.
 #[derive(Clone, Debug)]
-pub struct File {
-    pub path: String,
-    pub len: u64,
-    pub padding: bool,
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) len: u64,
+    pub(crate) padding: bool,
 }
 
-pub fn file(path: &str, len: u64) -> File {
+pub(crate) fn file(path: &str, len: u64) -> File {
     File { path: path.into(), len, padding: false }
 }
 
-pub fn padding(len: u64) -> File {
+pub(crate) fn padding(len: u64) -> File {
     File { path: format!(".pad/{len}"), len, padding: true }
 }
 
-pub fn table(files: &[File]) -> FileTable {
+pub(crate) fn table(files: &[File]) -> FileTable {
     let entry = |file: &File| FileEntry {
         path: PathBuf::from(&file.path),
         offset: 0,
@@ -40,7 +40,7 @@ pub fn table(files: &[File]) -> FileTable {
 }
 
 /// A store below `base`, all files wanted.
-pub fn spec(base: &Path, backing: Backing, files: &[File], piece_len: u32) -> StoreSpec {
+pub(crate) fn spec(base: &Path, backing: Backing, files: &[File], piece_len: u32) -> StoreSpec {
     let files = table(files);
     StoreSpec {
         root: base.join("content"),
@@ -54,7 +54,7 @@ pub fn spec(base: &Path, backing: Backing, files: &[File], piece_len: u32) -> St
     }
 }
 
-pub fn wanted(of: &[bool]) -> Bits {
+pub(crate) fn wanted(of: &[bool]) -> Bits {
     let mut bits = Bits::new(of.len() as u32);
     for (i, _) in of.iter().enumerate().filter(|(_, wanted)| **wanted) {
         bits.set(i as u32);
@@ -63,17 +63,17 @@ pub fn wanted(of: &[bool]) -> Bits {
 }
 
 /// Stores and the jobs that are told to them one by one.
-pub struct Desk<S: Storage> {
-    pub stores: Stores<S>,
+pub(crate) struct Desk<S: Storage> {
+    pub(crate) stores: Stores<S>,
     next: u64,
 }
 
 impl<S: Storage> Desk<S> {
-    pub fn new(storage: S, limits: Limits) -> Desk<S> {
+    pub(crate) fn new(storage: S, limits: Limits) -> Desk<S> {
         Desk { stores: Stores::new(storage, limits), next: 0 }
     }
 
-    pub fn submit(&mut self, store: u64, task: Task) -> JobId {
+    pub(crate) fn submit(&mut self, store: u64, task: Task) -> JobId {
         self.next += 1;
         let id = JobId(self.next);
         let (shard, volume) = (ShardId(3), VolumeId(4));
@@ -82,7 +82,7 @@ impl<S: Storage> Desk<S> {
     }
 
     /// Carries out all that is waiting.
-    pub fn settle(&mut self) -> Vec<Done> {
+    pub(crate) fn settle(&mut self) -> Vec<Done> {
         let mut all = Vec::new();
         loop {
             let worked = self.stores.work(&mut |done| all.push(done));
@@ -97,7 +97,7 @@ impl<S: Storage> Desk<S> {
     }
 
     /// One job, to its end.
-    pub fn done(&mut self, store: u64, task: Task) -> Done {
+    pub(crate) fn done(&mut self, store: u64, task: Task) -> Done {
         let id = self.submit(store, task);
         let mut all = self.settle();
         assert_eq!(all.len(), 1, "one answer to one job");
@@ -107,24 +107,24 @@ impl<S: Storage> Desk<S> {
         done
     }
 
-    pub fn run(&mut self, store: u64, task: Task) -> Result<Outcome, Trouble> {
+    pub(crate) fn run(&mut self, store: u64, task: Task) -> Result<Outcome, Trouble> {
         self.done(store, task).result
     }
 
-    pub fn open(&mut self, store: u64, spec: &StoreSpec) -> Result<Vec<FileState>, Trouble> {
+    pub(crate) fn open(&mut self, store: u64, spec: &StoreSpec) -> Result<Vec<FileState>, Trouble> {
         self.run(store, Task::Open(Box::new(spec.clone()))).map(|outcome| match outcome {
             Outcome::Opened(states) => states,
             other => panic!("{other:?}"),
         })
     }
 
-    pub fn write(&mut self, store: u64, piece: u32, offset: u32, bytes: &[u8]) -> Result<(), Trouble> {
+    pub(crate) fn write(&mut self, store: u64, piece: u32, offset: u32, bytes: &[u8]) -> Result<(), Trouble> {
         let done = self.done(store, write(piece, offset, bytes));
         assert_eq!(done.chunks.iter().map(|chunk| chunk.len() as usize).sum::<usize>(), bytes.len());
         done.result.map(|outcome| assert!(matches!(outcome, Outcome::Written)))
     }
 
-    pub fn read(&mut self, store: u64, piece: u32, offset: u32, len: u32) -> Result<Payload, Trouble> {
+    pub(crate) fn read(&mut self, store: u64, piece: u32, offset: u32, len: u32) -> Result<Payload, Trouble> {
         let span = Span { piece: PieceIndex(piece), offset, len };
         self.run(store, Task::Read(span)).map(|outcome| match outcome {
             Outcome::Read(payload) => payload,
@@ -133,7 +133,7 @@ impl<S: Storage> Desk<S> {
     }
 
     /// The bytes and whether all were there.
-    pub fn load(
+    pub(crate) fn load(
         &mut self,
         store: u64,
         piece: u32,
@@ -160,43 +160,43 @@ fn chunks(bytes: &[u8]) -> Vec<Chunk> {
     bytes.chunks(7).map(chunk).collect()
 }
 
-pub fn write(piece: u32, offset: u32, bytes: &[u8]) -> Task {
+pub(crate) fn write(piece: u32, offset: u32, bytes: &[u8]) -> Task {
     Task::Write { piece: PieceIndex(piece), offset, chunks: chunks(bytes) }
 }
 
-pub fn load(piece: u32, offset: u32, len: u32) -> Task {
+pub(crate) fn load(piece: u32, offset: u32, len: u32) -> Task {
     Task::Load { piece: PieceIndex(piece), offset, chunks: chunks(&vec![0xee; len as usize]) }
 }
 
 /// A storage that does as another one does, until it does not.
 #[derive(Clone)]
-pub struct Faulty<S> {
+pub(crate) struct Faulty<S> {
     inner: S,
     faults: Arc<Faults>,
 }
 
 #[derive(Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Calls until the one that fails; none after it. Negative: none fails.
     countdown: AtomicI64,
     /// The number of the error.
     errno: AtomicI64,
     /// Whether reads and writes do no more than three bytes a call.
-    pub dribble: AtomicBool,
+    pub(crate) dribble: AtomicBool,
     /// Whether a file's name can be changed within its root only.
-    pub volumes: AtomicBool,
-    pub calls: AtomicU64,
+    pub(crate) volumes: AtomicBool,
+    pub(crate) calls: AtomicU64,
 }
 
 impl Faults {
     /// Makes the `n`th call from now on, counted from 0, fail.
-    pub fn fail(&self, n: i64, errno: i32) {
+    pub(crate) fn fail(&self, n: i64, errno: i32) {
         self.errno.store(i64::from(errno), Ordering::Relaxed);
         self.countdown.store(n, Ordering::Relaxed);
     }
 
     /// Whether the fault has happened.
-    pub fn happened(&self) -> bool {
+    pub(crate) fn happened(&self) -> bool {
         self.countdown.load(Ordering::Relaxed) < 0
     }
 
@@ -214,14 +214,14 @@ impl Faults {
 }
 
 impl<S> Faulty<S> {
-    pub fn new(inner: S) -> (Faulty<S>, Arc<Faults>) {
+    pub(crate) fn new(inner: S) -> (Faulty<S>, Arc<Faults>) {
         let faults = Arc::new(Faults::default());
         faults.countdown.store(-1, Ordering::Relaxed);
         (Faulty { inner, faults: faults.clone() }, faults)
     }
 }
 
-pub struct FaultyFile<F> {
+pub(crate) struct FaultyFile<F> {
     inner: F,
     faults: Arc<Faults>,
 }

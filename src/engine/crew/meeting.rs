@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tide_base::meter::Meter;
 use tide_base::{Bits, Instant, PieceIndex, SlotKey};
 use tide_peer::opening::Met;
-use tide_peer::{Choke, Fault, Hello, Interest, Session, client, fast};
+use tide_peer::{Choke, Hello, Interest, Session, client, fast};
 
 use super::Crew;
 use super::member::Member;
 use crate::border::{NetError, Output};
-use crate::desk::{Desk, Flow, Owner, Reason, Role, Stock};
+use crate::desk::{Desk, Flow, Reason, Role, Stock};
 use crate::id::{ConnKey, PeerKey};
 use crate::mail::{End, Joined, MemberRates, ToTorrent};
 use crate::stats::PeerInfo;
@@ -74,16 +74,17 @@ impl Crew {
         addr: SocketAddr,
         met: &Met,
         outgoing: bool,
-    ) -> Result<SlotKey, Fault> {
+    ) -> Result<SlotKey, End> {
         let peer_id = met.theirs.peer_id;
         if self.disbanding {
-            return Err(Fault::Unwelcome);
+            return Err(End::Parted);
         }
-        self.make_room_for(desk, now, met, outgoing)?;
+        self.make_room_for(desk, met, outgoing)?;
         let mut session = Session::new(now, &self.config, self.facts.layout, met);
         session.have_field(now, &self.have);
         session.hello(now, &self.hello(desk, addr));
-        let grant = fast::allowed_set(&self.facts.info_hash, addr.ip(), &self.facts.layout, 10);
+        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
+        let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
         session.allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
         let member = Member {
             conn,
@@ -103,6 +104,7 @@ impl Crew {
             demanding: false,
             alone: false,
             lent: 0,
+            reading: 0,
             next: None,
             hungry: false,
             busy: false,
@@ -121,18 +123,18 @@ impl Crew {
     }
 
     /// Two connections to one peer: both sides keep the one that the greater peer id made, or else the older.
-    fn make_room_for(&mut self, desk: &mut Desk, _now: Instant, met: &Met, outgoing: bool) -> Result<(), Fault> {
+    fn make_room_for(&mut self, desk: &mut Desk, met: &Met, outgoing: bool) -> Result<(), End> {
         let theirs = met.theirs.peer_id;
         let double = self.roster.iter().find(|(_, member)| member.peer_id == theirs);
         if let Some((old, member)) = double {
             let ours_is_greater = met.ours.peer_id > theirs;
             if member.outgoing == outgoing || outgoing != ours_is_greater {
-                return Err(Fault::AlreadyConnected);
+                return Err(End::Parted);
             }
             self.leave(desk, old, End::Parted);
         }
         if self.roster.len() as u32 >= desk.limits.peers_per_torrent {
-            return Err(Fault::Unwelcome);
+            return Err(End::Parted);
         }
         Ok(())
     }
@@ -158,8 +160,7 @@ impl Crew {
             lease.end_write(block.block, key);
         }
         self.unask(&asked);
-        let being_read: u64 = member.lent.saturating_sub(member.session.outgoing_content());
-        desk.purses.give(Stock::UploadMemory, member.lent - being_read);
+        desk.purses.give(Stock::UploadMemory, member.lent - member.reading);
         let lonely: Vec<_> = self.leases.iter().filter(|lease| lease.alone == Some(key)).map(|l| l.piece()).collect();
         for piece in lonely {
             if let Some(lease) = self.leases.get_mut(piece) {
@@ -313,9 +314,12 @@ impl Crew {
         desk.tell_torrent(self.torrent, ToTorrent::Members { id, peers });
     }
 
-    /// What a peer that stays silent during the handshake costs.
+    /// A deadline of the crew has come.
     pub fn wake(&mut self, desk: &mut Desk, now: Instant) {
-        desk.timers.disarm(Owner::Crew(self.key));
         self.wake_throttled(desk, now);
     }
+}
+
+fn sha1(bytes: &[u8]) -> [u8; 20] {
+    tide_hash::sha1(&[bytes])
 }

@@ -54,8 +54,10 @@ pub struct Member {
     pub demanding: bool,
     /// Whether it shall fetch pieces alone, so that a bad one has one sender.
     pub alone: bool,
-    /// Bytes lent or read for it and not yet sent.
+    /// Bytes lent, or being read, for it and not yet sent.
     pub lent: u64,
+    /// Of these, bytes being read.
+    pub reading: u64,
     /// A request taken out of the session's queue that did not fit the last read.
     pub next: Option<Span>,
     /// Whether its pipeline may have room: it stands in the list of those to be fed.

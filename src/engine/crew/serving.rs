@@ -62,6 +62,7 @@ impl Crew {
         desk.purses.draw(now, Flow::Up, u64::from(cover.len));
         let member = self.roster.get_mut(key).expect("it was there");
         member.lent += u64::from(cover.len);
+        member.reading += u64::from(cover.len);
         self.reads += 1;
         let errand = Errand::Crew(self.key, CrewErrand::Serve { member: key, cover, spans });
         desk.gates.disk(self.facts.volume, self.facts.store, Task::Read(cover), errand);
@@ -90,6 +91,7 @@ impl Crew {
             return desk.purses.give(Stock::UploadMemory, u64::from(cover.len));
         };
         let mut unused = u64::from(cover.len);
+        member.reading -= unused;
         for &span in spans {
             let served = match &content {
                 Some(content) => member.session.serve(now, span, part(content, cover, span)),

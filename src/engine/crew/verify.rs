@@ -114,7 +114,7 @@ impl Crew {
         let Some(lease) = self.leases.find(id) else { return };
         let Stage::Blaming(good) = lease.stage else { unreachable!("only a judged piece is blamed") };
         let senders = lease.senders();
-        desk.tell_torrent(self.torrent, ToTorrent::Blocks { lease: id, digests, senders });
+        desk.tell_torrent(self.torrent, ToTorrent::Blocks { lease: id, good, digests, senders });
         match good {
             true => self.write(desk, id),
             false => self.end_lease(desk, now, id),

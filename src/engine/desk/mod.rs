@@ -7,17 +7,19 @@ pub mod gates;
 pub mod memory;
 pub mod purse;
 
+use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};
 
 use tide_base::timers::Timers;
 use tide_base::{Chunk, Instant, Prng, ShardId, SlotKey};
 
-use crate::border::Output;
-use crate::command::Setup;
+use crate::border::{Listening, Output};
+use crate::command::{CommandId, Reply, Setup};
 use crate::event::Event;
 use crate::id::{ConnKey, TorrentKey};
 use crate::limits::Limits;
 use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
+use tide_tracker::Family;
 
 pub use conns::{Conn, Conns, Role};
 pub use gates::{CrewErrand, Errand, Gates, TorrentErrand};
@@ -83,8 +85,10 @@ pub struct Desk {
     pub purses: Purses,
     /// Deadlines.
     pub timers: Timers<Owner, Reason>,
-    /// Crews that wait for a share.
-    waiting: BTreeSet<SlotKey>,
+    /// Where the session can be reached.
+    pub listening: Listening,
+    /// Crews and torrents that wait for a share.
+    waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
     local: VecDeque<Mail>,
 }
@@ -101,6 +105,7 @@ impl Desk {
             gates: Gates::new(shard, &setup.limits),
             purses: Purses::new(setup),
             timers: Timers::new(),
+            listening: Listening::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),
@@ -149,6 +154,28 @@ impl Desk {
         self.mail(ShardId::FIRST, Mail::ToSession { from, what });
     }
 
+    /// Answers a command.
+    pub fn reply(&mut self, id: CommandId, reply: Reply) {
+        self.put(Output::Reply { id, reply });
+    }
+
+    /// The port on which peers can reach us, if there is one.
+    pub fn listen_port(&self) -> Option<u16> {
+        self.setup.announce_port.or_else(|| self.listening.tcp.first().map(SocketAddr::port))
+    }
+
+    /// The port that trackers are told.
+    pub fn announce_port(&self) -> u16 {
+        self.listen_port().unwrap_or(0)
+    }
+
+    /// The families of addresses on which peers can reach us; both if they cannot at all.
+    pub fn families(&self) -> Vec<Family> {
+        let on = |family: &Family| self.listening.tcp.iter().any(|at| Family::of(at.ip()) == *family);
+        let families: Vec<Family> = Family::ALL.into_iter().filter(on).collect();
+        if families.is_empty() { Family::ALL.to_vec() } else { families }
+    }
+
     /// Tells the application something.
     pub fn event(&mut self, event: Event) {
         self.put(Output::Event(event));
@@ -161,11 +188,16 @@ impl Desk {
 
     /// The crew is to be looked at again when a share has come or something was given back.
     pub fn wait_for_shares(&mut self, crew: SlotKey) {
-        self.waiting.insert(crew);
+        self.waiting.insert(Owner::Crew(crew));
     }
 
-    /// Crews that wait for a share.
-    pub fn take_waiting(&mut self) -> BTreeSet<SlotKey> {
+    /// The torrent, or crew, is to be looked at again when a share has come or something was given back.
+    pub fn wait_for_shares_as(&mut self, owner: Owner) {
+        self.waiting.insert(owner);
+    }
+
+    /// Those that wait for a share.
+    pub fn take_waiting(&mut self) -> BTreeSet<Owner> {
         core::mem::take(&mut self.waiting)
     }
 
