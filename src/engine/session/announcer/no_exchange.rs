@@ -4,6 +4,10 @@ use tide_base::Instant;
 use tide_tracker::{Announce, Answer, Error, TrackerUrl};
 
 /// How far a reply has come.
+#[expect(
+    dead_code,
+    reason = "nothing replies where nothing is asked; whoever reads replies is the same code"
+)]
 pub(super) enum Progress {
     More,
     Redirect(Box<TrackerUrl>),
@@ -18,6 +22,7 @@ fn missing() -> Error {
     Error::Unreachable("this build asks no HTTP trackers".to_owned())
 }
 
+#[expect(clippy::needless_pass_by_ref_mut, reason = "the same signatures as with HTTP")]
 impl Ask {
     /// Whether HTTP trackers can be asked.
     pub(super) fn available() -> Result<(), Error> {

@@ -3,6 +3,7 @@
 
 mod datagrams;
 mod queue;
+mod storm;
 mod streams;
 
 use core::net::{IpAddr, SocketAddr};
