@@ -96,9 +96,11 @@ pub enum Class {
     Read,
     /// Memory waits to come home.
     Write,
-    /// Open, close, select, move, delete, resume data.
+    /// Open, close, select, stat, move, delete, reading resume data: needs the store for itself, so it waits for all
+    /// earlier jobs of the store, and all later ones wait for it.
     Control,
-    /// May take seconds; runs beside everything else.
+    /// Sync, and writing or dropping resume data, which is also made durable: may take seconds; runs beside
+    /// everything else.
     Sync,
 }
 
@@ -108,7 +110,7 @@ impl Task {
         match self {
             Task::Read(_) | Task::Load { .. } => Class::Read,
             Task::Write { .. } => Class::Write,
-            Task::Sync => Class::Sync,
+            Task::Sync | Task::SaveResume(_) | Task::DropResume => Class::Sync,
             _ => Class::Control,
         }
     }

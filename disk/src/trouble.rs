@@ -1,8 +1,10 @@
 //! What the world did to us: named, with advice, and whether trying again can help.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use tide_base::Duration;
 
 /// Something about files that is neither a peer's fault nor ours. It sticks to one torrent; the others go on.
@@ -46,6 +48,65 @@ pub enum Retry {
     After(Duration),
     /// Only once a person has done something, or asks.
     OnDemand,
+}
+
+impl Trouble {
+    /// Trouble of this kind with the file or folder at `path`.
+    pub fn with(kind: TroubleKind, path: impl Into<PathBuf>) -> Trouble {
+        Trouble { kind, path: Some(path.into()), errno: None }
+    }
+
+    /// What the system's error means.
+    pub fn from_io(error: &io::Error, path: Option<PathBuf>) -> Trouble {
+        let errno = error.raw_os_error();
+        let by_number = errno.map(Errno::from_raw_os_error).and_then(kind_of_errno);
+        let kind = by_number.unwrap_or_else(|| kind_of(error.kind()));
+        Trouble { kind, path, errno }
+    }
+}
+
+/// Puts the name of a file or folder to an error.
+pub(crate) fn blame(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Trouble {
+    move |error| Trouble::from_io(&error, Some(path.as_ref().to_path_buf()))
+}
+
+/// Whether closing files can help.
+pub(crate) fn is_too_many_files(error: &io::Error) -> bool {
+    Trouble::from_io(error, None).kind == TroubleKind::TooManyFiles
+}
+
+fn kind_of_errno(errno: Errno) -> Option<TroubleKind> {
+    Some(match errno {
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => TroubleKind::Full,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => TroubleKind::Denied,
+        Errno::NOENT => TroubleKind::Missing,
+        Errno::NOTDIR | Errno::ISDIR | Errno::EXIST | Errno::LOOP | Errno::NAMETOOLONG | Errno::NOTEMPTY => {
+            TroubleKind::Obstructed
+        }
+        Errno::MFILE | Errno::NFILE => TroubleKind::TooManyFiles,
+        Errno::WOULDBLOCK | Errno::TXTBSY | Errno::BUSY => TroubleKind::InUse,
+        Errno::TIMEDOUT | Errno::STALE => TroubleKind::Hung,
+        Errno::IO => TroubleKind::Io,
+        _ => return None,
+    })
+}
+
+/// For media that are no system and have no numbers.
+fn kind_of(kind: io::ErrorKind) -> TroubleKind {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            TroubleKind::Full
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => TroubleKind::Denied,
+        io::ErrorKind::NotFound => TroubleKind::Missing,
+        io::ErrorKind::UnexpectedEof => TroubleKind::Shrunk,
+        io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => {
+            TroubleKind::Obstructed
+        }
+        io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy => TroubleKind::InUse,
+        io::ErrorKind::TimedOut => TroubleKind::Hung,
+        _ => TroubleKind::Io,
+    }
 }
 
 impl TroubleKind {
@@ -123,3 +184,44 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_kinds_mean_the_same() {
+        let cases = [
+            (Errno::NOSPC, TroubleKind::Full),
+            (Errno::DQUOT, TroubleKind::Full),
+            (Errno::ACCESS, TroubleKind::Denied),
+            (Errno::ROFS, TroubleKind::Denied),
+            (Errno::NOENT, TroubleKind::Missing),
+            (Errno::NOTDIR, TroubleKind::Obstructed),
+            (Errno::LOOP, TroubleKind::Obstructed),
+            (Errno::NFILE, TroubleKind::TooManyFiles),
+            (Errno::WOULDBLOCK, TroubleKind::InUse),
+            (Errno::STALE, TroubleKind::Hung),
+            (Errno::IO, TroubleKind::Io),
+            (Errno::NXIO, TroubleKind::Io),
+        ];
+        for (errno, kind) in cases {
+            let trouble = Trouble::from_io(&errno.into(), None);
+            assert_eq!((trouble.kind, trouble.errno), (kind, Some(errno.raw_os_error())), "{errno:?}");
+        }
+        for (kind, meant) in [
+            (io::ErrorKind::StorageFull, TroubleKind::Full),
+            (io::ErrorKind::UnexpectedEof, TroubleKind::Shrunk),
+            (io::ErrorKind::Other, TroubleKind::Io),
+        ] {
+            assert_eq!(Trouble::from_io(&kind.into(), None).kind, meant);
+        }
+    }
+
+    #[test]
+    fn trouble_is_said_in_one_line_with_advice() {
+        let trouble = blame("/x/y")(Errno::NOSPC.into());
+        let text = "/x/y: no space left (os error 28): free some space; the transfer then goes on by itself";
+        assert_eq!(trouble.to_string(), text);
+    }
+}

@@ -1,0 +1,46 @@
+//! Positional reads and writes of real files, many slices a call.
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut};
+
+use rustix::fs::{FallocateFlags, fallocate, fstat};
+use rustix::io::Errno;
+
+pub(super) fn read_at(file: &File, into: &mut [IoSliceMut<'_>], at: u64) -> io::Result<usize> {
+    retry(|| rustix::io::preadv(file, into, at))
+}
+
+pub(super) fn write_at(file: &File, from: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+    retry(|| rustix::io::pwritev(file, from, at))
+}
+
+fn retry(mut call: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, len) {
+        Ok(()) => Ok(()),
+        // Writing zeros instead would take as long as the download and wear the device twice.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            if file.metadata()?.len() < len {
+                file.set_len(len)?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    if fstat(file)?.st_nlink == 0 {
+        return Err(Errno::NOENT.into());
+    }
+    Ok(())
+}
