@@ -226,6 +226,8 @@ pub struct HashJob {
 pub enum Digest {
     /// SHA-1 over the whole job.
     Sha1,
+    /// SHA-1 over each run of this many bytes, the last perhaps shorter: who sent a bad block.
+    Sha1Blocks(u32),
     /// SHA-1 over this job's bytes behind those of earlier ones; answered by itself, advanced.
     Sha1Part(Box<tide_hash::Sha1Stream>),
 }
@@ -248,6 +250,8 @@ pub struct Hashed {
 pub enum Answer {
     /// The digest of the whole job.
     Sha1([u8; 20]),
+    /// The digest of each run.
+    Sha1Blocks(Vec<[u8; 20]>),
     /// The stream, advanced over the job's bytes.
     Sha1Part(Box<tide_hash::Sha1Stream>),
 }

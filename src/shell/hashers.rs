@@ -31,29 +31,58 @@ pub(crate) fn start(shared: &Arc<Shared>, threads: u16, post: &Post) -> std::io:
 fn work(hasher: Hasher, jobs: &Receiver<HashJob>, mut post: Post) {
     let mut batch = Vec::with_capacity(hasher.lanes());
     while let Ok(job) = jobs.recv() {
-        take(job, &mut batch, &mut post);
+        take(hasher, job, &mut batch, &mut post);
         // What waits already goes along; nothing is waited for.
         while batch.len() < hasher.lanes()
             && let Ok(job) = jobs.try_recv()
         {
-            take(job, &mut batch, &mut post);
+            take(hasher, job, &mut batch, &mut post);
         }
         hash(hasher, &mut batch, &mut post);
         post.flush();
     }
 }
 
-/// Does a part of a stream at once, for it depends on what came before; a whole piece goes into the batch.
-fn take(job: HashJob, batch: &mut Vec<HashJob>, post: &mut Post) {
+/// Puts a whole piece into the batch. Anything else is done at once: a part of a stream depends on what came before,
+/// and the blocks of a piece are a batch of their own.
+fn take(hasher: Hasher, job: HashJob, batch: &mut Vec<HashJob>, post: &mut Post) {
     let HashJob { id, shard, chunks, digest } = job;
-    match digest {
-        Digest::Sha1 => batch.push(HashJob { id, shard, chunks, digest: Digest::Sha1 }),
+    let answer = match digest {
+        Digest::Sha1 => return batch.push(HashJob { id, shard, chunks, digest: Digest::Sha1 }),
         Digest::Sha1Part(mut stream) => {
             chunks.iter().for_each(|chunk| stream.update(chunk.bytes()));
-            let answer = Answer::Sha1Part(stream);
-            post.send(shard, Letter::Hashed(Hashed { id, shard, chunks, answer }));
+            Answer::Sha1Part(stream)
+        }
+        Digest::Sha1Blocks(len) => {
+            let runs = runs(&slices(&chunks), len as usize);
+            let messages: Vec<Message<'_>> = runs.iter().map(|parts| Message { parts }).collect();
+            let mut digests = vec![[0; 20]; messages.len()];
+            hasher.sha1_batch(&messages, &mut digests);
+            Answer::Sha1Blocks(digests)
+        }
+    };
+    post.send(shard, Letter::Hashed(Hashed { id, shard, chunks, answer }));
+}
+
+/// The bytes of `parts`, one behind the other, in runs of `len`, the last perhaps shorter.
+fn runs<'a>(parts: &[&'a [u8]], len: usize) -> Vec<Vec<&'a [u8]>> {
+    assert!(len > 0, "a block is not empty");
+    let mut runs: Vec<Vec<&[u8]>> = Vec::new();
+    let mut room = 0;
+    for part in parts {
+        let mut rest = *part;
+        while !rest.is_empty() {
+            if room == 0 {
+                runs.push(Vec::new());
+                room = len;
+            }
+            let (head, tail) = rest.split_at(room.min(rest.len()));
+            runs.last_mut().expect("there is room in it").push(head);
+            room -= head.len();
+            rest = tail;
         }
     }
+    runs
 }
 
 /// Hashes whole pieces side by side, and answers each.
@@ -119,6 +148,18 @@ mod tests {
         assert_eq!(got, expected);
         drop(pool);
         assert!(shared.join("tide-hash", Instant::NEVER));
+    }
+
+    #[test]
+    fn blocks_are_hashed_one_by_one_wherever_chunks_end() {
+        let (_poll, shared, post, inbox) = shard();
+        let pool = start(&shared, 1, &post).expect("threads");
+        let chunks = [&b"abcde"[..], b"", b"f", b"ghij"].map(chunk).into();
+        let job = HashJob { id: JobId(1), shard: ShardId(0), chunks, digest: Digest::Sha1Blocks(4) };
+        pool.send(job).expect("the pool is there");
+        let Ok(Letter::Hashed(hashed)) = inbox.letters.recv() else { panic!("an answer") };
+        let Answer::Sha1Blocks(digests) = hashed.answer else { panic!("digests") };
+        assert_eq!(digests, [sha1(&[b"abcd"]), sha1(&[b"efgh"]), sha1(&[b"ij"])]);
     }
 
     #[test]
