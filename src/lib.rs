@@ -16,7 +16,8 @@
 //! by [`Session::events`]. Errors are of three sorts: a call's ([`Error`]), a torrent's ([`Trouble`], which sticks to it
 //! and leaves the others alone), and a bug, which ends the session, never the program ([`Error::Broken`]).
 //!
-//! [`make`](make::make) creates torrents and [`verify`](verify::verify) checks content, both without a session.
+//! [`make`](make::make) creates torrents and [`verify`](verify::verify) checks content, both without a session;
+//! [`tracker`] is a small tracker for a LAN and for tests.
 #![deny(unsafe_code)]
 
 mod add;
@@ -27,6 +28,7 @@ pub mod make;
 mod session;
 mod shell;
 mod torrent;
+pub mod tracker;
 pub mod verify;
 
 pub use add::Add;
