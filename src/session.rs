@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tide_base::{InfoHash, PeerId, Prng, ShardId};
+use tide_base::{InfoHash, InfoHashes, PeerId, Prng, ShardId};
 use tide_disk::StoreKey;
 use tide_engine::{
     AddTorrent, Answer, Command, Happening, Listening, RateLimits, SessionStats, Setup, TorrentKey,
@@ -24,12 +24,15 @@ use crate::torrent::Torrent;
 /// How long a session that is dropped has for its leave.
 const DROP_BUDGET: Duration = Duration::from_millis(500);
 
+/// A torrent that the session has taken in.
+type Entry = (TorrentKey, InfoHashes);
+
 /// What session and torrent handles share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) shell: Shell,
     pub(crate) volumes: VolumeTable,
-    torrents: Mutex<BTreeMap<InfoHash, TorrentKey>>,
+    torrents: Mutex<BTreeMap<InfoHash, Entry>>,
     stores: AtomicU64,
     config: Config,
 }
@@ -95,7 +98,7 @@ impl Session {
         let shard = self.inner.home(hash);
         match self.inner.ask(shard, Command::Add(Box::new(torrent)), hash)? {
             Answer::Added(key) => {
-                self.inner.torrents().insert(hash, key);
+                self.inner.torrents().insert(hash, (key, hashes));
                 Ok(Torrent::new(Arc::clone(&self.inner), key, hashes))
             }
             other => unreachable!("the engine answered {other:?} to an add"),
@@ -104,17 +107,16 @@ impl Session {
 
     /// All its torrents, by info-hash.
     pub fn torrents(&self) -> Vec<Torrent> {
-        let handle = |(&hash, &key): (&InfoHash, &TorrentKey)| self.handle(hash, key);
-        self.inner.torrents().iter().map(handle).collect()
+        self.inner.torrents().values().map(|&entry| self.handle(entry)).collect()
     }
 
     /// The torrent with this v1 info-hash.
     pub fn get(&self, hash: &InfoHash) -> Option<Torrent> {
-        self.inner.torrents().get(hash).map(|&key| self.handle(*hash, key))
+        self.inner.torrents().get(hash).map(|&entry| self.handle(entry))
     }
 
-    fn handle(&self, hash: InfoHash, key: TorrentKey) -> Torrent {
-        Torrent::new(Arc::clone(&self.inner), key, tide_base::InfoHashes::v1(hash))
+    fn handle(&self, (key, hashes): Entry) -> Torrent {
+        Torrent::new(Arc::clone(&self.inner), key, hashes)
     }
 
     /// What happens. Each event goes to one reader: two readers share them.
@@ -170,7 +172,7 @@ impl Drop for Session {
 }
 
 impl Inner {
-    fn torrents(&self) -> MutexGuard<'_, BTreeMap<InfoHash, TorrentKey>> {
+    fn torrents(&self) -> MutexGuard<'_, BTreeMap<InfoHash, Entry>> {
         self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -197,7 +199,7 @@ impl Inner {
     /// Forgets a torrent that is gone, unless it has been added again since.
     pub(crate) fn forget(&self, hash: InfoHash, key: TorrentKey) {
         let mut torrents = self.torrents();
-        if torrents.get(&hash) == Some(&key) {
+        if torrents.get(&hash).is_some_and(|(known, _)| *known == key) {
             torrents.remove(&hash);
         }
     }

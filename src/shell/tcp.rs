@@ -118,7 +118,10 @@ impl Network {
 
 impl Dial for Network {
     fn dial(&self, to: SocketAddr, tls: Option<&str>) -> io::Result<Box<dyn Transport>> {
-        let tcp = Tcp::dial(to, if to.is_ipv4() { self.source_v4 } else { self.source_v6 })?;
+        let source = if to.is_ipv4() { self.source_v4 } else { self.source_v6 };
+        // From a loopback address there is no way out of the machine.
+        let source = source.filter(|ip| !ip.is_loopback() || to.ip().is_loopback());
+        let tcp = Tcp::dial(to, source)?;
         match tls {
             None => Ok(Box::new(tcp)),
             #[cfg(feature = "tls")]
@@ -126,5 +129,47 @@ impl Dial for Network {
             #[cfg(not(feature = "tls"))]
             Some(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "built without TLS")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use mio::{Events, Interest, Poll, Token};
+
+    use super::*;
+
+    /// Waits until the stream stands, or does not.
+    fn opened(stream: &mut dyn Transport) -> io::Result<()> {
+        let mut poll = Poll::new()?;
+        poll.registry().register(stream.source(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
+        let mut events = Events::with_capacity(4);
+        while !stream.open()? {
+            poll.poll(&mut events, None)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_dial_begins_where_the_session_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let addr = listener.local_addr().expect("bound");
+        let own = SocketAddr::from(([127, 0, 0, 9], 4000));
+        let mut stream = Network::new(&[own]).dial(addr, None).expect("a socket");
+        opened(stream.as_mut()).expect("a connection");
+        let (_other_end, from) = listener.accept().expect("a caller");
+        assert_eq!(from.ip(), own.ip());
+        assert_eq!(stream.local_addr().expect("connected"), from);
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let addr = listener.local_addr().expect("bound");
+        drop(listener);
+        let wildcard = SocketAddr::from(([0, 0, 0, 0], 1));
+        let result = Network::new(&[wildcard]).dial(addr, None).and_then(|mut s| opened(s.as_mut()));
+        assert_eq!(result.expect_err("nobody is there").kind(), io::ErrorKind::ConnectionRefused);
     }
 }
