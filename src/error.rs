@@ -103,6 +103,11 @@ impl From<Trouble> for Error {
 }
 
 impl Error {
+    /// The error for an answer of a kind that was not asked for: the engine's bug, not the caller's.
+    pub(crate) fn unexpected(answer: &tide_engine::Answer) -> Error {
+        Error::Broken(format!("an answer that nobody asked for: {answer:?}"))
+    }
+
     /// The error for a command about the torrent `hash`.
     pub(crate) fn of_command(error: CommandError, hash: crate::InfoHash) -> Error {
         match error {

@@ -101,7 +101,7 @@ impl Session {
                 self.inner.torrents().insert(hash, (key, hashes));
                 Ok(Torrent::new(Arc::clone(&self.inner), key, hashes))
             }
-            other => unreachable!("the engine answered {other:?} to an add"),
+            other => Err(Error::unexpected(&other)),
         }
     }
 
@@ -133,7 +133,7 @@ impl Session {
         for shard in 0..self.inner.config.shards {
             match self.inner.ask(ShardId(shard), Command::SessionStats, InfoHash([0; 20]))? {
                 Answer::Session(part) => add_up(&mut sum, &part),
-                other => unreachable!("the engine answered {other:?} to a question for figures"),
+                other => return Err(Error::unexpected(&other)),
             }
         }
         Ok(sum)

@@ -46,7 +46,7 @@ macro_rules! figures {
     ($self:ident, $kind:ident) => {
         match $self.ask(TorrentCommand::$kind)? {
             Answer::$kind(figures) => Ok(figures),
-            other => unreachable!("the engine answered {other:?} to {}", stringify!($kind)),
+            other => Err(Error::unexpected(&other)),
         }
     };
 }
