@@ -10,7 +10,8 @@ use crate::job::{Backing, Done, Job, JobId, Outcome, StoreKey, StoreSpec, Volume
 use crate::relocate;
 use crate::save;
 use crate::storage::{Access, Place, Storage, StorageFile};
-use crate::trouble::{Trouble, blame};
+use crate::trouble::{Trouble, TroubleKind, blame};
+use crate::unsynced::Synced;
 
 /// A job handed out by [`Stores::next_sync`](crate::Stores::next_sync). It holds all that it needs, and must be run:
 /// its store's later jobs may wait for it.
@@ -92,7 +93,7 @@ pub(crate) struct Back {
 #[derive(Debug)]
 pub(crate) enum News {
     None,
-    SyncFailed(Trouble),
+    Synced(Synced),
     Moved { root: PathBuf, root_name: PathBuf },
     NotMoved { root_name: PathBuf },
     Deleted,
@@ -102,11 +103,19 @@ impl<S: Storage> SyncJob<S> {
     /// Carries the job out. Afterwards [`Stores::work`](crate::Stores::work) should be called, even if it had nothing
     /// to do before: what waited for this job can go on.
     pub fn run(self) -> Done {
+        let mut answer = None;
+        self.run_then(|done| answer = Some(done));
+        answer.expect("every job is answered")
+    }
+
+    /// The same, but hands the answer to `deliver` before anything that waited for this job can go on: where answers
+    /// leave from two threads, that of a close is then still sent after that of a sync before it.
+    pub fn run_then(self, deliver: impl FnOnce(Done)) {
         let SyncJob { head, work, storage, back } = self;
         let (result, news) = work.run(&storage);
+        deliver(head.done(result));
         // Whoever is gone needs no news.
         let _ = back.send(Back { store: head.store, news });
-        head.done(result)
     }
 }
 
@@ -115,8 +124,11 @@ impl<S: Storage> Work<S> {
         match self {
             Work::Answer(result) => (result, News::None),
             Work::Sync(items) => match items.into_iter().try_for_each(|item| item.sync(storage)) {
-                Ok(()) => (Ok(Outcome::Synced), News::None),
-                Err(trouble) => (Err(trouble.clone()), News::SyncFailed(trouble)),
+                Ok(()) => (Ok(Outcome::Synced), News::Synced(Synced::All)),
+                Err(trouble) if trouble.kind == TroubleKind::TooManyFiles => {
+                    (Err(trouble), News::Synced(Synced::NotBegun))
+                }
+                Err(trouble) => (Err(trouble.clone()), News::Synced(Synced::Failed(trouble))),
             },
             Work::Save { backing, path, bytes } => {
                 let saved = save::replace(storage, Place::of(backing, &path), &bytes);

@@ -45,7 +45,8 @@ pub enum Task {
     /// Makes the store known and looks at what is there; creates nothing. Always the first job of a store, and again
     /// after [`Task::Close`] or a failed open. Answer: [`Outcome::Opened`].
     Open(Box<StoreSpec>),
-    /// Content for a peer, within one piece. Answer: [`Outcome::Read`].
+    /// Content for a peer, within one piece. Answer: [`Outcome::Read`], whose bytes may be lent pages of a file: to
+    /// be handed to the kernel and never looked into (see [`StorageFile::lend`](crate::StorageFile::lend)).
     Read(Span),
     /// Fills `chunks` with the bytes of `piece` from `offset` on, for hashing. Answer: [`Outcome::Loaded`]; bytes that
     /// no file has make it `complete: false`, not an error.
@@ -68,16 +69,22 @@ pub enum Task {
         chunks: Vec<Chunk>,
     },
     /// Makes durable what was answered as written before this job was handed in. Answer: [`Outcome::Synced`].
+    ///
+    /// A failure sticks: what was written since the last success may be lost, and the system would say so only once.
+    /// Every later sync fails alike until the store was closed and opened again, whose owner then checks what the last
+    /// success does not cover. ([`TooManyFiles`](crate::TroubleKind::TooManyFiles) loses nothing and does not stick.)
     Sync,
-    /// Changes which files are wanted: content set aside moves into files that become wanted. Answer: [`Outcome::Selected`].
+    /// Changes which files are wanted: content set aside moves into files that become wanted. A file that is there
+    /// stays in use although it becomes unwanted. Answer: [`Outcome::Selected`].
     Select(Bits),
     /// Looks at the files again. Answer: [`Outcome::Files`].
     Stat,
     /// Moves all content below another folder, copying where it is another volume; on an error everything is still
-    /// where it was. Answer: [`Outcome::Moved`].
+    /// where it was. Nothing is overwritten. A copy has a new time of change: ask again how files stand. Answer:
+    /// [`Outcome::Moved`].
     Move(PathBuf),
-    /// Deletes the content, the folders that become empty, and the content set aside. The store must be open; it is
-    /// closed afterwards. Answer: [`Outcome::Deleted`].
+    /// Deletes the content, the folders that become empty, and the content set aside; not the root, nor the resume
+    /// file. The store must be open; it is closed afterwards, unless it failed. Answer: [`Outcome::Deleted`].
     Delete,
     /// Lets go of all files and locks. Answer: [`Outcome::Closed`], after every earlier job of the store.
     Close,

@@ -30,6 +30,7 @@ mod stores;
 pub mod table;
 mod transfer;
 pub mod trouble;
+mod unsynced;
 
 pub use beside::SyncJob;
 pub use limits::Limits;

@@ -14,7 +14,7 @@ pub struct Limits {
     /// Queued writes that are looked through for neighbours of the next one.
     pub write_search: usize,
     /// Bytes that neighbouring reads are merged up to, and the length of a large pooled buffer: what was measured
-    /// to be fast for reads into buffers.
+    /// to be fast for reads into buffers. Of a mapped file no more than 128 KiB is lent at once.
     pub read_run: u32,
     /// Length of a small pooled buffer: one block, so that a lone block does not hold eight times its memory.
     pub small_buffer: u32,

@@ -44,7 +44,7 @@ pub(crate) fn extents<'a>(
             _ if aside(file) => Holder::Aside,
             _ => Holder::File(file),
         };
-        let file = files.next()?;
+        let file = files.next_if(|_| at < end)?;
         let holder = holder_of(file);
         let entry = &table.files()[file];
         let mut stop = (entry.offset + entry.len).min(end);

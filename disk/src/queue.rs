@@ -348,7 +348,7 @@ mod tests {
         let limits = Limits::default();
         assert_eq!(
             runs(&mut queue, &limits),
-            [vec![6, 7], vec![8], vec![1009], vec![1, 3, 5, 2], vec![1004]]
+            [vec![6, 7], vec![8], vec![1009], vec![1, 3, 5], vec![2], vec![1004]]
         );
     }
 

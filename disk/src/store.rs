@@ -4,7 +4,6 @@
 //! length is reported. A file known to be there and found missing is trouble, never made anew: pieces that were claimed
 //! would silently become zeros. Reading needs no right to write, so content on a read-only medium can be seeded.
 
-use std::collections::BTreeSet;
 use std::io::{IoSlice, IoSliceMut};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::storage::{Access, Place, Storage, StorageFile};
 use crate::table::FileState;
 use crate::transfer::{read_full, write_all};
 use crate::trouble::{Trouble, TroubleKind, blame};
+use crate::unsynced::Unsynced;
 
 /// An open store.
 pub(crate) struct Store<S: Storage> {
@@ -32,16 +32,9 @@ pub(crate) struct Store<S: Storage> {
     /// Files whose content is aside: none of them is there.
     pub(crate) set_aside: Bits,
     pub(crate) aside: Aside,
-    /// Files written since they were last handed out to be synced.
-    pub(crate) dirty: Bits,
-    /// Whether what is aside was.
-    pub(crate) dirty_aside: bool,
-    /// Folders, below the root, in which there are new names.
-    pub(crate) dirty_folders: BTreeSet<PathBuf>,
+    pub(crate) unsynced: Unsynced,
     /// Whether wanted files are as they should be: empty ones there, none aside. Seen to before the first write.
     pub(crate) settled: bool,
-    /// Why a sync failed: what was written before it may be lost, though the system would not say so again.
-    pub(crate) sync_failed: Option<Trouble>,
     _lock: Option<S::Lock>,
 }
 
@@ -76,11 +69,8 @@ impl<S: Storage> Store<S> {
             exists,
             set_aside: Bits::new(count),
             aside,
-            dirty: Bits::new(count),
-            dirty_aside: false,
-            dirty_folders: BTreeSet::new(),
+            unsynced: Unsynced::new(count),
             settled: false,
-            sync_failed: None,
             _lock: lock,
             spec,
         };
@@ -202,9 +192,7 @@ impl<S: Storage> Store<S> {
             Holder::Aside => self.aside.read(desk, extent.at, into).map_err(blame(self.aside.path())),
             Holder::File(file) => {
                 let handle = self.handle(desk, file, false)?;
-                // Slices are advanced over as they fill, and the caller still needs them whole.
-                let mut views: Vec<_> = into.iter_mut().map(|slice| IoSliceMut::new(slice)).collect();
-                read_full(&*handle, &mut views, extent.at, desk.limits.slices)
+                read_full(&*handle, into, extent.at, desk.limits.slices)
                     .map_err(|error| Trouble::from_io(&error, Some(self.place(file).path())))
             }
         }
@@ -231,13 +219,13 @@ impl<S: Storage> Store<S> {
         match extent.holder {
             Holder::Padding => Ok(()),
             Holder::Aside => {
-                self.dirty_aside = true;
+                self.unsynced.aside();
                 let written = self.aside.write(desk, extent.at, from);
                 written.map_err(blame(self.aside.path()))
             }
             Holder::File(file) => {
                 let handle = self.handle(desk, file, true)?;
-                self.dirty.set(file as u32);
+                self.unsynced.file(file);
                 write_all(&*handle, from, extent.at, desk.limits.slices)
                     .map_err(|error| Trouble::from_io(&error, Some(self.place(file).path())))
             }
@@ -286,8 +274,7 @@ impl<S: Storage> Store<S> {
     /// Notes that a file is there, and that its folders have a new name.
     pub(crate) fn now_exists(&mut self, file: usize) {
         if self.exists.set(file as u32) {
-            let path = &self.spec.files.files()[file].path;
-            self.dirty_folders.extend(path.ancestors().skip(1).map(Path::to_path_buf));
+            self.unsynced.name(&self.spec.files.files()[file].path);
         }
     }
 }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use tide_base::{Chunk, buffer};
 
-use crate::beside::{Back, Head, Kind, News, SyncJob, ToSync, Work};
+use crate::beside::{Back, Head, News, SyncJob, Work};
 use crate::claims::Claims;
 use crate::desk::Desk;
-use crate::handles::{ASIDE, HandleKey};
 use crate::job::{Done, Job, Outcome, StoreKey, StoreSpec, Task};
 use crate::limits::Limits;
 use crate::queue::{Queue, Turn};
@@ -17,6 +16,7 @@ use crate::save;
 use crate::storage::{Place, Storage};
 use crate::store::Store;
 use crate::trouble::{Trouble, TroubleKind, blame};
+use crate::unsynced::Synced;
 
 /// The stores of one volume and the jobs that wait for them.
 ///
@@ -67,9 +67,8 @@ impl<S: Storage> Stores<S> {
     }
 
     /// Jobs that are not answered yet.
-    pub fn pending(&mut self) -> usize {
-        self.hear();
-        self.pending
+    pub fn pending(&self) -> usize {
+        self.pending - self.news.len()
     }
 
     /// Carries out the next run of jobs and answers them: reads that follow each other, or neighbouring writes as one,
@@ -247,7 +246,7 @@ impl<S: Storage> Stores<S> {
         let (store, desk) = self.opened(key)?;
         let backing = store.spec.backing;
         Ok(match task {
-            Task::Sync => match &store.sync_failed {
+            Task::Sync => match store.unsynced.failed() {
                 Some(trouble) => Work::Answer(Err(trouble.clone())),
                 None => Work::Sync(store.take_unsynced(desk)),
             },
@@ -296,9 +295,11 @@ impl<S: Storage> Stores<S> {
         let Some(store) = self.open.get_mut(&key) else { return };
         match news {
             News::None | News::Deleted => {}
-            News::SyncFailed(trouble) => {
-                store.sync_failed = Some(trouble);
-                self.desk.handles.forget_store(key);
+            News::Synced(synced) => {
+                if let Synced::Failed(_) = synced {
+                    self.desk.handles.forget_store(key);
+                }
+                store.unsynced.came_back(synced);
             }
             News::Moved { root, root_name } => {
                 let old = std::mem::replace(&mut store.root_name, root_name);
@@ -323,33 +324,5 @@ fn take_chunks(task: Task) -> Vec<Chunk> {
     match task {
         Task::Load { chunks, .. } | Task::Write { chunks, .. } => chunks,
         _ => Vec::new(),
-    }
-}
-
-impl<S: Storage> Store<S> {
-    /// What was written and not yet handed out to be made durable, and hands it out.
-    fn take_unsynced(&mut self, desk: &mut Desk<S>) -> Vec<ToSync<S::File>> {
-        let backing = self.spec.backing;
-        let mut items = Vec::new();
-        for file in self.dirty.iter() {
-            let handle = desk.handles.get(HandleKey { store: self.key, file }, true);
-            let below = self.spec.files.files()[file as usize].path.clone();
-            items.push(ToSync { kind: Kind::File, backing, root: self.spec.root.clone(), below, handle });
-        }
-        self.dirty = tide_base::Bits::new(self.dirty.len());
-        if let Some(place) = self.aside.place().filter(|_| self.dirty_aside) {
-            let handle = desk.handles.get(HandleKey { store: self.key, file: ASIDE }, true);
-            for (kind, place) in [(Kind::Aside, place), (Kind::Folder, place.folder())] {
-                let (root, below) = (place.root.to_path_buf(), place.below.to_path_buf());
-                items.push(ToSync { kind, backing, root, below, handle: handle.clone() });
-            }
-        }
-        self.dirty_aside = false;
-        // Files first: a name is worth nothing before its content.
-        for below in std::mem::take(&mut self.dirty_folders) {
-            let root = self.spec.root.clone();
-            items.push(ToSync { kind: Kind::Folder, backing, root, below, handle: None });
-        }
-        items
     }
 }

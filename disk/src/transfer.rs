@@ -27,28 +27,34 @@ pub(crate) fn write_all(
     Ok(())
 }
 
-/// Fills `into` as far as the file goes, at most `bound` slices a call. Returns how many bytes there were.
+/// Fills `into` as far as the file goes, at most `bound` slices a call. Returns how many bytes there were; the slices
+/// themselves stay as they are.
 pub(crate) fn read_full(
     file: &impl StorageFile,
-    mut into: &mut [IoSliceMut<'_>],
+    into: &mut [IoSliceMut<'_>],
     at: u64,
     bound: usize,
 ) -> io::Result<u64> {
-    let mut done = 0;
-    loop {
-        let empty = into.iter().take_while(|slice| slice.is_empty()).count();
-        into = &mut into[empty..];
-        if into.is_empty() {
-            return Ok(done);
-        }
-        let count = into.len().min(bound.max(1));
-        let read = file.read_at(&mut into[..count], at + done)?;
-        if read == 0 {
-            return Ok(done);
-        }
-        done += read as u64;
-        IoSliceMut::advance_slices(&mut into, read);
+    let len: usize = into.iter().map(|slice| slice.len()).sum();
+    let count = into.len().min(bound.max(1));
+    let mut done = file.read_at(&mut into[..count], at)?;
+    if done == 0 || done == len {
+        return Ok(done as u64);
     }
+    // It takes more than one call: the rest is read through views that can be advanced.
+    let mut views: Vec<_> = into.iter_mut().map(|slice| IoSliceMut::new(slice)).collect();
+    let mut rest = &mut views[..];
+    IoSliceMut::advance_slices(&mut rest, done);
+    while done < len {
+        let count = rest.len().min(bound.max(1));
+        let read = file.read_at(&mut rest[..count], at + done as u64)?;
+        if read == 0 {
+            break;
+        }
+        done += read;
+        IoSliceMut::advance_slices(&mut rest, read);
+    }
+    Ok(done as u64)
 }
 
 /// Copies all bytes of `from` into `to`, which is empty.
