@@ -1,0 +1,141 @@
+//! How a session is set up. Every field has a default that is right for one person's machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tide_disk::{Allocation, Backing};
+use tide_engine::{Limits, RateLimits};
+
+use crate::error::Error;
+use crate::shell::listener::Wish;
+use crate::transport::Dial;
+
+/// The port that is tried first: the beginning of the range that RFC 6335 leaves to everybody, and what people who
+/// open ports for BitTorrent have often opened.
+pub const DEFAULT_PORT: u16 = 51413;
+
+/// The most shards: more threads than any machine has cores would only fill tables.
+const SHARDS: u16 = 1024;
+
+/// Where a session can be reached by peers. Its UDP sockets are at the same addresses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Listen {
+    /// On all addresses at [`DEFAULT_PORT`], or at any port if that is taken.
+    #[default]
+    Default,
+    /// On all addresses at this port; 0 is any.
+    Port(u16),
+    /// Exactly there; port 0 is any. An address that is not the unspecified one is also where connections to others
+    /// begin. An empty list: nowhere, and no UDP either.
+    At(Vec<SocketAddr>),
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(addr: SocketAddr) -> Listen {
+        Listen::At(vec![addr])
+    }
+}
+
+impl Listen {
+    pub(crate) fn wish(self) -> Wish {
+        match self {
+            Listen::Default => Wish::PortOrAny(DEFAULT_PORT),
+            Listen::Port(port) => Wish::Port(port),
+            Listen::At(addrs) => Wish::Exactly(addrs),
+        }
+    }
+}
+
+/// How a session is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where peers can reach it.
+    pub listen: Listen,
+    /// Threads that own sockets and torrents; a torrent lives on one of them. Default: one a core.
+    pub shards: u16,
+    /// Threads that hash. Default: one for two cores; a core hashes some gigabytes a second.
+    pub hashers: u16,
+    /// Bytes of memory for blocks under way, in the whole session. Default: 64 MiB.
+    pub memory: u64,
+    /// Connections to peers, in the whole session. Default: 500.
+    pub max_peers: u32,
+    /// Where resume data are kept, so that nothing need be hashed again after a clean end; the folder is made if it
+    /// does not exist. `None`, the default: nowhere; what is there is hashed at every start.
+    pub state_dir: Option<PathBuf>,
+    /// Limits on the rates of the whole session. Default: none.
+    pub rates: RateLimits,
+    /// Whether trackers are asked. Default: yes.
+    pub trackers: bool,
+    /// Which medium holds content. Default: files, with pages lent from mappings on the way out.
+    pub backing: Backing,
+    /// How space for files comes to be. Default: as it is written.
+    pub allocation: Allocation,
+    /// The port that trackers are told, if it is not the one listened on, behind a forwarding router.
+    pub announce_port: Option<u16>,
+    /// Seed of all randomness; `None`, the default, asks the system for one.
+    pub seed: Option<u64>,
+    /// What makes connections, instead of TCP: an embedder's own transport.
+    pub dial: Option<Arc<dyn Dial>>,
+    /// Every other bound of the engine. `memory` and `peers` in it are overridden by the fields above.
+    pub limits: Limits,
+    /// Bounds of each volume's disk thread.
+    pub disk: tide_disk::Limits,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(SHARDS.into()));
+        let cores = u16::try_from(cores).expect("cores are capped by the most shards");
+        let limits = Limits::default();
+        Config {
+            listen: Listen::Default,
+            shards: cores,
+            hashers: cores.div_ceil(2),
+            memory: limits.memory,
+            max_peers: limits.peers,
+            state_dir: None,
+            rates: RateLimits::default(),
+            trackers: true,
+            backing: Backing::default(),
+            allocation: Allocation::default(),
+            announce_port: None,
+            seed: None,
+            dial: None,
+            limits,
+            disk: tide_disk::Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The engine's limits with the fields that override some.
+    ///
+    /// # Errors
+    /// The rule that the configuration breaks.
+    pub(crate) fn engine_limits(&self) -> Result<Limits, Error> {
+        if self.shards == 0 || self.shards > SHARDS {
+            return Err(Error::Invalid("there are 1 to 1024 shards"));
+        }
+        if self.hashers == 0 {
+            return Err(Error::Invalid("there is a hasher"));
+        }
+        let limits = Limits { memory: self.memory, peers: self.max_peers, ..self.limits.clone() };
+        limits.check().map_err(Error::Invalid)?;
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_fit_together_and_nonsense_is_named() {
+        assert!(Config::default().engine_limits().is_ok());
+        let broken = Config { shards: 0, ..Config::default() };
+        assert!(matches!(broken.engine_limits(), Err(Error::Invalid("there are 1 to 1024 shards"))));
+        let broken = Config { memory: 1, ..Config::default() };
+        assert!(matches!(broken.engine_limits(), Err(Error::Invalid("memory holds two chunks at least"))));
+    }
+}

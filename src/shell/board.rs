@@ -1,0 +1,272 @@
+//! What waits for the application to read: at most one event a (torrent, kind), the newest, so that an application
+//! that reads slowly, or never, costs the engine neither time nor memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tide_engine::{Event, Happening, Kind, Listening, TorrentKey};
+
+use crate::shell::clock::Clock;
+
+/// The most events that wait. Only an application that adds and removes without end and never reads comes near: then
+/// the oldest are dropped, those first that another of their kind may follow.
+const PENDING: usize = 65_536;
+
+/// Something for the application.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    /// A torrent's.
+    Torrent(Event),
+    /// The session is reachable there now.
+    Listening(Listening),
+    /// The session has failed and is over: a bug, in these words.
+    Broken(String),
+}
+
+/// What two notices must share for the newer to replace the older.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Slot {
+    Torrent(TorrentKey, Kind),
+    Listening,
+    Broken,
+}
+
+/// How a torrent that somebody waits for stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Standing {
+    /// Nothing to tell.
+    #[default]
+    Under,
+    /// All that is wanted is here.
+    Complete,
+    /// Its files make trouble.
+    Stopped(tide_disk::Trouble),
+    /// It is gone.
+    Removed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    slots: BTreeMap<Slot, u64>,
+    /// By sequence number: first those that may be dropped, then those that stick.
+    soft: BTreeMap<u64, (Slot, Notice)>,
+    firm: BTreeMap<u64, (Slot, Notice)>,
+    /// Torrents that somebody waits for, and how many do.
+    watched: BTreeMap<TorrentKey, (u32, Standing)>,
+    over: bool,
+    failure: Option<String>,
+}
+
+/// The board. Posting never waits for a reader.
+#[derive(Debug)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+    clock: Clock,
+}
+
+/// What a reader gets.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// The next notice, and its number.
+    Notice(u64, Notice),
+    /// None came in time.
+    TimedOut,
+    /// None will come any more.
+    Over,
+}
+
+/// Whether the notice tells of something final, that nothing but a read may take away.
+fn sticks(notice: &Notice) -> bool {
+    match notice {
+        Notice::Torrent(event) => {
+            matches!(event.what.kind(), Kind::Complete | Kind::Removed | Kind::Stopped)
+        }
+        Notice::Broken(_) => true,
+        Notice::Listening(_) => false,
+    }
+}
+
+impl State {
+    fn put(&mut self, slot: Slot, notice: Notice) {
+        self.next += 1;
+        if let Some(older) = self.slots.insert(slot, self.next) {
+            self.soft.remove(&older);
+            self.firm.remove(&older);
+        }
+        let side = if sticks(&notice) { &mut self.firm } else { &mut self.soft };
+        side.insert(self.next, (slot, notice));
+        if self.slots.len() > PENDING {
+            let oldest = self.soft.pop_first().or_else(|| self.firm.pop_first());
+            let (_, (slot, _)) = oldest.expect("there is a notice for every slot");
+            self.slots.remove(&slot);
+        }
+    }
+
+    fn take(&mut self) -> Option<(u64, Notice)> {
+        let soft = self.soft.first_key_value().map(|(&at, _)| at);
+        let firm = self.firm.first_key_value().map(|(&at, _)| at);
+        let soft_first = match (soft, firm) {
+            (Some(soft), Some(firm)) => soft < firm,
+            (soft, _) => soft.is_some(),
+        };
+        let side = if soft_first { &mut self.soft } else { &mut self.firm };
+        let (at, (slot, notice)) = side.pop_first()?;
+        self.slots.remove(&slot);
+        Some((at, notice))
+    }
+
+    fn stand(&mut self, event: &Event) {
+        let Some((_, standing)) = self.watched.get_mut(&event.torrent) else {
+            return;
+        };
+        match &event.what {
+            Happening::Complete { .. } | Happening::Seeding => *standing = Standing::Complete,
+            Happening::Stopped(trouble) => *standing = Standing::Stopped(trouble.clone()),
+            Happening::Removed => *standing = Standing::Removed,
+            Happening::Recovered | Happening::Checking { .. } | Happening::Started { .. } => {
+                *standing = Standing::Under;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Board {
+    /// An empty board.
+    pub(crate) fn new(clock: Clock) -> Board {
+        Board { state: Mutex::default(), changed: Condvar::new(), clock }
+    }
+
+    /// The state. A reader that panicked while it held it has broken nothing: every change is whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event of the engine.
+    pub(crate) fn post(&self, event: Event) {
+        let mut state = self.state();
+        state.stand(&event);
+        state.put(Slot::Torrent(event.torrent, event.what.kind()), Notice::Torrent(event));
+        self.changed.notify_all();
+    }
+
+    /// Says where the session can be reached.
+    pub(crate) fn listening(&self, listening: Listening) {
+        self.state().put(Slot::Listening, Notice::Listening(listening));
+        self.changed.notify_all();
+    }
+
+    /// Says that the session has failed. The first failure is the one that is told.
+    pub(crate) fn broken(&self, why: String) {
+        let mut state = self.state();
+        if !state.over {
+            state.failure = Some(why.clone());
+            state.put(Slot::Broken, Notice::Broken(why));
+            state.over = true;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Whether nothing more will happen.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state().over
+    }
+
+    /// How the session failed, if it did.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.state().failure.clone()
+    }
+
+    /// Says that nothing more will happen.
+    pub(crate) fn end(&self) {
+        self.state().over = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next notice, at most `timeout`.
+    pub(crate) fn next(&self, timeout: Option<Duration>) -> Next {
+        let until = timeout.map(|span| self.clock.now() + span);
+        let mut state = self.state();
+        loop {
+            if let Some((at, notice)) = state.take() {
+                return Next::Notice(at, notice);
+            }
+            if state.over {
+                return Next::Over;
+            }
+            state = match self.wait(state, until) {
+                Some(state) => state,
+                None => return Next::TimedOut,
+            };
+        }
+    }
+
+    /// Watches a torrent from now on.
+    pub(crate) fn watch(&self, torrent: TorrentKey) -> Watch<'_> {
+        self.state().watched.entry(torrent).or_default().0 += 1;
+        Watch { board: self, torrent }
+    }
+
+    /// Waits for a change until that moment; `None` once it has come.
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        until: Option<tide_base::Instant>,
+    ) -> Option<MutexGuard<'a, State>> {
+        let Some(until) = until else {
+            return Some(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner));
+        };
+        let left = self.clock.now().until(until);
+        if left.is_zero() {
+            return None;
+        }
+        Some(self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+/// Somebody waits for a torrent.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    board: &'a Board,
+    torrent: TorrentKey,
+}
+
+impl Watch<'_> {
+    /// Waits until there is something to tell of the torrent, at most until `timeout` has passed (then
+    /// [`Standing::Under`]). `None` if the session is over.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Option<Standing> {
+        let until = timeout.map(|span| self.board.clock.now() + span);
+        let mut state = self.board.state();
+        loop {
+            match state.watched.get(&self.torrent) {
+                Some((_, standing)) if !matches!(standing, Standing::Under) => return Some(standing.clone()),
+                _ => {}
+            }
+            if state.over {
+                return None;
+            }
+            state = match self.board.wait(state, until) {
+                Some(state) => state,
+                None => return Some(Standing::Under),
+            };
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut state = self.board.state();
+        if let Some((waiters, _)) = state.watched.get_mut(&self.torrent) {
+            *waiters -= 1;
+            if *waiters == 0 {
+                state.watched.remove(&self.torrent);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! One torrent of a session.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tide_base::{InfoHash, InfoHashes};
+use tide_engine::{
+    Answer, Command, Content, FileInfo, PeerInfo, PieceInfo, RateLimits, State, TorrentCommand, TorrentKey,
+    TorrentStats, TrackerInfo,
+};
+
+use crate::error::Error;
+use crate::session::Inner;
+use crate::shell::board::Standing;
+
+/// One torrent of a [`Session`](crate::Session). A handle: clones are the same torrent, and outlive it harmlessly.
+///
+/// Every call waits for the session's reply, some microseconds; all fail with [`Error::Gone`] once the torrent has been
+/// removed, and with [`Error::Ended`] or [`Error::Broken`] once the session is over.
+#[derive(Clone)]
+pub struct Torrent {
+    inner: Arc<Inner>,
+    key: TorrentKey,
+    info_hashes: InfoHashes,
+}
+
+impl fmt::Debug for Torrent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Torrent({:?} {})", self.key, self.hash())
+    }
+}
+
+impl PartialEq for Torrent {
+    fn eq(&self, other: &Torrent) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner) && self.key == other.key
+    }
+}
+
+impl Eq for Torrent {}
+
+/// Asks for figures: the answer of one kind, and what is in it.
+macro_rules! figures {
+    ($self:ident, $kind:ident) => {
+        match $self.ask(TorrentCommand::$kind)? {
+            Answer::$kind(figures) => Ok(figures),
+            other => Err(Error::unexpected(&other)),
+        }
+    };
+}
+
+impl Torrent {
+    pub(crate) fn new(inner: Arc<Inner>, key: TorrentKey, info_hashes: InfoHashes) -> Torrent {
+        Torrent { inner, key, info_hashes }
+    }
+
+    fn ask(&self, command: TorrentCommand) -> Result<Answer, Error> {
+        self.inner.ask(self.key.shard, Command::Torrent(self.key, command), self.hash())
+    }
+
+    fn tell(&self, command: TorrentCommand) -> Result<(), Error> {
+        self.ask(command).map(drop)
+    }
+
+    fn hash(&self) -> InfoHash {
+        self.info_hashes.v1.unwrap_or(InfoHash([0; 20]))
+    }
+
+    /// Its identities.
+    pub fn info_hashes(&self) -> InfoHashes {
+        self.info_hashes
+    }
+
+    /// Its name, for people.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn name(&self) -> Result<String, Error> {
+        Ok(self.stats()?.name)
+    }
+
+    /// Its figures.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn stats(&self) -> Result<TorrentStats, Error> {
+        figures!(self, Stats).map(|stats: Box<TorrentStats>| *stats)
+    }
+
+    /// Its connected peers.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn peers(&self) -> Result<Vec<PeerInfo>, Error> {
+        figures!(self, Peers)
+    }
+
+    /// Its pieces.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn pieces(&self) -> Result<PieceInfo, Error> {
+        figures!(self, Pieces)
+    }
+
+    /// Its files.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn files(&self) -> Result<Vec<FileInfo>, Error> {
+        figures!(self, Files)
+    }
+
+    /// Its trackers.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn trackers(&self) -> Result<Vec<TrackerInfo>, Error> {
+        figures!(self, Trackers)
+    }
+
+    /// Stops transferring; it stays known.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.tell(TorrentCommand::Pause)
+    }
+
+    /// Goes on, also after trouble.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.tell(TorrentCommand::Resume)
+    }
+
+    /// Hashes everything that is there.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn recheck(&self) -> Result<(), Error> {
+        self.tell(TorrentCommand::Recheck)
+    }
+
+    /// Moves the content below another folder. Returns once it is decided; an event says that it is done.
+    ///
+    /// # Errors
+    /// [`Error::Trouble`]: everything is where it was.
+    pub fn move_to(&self, dir: impl Into<PathBuf>) -> Result<(), Error> {
+        let to = self.inner.absolute(dir.into())?;
+        let volume = self.inner.volumes.of(&to);
+        self.tell(TorrentCommand::Move { to, volume })
+    }
+
+    /// Asks all its trackers as soon as they allow.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn reannounce(&self) -> Result<(), Error> {
+        self.tell(TorrentCommand::Reannounce)
+    }
+
+    /// Adds a tracker in a tier of its own behind the others.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it can be no tracker's.
+    pub fn add_tracker(&self, url: impl Into<String>) -> Result<(), Error> {
+        self.tell(TorrentCommand::AddTracker(url.into()))
+    }
+
+    /// Removes a tracker from all tiers.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn remove_tracker(&self, url: impl Into<String>) -> Result<(), Error> {
+        self.tell(TorrentCommand::RemoveTracker(url.into()))
+    }
+
+    /// Meets these peers.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn add_peers(&self, peers: impl IntoIterator<Item = SocketAddr>) -> Result<(), Error> {
+        self.tell(TorrentCommand::AddPeers(peers.into_iter().collect()))
+    }
+
+    /// Limits its rates.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn set_limits(&self, limits: RateLimits) -> Result<(), Error> {
+        self.tell(TorrentCommand::SetLimits(limits))
+    }
+
+    /// Sets priorities, one a file from the first: 0 is unwanted, 1 … 7 ascending. Missing ones stay.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for other numbers.
+    pub fn set_priorities(&self, priorities: impl Into<Vec<u8>>) -> Result<(), Error> {
+        self.tell(TorrentCommand::SetPriorities(priorities.into()))
+    }
+
+    /// Whether pieces are fetched in order instead of rarest first.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn set_sequential(&self, sequential: bool) -> Result<(), Error> {
+        self.tell(TorrentCommand::SetSequential(sequential))
+    }
+
+    /// Forgets it. Returns when nothing of it is outstanding: its files are closed, or deleted.
+    ///
+    /// # Errors
+    /// [`Error::Trouble`] if content could not be deleted.
+    pub fn remove(&self, content: Content) -> Result<(), Error> {
+        self.tell(TorrentCommand::Remove(content))?;
+        self.inner.forget(self.hash(), self.key);
+        Ok(())
+    }
+
+    /// Waits until everything wanted is verified and written.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] after `timeout`. [`Error::Trouble`] when its files make trouble, even if that may pass by
+    /// itself: wait again if you like. The torrent or the session is gone.
+    pub fn wait_complete(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        // Watch first, then look: what happens in between is seen.
+        let watch = self.inner.shell.shared.board.watch(self.key);
+        let stats = self.stats()?;
+        let paused_at_the_end =
+            stats.state == State::Paused && stats.wanted > 0 && stats.done == stats.wanted;
+        if stats.state == State::Seeding || paused_at_the_end {
+            return Ok(());
+        }
+        if let Some(trouble) = stats.trouble {
+            return Err(Error::Trouble(trouble));
+        }
+        match watch.wait(timeout) {
+            Some(Standing::Complete) => Ok(()),
+            Some(Standing::Stopped(trouble)) => Err(Error::Trouble(trouble)),
+            Some(Standing::Removed) => Err(Error::Gone),
+            Some(Standing::Under) => Err(Error::TimedOut),
+            None => Err(self.inner.over()),
+        }
+    }
+}
