@@ -1,6 +1,7 @@
 """A libtorrent session that obeys JSON lines on stdin and answers each with one on stdout.
 
-argv[1] is a JSON object of settings. Commands: add, connect, status, peers, reannounce, remove, quit.
+argv[1] is a JSON object of settings. What it can be told is in
+`commands` at the end.
 """
 
 import json
@@ -82,6 +83,13 @@ def status(c):
     }
 
 
+def limit(c):
+    # A limit of the torrent's own: those of the session do not hold for loopback.
+    handles[c["torrent"]].set_upload_limit(c["rate"])
+    handles[c["torrent"]].set_download_limit(c["rate"])
+    return {}
+
+
 def peers(c):
     return {
         "peers": [
@@ -111,7 +119,7 @@ def listening(c):
     return {"port": session.listen_port() if session.is_listening() else 0}
 
 
-commands = {f.__name__: f for f in (add, connect, status, peers, reannounce, remove, listening)}
+commands = {f.__name__: f for f in (add, connect, status, limit, peers, reannounce, remove, listening)}
 for line in sys.stdin:
     command = json.loads(line)
     hear_alerts()

@@ -13,12 +13,11 @@ use crate::client::{Client, PeerSeen, State};
 use crate::process::{self, Guard};
 use crate::{InfoHash, TempDir, Tool, Torrent, http, net, wait};
 
-const FLAGS: [&str; 18] = [
+const FLAGS: [&str; 17] = [
     "--no-conf",
     "--enable-rpc",
     "--rpc-max-request-size=64M",
     "--rpc-save-upload-metadata=false",
-    "--enable-dht=false",
     "--enable-dht6=false",
     "--bt-enable-lpd=false",
     "--enable-peer-exchange=false",
@@ -68,6 +67,10 @@ impl Aria2 {
             .args(FLAGS)
             .arg(format!("--interface={}", address.ip()))
             .arg(format!("--listen-port={}", address.port()))
+            // aria2 asks UDP trackers from the socket of its DHT, or not at all. It knows no other node.
+            .arg("--enable-dht=true")
+            .arg(format!("--dht-listen-port={}", address.port()))
+            .arg(format!("--dht-file-path={}", dir.join("dht").display()))
             .arg(format!("--rpc-listen-port={}", rpc.port()))
             .arg(format!("--dir={}", dir.path().display()))
             .args(flags);
@@ -138,6 +141,12 @@ impl Client for Aria2 {
             Some("waiting") => State::Checking,
             _ => State::Failed(now.to_string()),
         }
+    }
+
+    fn limit(&mut self, torrent: &InfoHash, rate: Option<u32>) {
+        let rate = rate.unwrap_or(0).to_string();
+        let limits = json!({"max-upload-limit": rate, "max-download-limit": rate});
+        self.call("aria2.changeOption", &json!([self.download(torrent), limits]));
     }
 
     fn peers(&mut self, torrent: &InfoHash) -> Vec<PeerSeen> {

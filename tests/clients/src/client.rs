@@ -48,7 +48,11 @@ pub trait Client {
     /// How far it is.
     fn state(&mut self, torrent: &InfoHash) -> State;
 
-    /// The peers it is connected to.
+    /// Holds the torrent to this many bytes a second each way, or lifts that. A download over loopback is over before
+    /// anybody has looked at its peers (and seeds part from seeds): hold it, look, let it go.
+    fn limit(&mut self, torrent: &InfoHash, rate: Option<u32>);
+
+    /// The peers it is connected to, once they have shaken hands.
     fn peers(&mut self, torrent: &InfoHash) -> Vec<PeerSeen>;
 
     /// Waits until the torrent is complete, written and offered to others: what a seed reaches after its check, and a

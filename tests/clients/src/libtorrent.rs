@@ -141,6 +141,10 @@ impl Client for LibTorrent {
         }
     }
 
+    fn limit(&mut self, torrent: &InfoHash, rate: Option<u32>) {
+        self.ask(&json!({"do": "limit", "torrent": torrent.as_str(), "rate": rate.unwrap_or(0)}));
+    }
+
     fn peers(&mut self, torrent: &InfoHash) -> Vec<PeerSeen> {
         let answer = self.ask(&json!({"do": "peers", "torrent": torrent.as_str()}));
         let peers = answer["peers"].as_array().expect("a list").iter();

@@ -134,6 +134,16 @@ impl Client for Transmission {
         }
     }
 
+    fn limit(&mut self, torrent: &InfoHash, rate: Option<u32>) {
+        // In kB/s.
+        let (limited, rate) = (rate.is_some(), rate.unwrap_or(0).div_ceil(1000));
+        let limits = json!({
+            "ids": [torrent.as_str()], "uploadLimited": limited, "uploadLimit": rate,
+            "downloadLimited": limited, "downloadLimit": rate,
+        });
+        self.call("torrent-set", &limits);
+    }
+
     fn peers(&mut self, torrent: &InfoHash) -> Vec<PeerSeen> {
         let answer = self.torrent(torrent, &["peers"]);
         let peers = answer["peers"].as_array().expect("a list").iter();

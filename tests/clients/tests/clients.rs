@@ -4,6 +4,9 @@ use tide_test_clients::{
     Aria2, Client, LibTorrent, Mktorrent, OpenTracker, Payload, TempDir, Tool, Transmission, compare, have,
 };
 
+/// Bytes a second at which nothing is over before it has been looked at.
+const HELD: Option<u32> = Some(20_000);
+
 #[test]
 fn libtorrent_to_transmission() {
     if !have(&[Tool::LibTorrent, Tool::Transmission, Tool::Mktorrent]) {
@@ -18,9 +21,11 @@ fn libtorrent_to_transmission() {
     seed.add(&torrent, payload.parent());
     seed.wait_seeding(hash);
     leech.add(&torrent, &dir.folder("leech"));
+    seed.limit(hash, HELD);
     seed.connect(hash, leech.address());
     let seen = leech.wait_peer(hash, &|peer| peer.address.ip() == *seed.address().ip());
     assert!(seen.client.contains("libtorrent"), "{seen:?}");
+    seed.limit(hash, None);
     leech.wait_seeding(hash);
     assert!(seed.moved(hash).0 >= payload.size());
     compare::same_but_for_empty_files(payload.root(), &dir.join("leech").join(payload.name()));
@@ -41,7 +46,11 @@ fn transmission_to_aria2_by_udp_tracker() {
     seed.add(&torrent, payload.parent());
     seed.wait_seeding(hash);
     tracker.wait_scrape(hash, |counts| counts.complete == 1);
+    seed.limit(hash, HELD);
     leech.add(&torrent, &dir.folder("leech"));
+    let seen = leech.wait_peer(hash, &|peer| peer.address.ip() == *seed.address().ip());
+    assert!(seen.peer_id.starts_with(b"-TR3000-"), "{seen:?}");
+    seed.limit(hash, None);
     leech.wait_seeding(hash);
     compare::same(payload.root(), &dir.join("leech").join(payload.name()));
 }
@@ -70,9 +79,11 @@ fn aria2_to_libtorrent(number: u64, url: fn(&OpenTracker) -> String) {
     seed.add(&torrent, payload.parent());
     seed.wait_seeding(hash);
     tracker.wait_scrape(hash, |counts| counts.complete == 1);
+    seed.limit(hash, HELD);
     leech.add(&torrent, &dir.folder("leech"));
     let seen = seed.wait_peer(hash, &|peer| peer.address.ip() == *leech.address().ip());
     assert!(seen.peer_id.starts_with(b"-LT2"), "{seen:?}");
+    seed.limit(hash, None);
     leech.wait_seeding(hash);
     assert_eq!(leech.pieces(hash), torrent.pieces as u64);
     tracker.wait_scrape(hash, |counts| counts.complete == 2 && counts.downloaded == 1);
