@@ -44,7 +44,7 @@ impl Signal {
     }
 }
 
-/// A running process; killed and reaped on drop. When that happens in a failing test, the end of its log is shown.
+/// A running process; killed and reaped on drop, and with the thread that started it. When that happens in a failing test, the end of its log is shown.
 #[derive(Debug)]
 pub struct Guard {
     child: Child,

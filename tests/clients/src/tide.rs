@@ -263,7 +263,8 @@ impl TideCommand {
         exit(status, String::from_utf8_lossy(&stdout).into_owned(), &process)
     }
 
-    /// Starts it with `--json` after the name of the command, and listens to what it says.
+    /// Starts it with `--json` after the name of the command, and listens to what it says. It is killed when the thread
+    /// that calls this ends.
     ///
     /// # Panics
     /// When it cannot be started.

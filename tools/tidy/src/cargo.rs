@@ -70,7 +70,8 @@ fn run(root: &Path, arguments: &[&str]) -> Result<String, String> {
         Command::new(cargo).args(arguments).args(["--offline", "--locked"]).current_dir(root).output();
     let output = output.map_err(|error| format!("cargo: {error}"))?;
     if !output.status.success() {
-        return Err(format!("cargo {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)));
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("cargo {} (`cargo fetch` may be missing): {said}", arguments.join(" ")));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -21,7 +21,10 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
             _ => (stem, folder),
         };
         let in_src = folder.components().any(|part| part.as_os_str() == "src");
-        file.is_rust() && in_src && !is_root && !files.iter().any(|other| declares(other, folder, stem))
+        let by_path =
+            format!("path = \"{}\"", path.file_name().and_then(|name| name.to_str()).unwrap_or_default());
+        let declared = |other: &File| declares(other, folder, stem) || other.text.contains(&by_path);
+        file.is_rust() && in_src && !is_root && !files.iter().any(declared)
     };
     let found = files.iter().filter(orphan);
     found
@@ -53,7 +56,8 @@ mod tests {
             File::new("a/src/b/f.rs", ""),
             File::new("a/src/c/mod.rs", "mod g;"),
             File::new("a/src/c/g.rs", ""),
-            File::new("a/src/d.rs", ""),
+            File::new("a/src/d.rs", "#[path = \"d_tests.rs\"]\nmod tests;"),
+            File::new("a/src/d_tests.rs", ""),
             File::new("a/src/h.rs", ""),
             File::new("a/src/bin/one.rs", ""),
             File::new("a/tests/it.rs", ""),

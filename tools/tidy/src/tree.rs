@@ -37,7 +37,8 @@ impl File {
         let folder = path.parent().is_some_and(|folder| {
             folder.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches")))
         });
-        folder || path.file_stem().is_some_and(|stem| stem == "tests")
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        folder || stem == "tests" || stem.ends_with("_tests")
     }
 }
 
