@@ -91,8 +91,10 @@ pub enum ToTorrent {
     Demand {
         /// The peer.
         peer: PeerKey,
-        /// What it has.
+        /// What may be asked of it: all it has, or while it chokes us what it allows.
         has: Arc<Bits>,
+        /// Whether that is less than what it has.
+        choked: bool,
         /// How many pieces would fill it.
         pieces: u32,
         /// Whether the peer shall fetch the piece alone.
@@ -323,6 +325,8 @@ pub enum ToSession {
     Unlisted(InfoHash, TorrentKey),
     /// A share is too small by this much.
     Ask(Resource, u64),
+    /// A share will be too small soon: this much, if it is there.
+    Hint(Stock, u64),
     /// A part of a share is not needed.
     Return(Resource, u64),
     /// The session's rates from now on.

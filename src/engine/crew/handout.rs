@@ -83,7 +83,7 @@ impl Crew {
             let has = if choked { only_allowed(member) } else { member.session.has().clone() };
             let peer = PeerKey { shard: desk.shard, conn: member.conn };
             let (alone, has) = (member.alone, std::sync::Arc::new(has));
-            desk.tell_torrent(self.torrent, ToTorrent::Demand { peer, has, pieces, alone });
+            desk.tell_torrent(self.torrent, ToTorrent::Demand { peer, has, choked, pieces, alone });
         } else if self.endgame && !choked {
             self.double(desk, now, key, room);
         }

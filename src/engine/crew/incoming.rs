@@ -149,6 +149,7 @@ impl Crew {
             Event::Choked { choke, lost } => {
                 self.unask(&lost);
                 if choke == Choke::Unchoked {
+                    member_mut(self, key).barren = false;
                     self.roster.hungry(key);
                 }
             }
@@ -169,7 +170,10 @@ impl Crew {
             Event::Has(bits) => self.peer_has_all_of(desk, now, key, bits),
             Event::Hello(hello) => self.introduced(desk, key, &hello),
             Event::UploadOnly(upload_only) => member.upload_only = upload_only,
-            Event::AllowedFast(_) => self.roster.hungry(key),
+            Event::AllowedFast(_) => {
+                member.barren = false;
+                self.roster.hungry(key);
+            }
             Event::Wanted(_) | Event::Withdrawn(_) => {}
             Event::Suggested(_) | Event::KeepAlive | Event::Port(_) | Event::Extended { .. } => {}
         }

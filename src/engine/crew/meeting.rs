@@ -44,11 +44,7 @@ impl Crew {
                 self.spare(desk, addr);
                 continue;
             }
-            if !desk.purses.take(Stock::HalfOpen, 1) {
-                return desk.wait_for_shares(self.key);
-            }
-            if desk.purses.draw(now, Flow::Dials, 1) == 0 {
-                desk.purses.give(Stock::HalfOpen, 1);
+            if desk.purses.draw(now, Flow::Dials, 1) == 0 || !desk.meet_stranger() {
                 return desk.wait_for_shares(self.key);
             }
             self.to_dial.pop_front();

@@ -225,14 +225,30 @@ impl Desk {
         }
     }
 
+    /// There is room for one more connection that may become a peer's.
+    pub fn meet_stranger(&mut self) -> bool {
+        if !self.purses.take(Stock::HalfOpen, 1) {
+            return false;
+        }
+        let room = self.purses.take(Stock::Peers, 1);
+        if !room {
+            self.purses.give(Stock::HalfOpen, 1);
+        }
+        room
+    }
+
+    /// A connection ended before it became a peer's.
+    fn part_from_stranger(&mut self) {
+        self.purses.give(Stock::HalfOpen, 1);
+        self.purses.give(Stock::Peers, 1);
+    }
+
     /// Forgets a connection that is gone already.
     pub fn forget_conn(&mut self, conn: ConnKey) {
         let Some(gone) = self.conns.remove(conn) else { return };
         self.timers.disarm(Owner::Conn(conn));
         match gone.role {
-            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
-                self.purses.give(Stock::HalfOpen, 1)
-            }
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.part_from_stranger(),
             Role::Member(..) => self.purses.give(Stock::Peers, 1),
             Role::Tracker(_) => {}
         }
@@ -242,6 +258,9 @@ impl Desk {
     pub fn ask_for_shares(&mut self) {
         for (resource, amount) in self.purses.take_asks() {
             self.tell_session(ToSession::Ask(resource, amount));
+        }
+        for (stock, amount) in self.purses.take_hints() {
+            self.tell_session(ToSession::Hint(stock, amount));
         }
         for (resource, amount) in self.purses.take_returns() {
             self.tell_session(ToSession::Return(resource, amount));

@@ -57,6 +57,10 @@ struct StockPurse {
     short: u64,
     asked: bool,
     recalled: bool,
+    /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait.
+    ahead: bool,
+    /// What was in use when a share was asked for ahead of need last.
+    hinted: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +86,7 @@ impl Purses {
         let quantum = |stock| match stock {
             Stock::Memory => u64::from(limits.chunk_len) * 8,
             Stock::UploadMemory => u64::from(limits.read_len) * 4,
-            Stock::Peers | Stock::HalfOpen => 4,
+            Stock::Peers | Stock::HalfOpen => 8,
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -90,7 +94,11 @@ impl Purses {
             Flow::Dials => false,
         };
         Purses {
-            stocks: STOCKS.map(|stock| StockPurse { quantum: quantum(stock), ..StockPurse::default() }),
+            stocks: STOCKS.map(|stock| StockPurse {
+                quantum: quantum(stock),
+                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen),
+                ..StockPurse::default()
+            }),
             flows: FLOWS.map(|flow| FlowPurse {
                 unlimited: unlimited(flow),
                 left: 0,
@@ -207,6 +215,19 @@ impl Purses {
             purse.short = 0;
         }
         asks
+    }
+
+    /// What would be good to have soon, if there is some to spare; each is said once until more is in use.
+    pub fn take_hints(&mut self) -> Vec<(Stock, u64)> {
+        let mut hints = Vec::new();
+        for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
+            let spare = purse.granted - purse.used;
+            if purse.ahead && !purse.asked && spare < purse.quantum / 2 && purse.hinted != Some(purse.used) {
+                purse.hinted = Some(purse.used);
+                hints.push((stock, purse.quantum));
+            }
+        }
+        hints
     }
 
     /// The treasury is short of a stock: whatever is not in use goes back.

@@ -86,6 +86,14 @@ impl Treasury {
         self.grants(now)
     }
 
+    /// A shard would like a share: it gets one if there is some, and does not wait for it.
+    pub fn spare(&mut self, from: ShardId, stock: Stock, amount: u64) -> Vec<Grant> {
+        let reserve = &mut self.stocks[stock as usize];
+        let granted = amount.min(reserve.left);
+        reserve.left -= granted;
+        if granted == 0 { Vec::new() } else { vec![(from, Resource::Stock(stock), granted)] }
+    }
+
     /// A shard gives a part of its share back.
     pub fn take_back(&mut self, now: Instant, stock: Stock, amount: u64) -> Vec<Grant> {
         self.stocks[stock as usize].left += amount;

@@ -57,6 +57,10 @@ impl Central {
                     broadcast(desk, || FromSession::Recall(stock));
                 }
             }
+            ToSession::Hint(stock, amount) => {
+                let grants = self.treasury.spare(from, stock, amount);
+                send(desk, grants);
+            }
             ToSession::Return(Resource::Stock(stock), amount) => {
                 let grants = self.treasury.take_back(now, stock, amount);
                 send(desk, grants);

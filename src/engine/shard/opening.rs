@@ -59,8 +59,7 @@ impl Shard {
         if self.ending.is_some() || crowded || self.bans.is_banned(now, from.ip()) {
             return None;
         }
-        if !self.desk.purses.take(Stock::HalfOpen, 1) {
-            // The share may simply not have been asked for yet; whoever is turned away dials again.
+        if !self.desk.meet_stranger() {
             return None;
         }
         log::trace!("{from} connects to {local}");
@@ -71,7 +70,7 @@ impl Shard {
 
     /// A connection came over from another shard ([`Output::HandOver`]): its key here, or `None` to close it.
     pub fn adopt(&mut self, now: Instant, arrival: &Arrival) -> Option<ConnKey> {
-        if self.ending.is_some() || !self.desk.purses.take(Stock::HalfOpen, 1) {
+        if self.ending.is_some() || !self.desk.meet_stranger() {
             return None;
         }
         let conn = self.desk.conns.insert(
@@ -192,14 +191,8 @@ impl Shard {
         rest: &[u8],
     ) {
         let addr = self.desk.conns.get(conn).expect("it has just said something").addr;
-        if !self.desk.purses.take(Stock::Peers, 1) {
-            return self.refuse(conn, crew_slot, outgoing, End::Spared);
-        }
         self.touched.insert(Owner::Crew(crew_slot));
-        let Some(crew) = self.crews.get_mut(crew_slot) else {
-            self.desk.purses.give(Stock::Peers, 1);
-            return self.desk.close(conn);
-        };
+        let Some(crew) = self.crews.get_mut(crew_slot) else { return self.desk.close(conn) };
         match crew.join(&mut self.desk, now, conn, addr, met, outgoing) {
             Ok(member) => {
                 self.desk.purses.give(Stock::HalfOpen, 1);
@@ -207,10 +200,7 @@ impl Shard {
                 known.role = Role::Member(crew_slot, member);
                 crew.filled(&mut self.desk, now, member, 0, rest);
             }
-            Err(end) => {
-                self.desk.purses.give(Stock::Peers, 1);
-                self.refuse(conn, crew_slot, outgoing, end);
-            }
+            Err(end) => self.refuse(conn, crew_slot, outgoing, end),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Verdicts on pieces: leased, judged, stored or given back; who sent bad data.
 
-use std::sync::Arc;
-
 use tide_base::{Bits, Instant, ShardId};
 
 use super::Torrent;
@@ -19,15 +17,17 @@ impl Torrent {
         desk: &mut Desk,
         crew: ShardId,
         peer: PeerKey,
-        has: &Arc<Bits>,
+        (has, choked): (&Bits, bool),
         pieces: u32,
         alone: bool,
     ) {
         let Some(slot) = self.swarm.find(peer) else { return };
         let alone = alone || self.swarm.get(slot).is_some_and(|peer| self.trust.on_parole(peer.addr.ip()));
+        // What was in vain for the little that a choking peer allows says nothing of the rest it has.
+        let asker = (!choked).then_some(slot);
         let mut leased = 0;
         while leased < pieces.max(1) {
-            let Some(lease) = self.stock.lease(slot, has, crew, &mut desk.prng) else { break };
+            let Some(lease) = self.stock.lease(asker, has, crew, &mut desk.prng) else { break };
             let alone = alone.then_some(peer);
             desk.tell_crew(crew, self.key, ToCrew::Lease { lease, alone, peer });
             leased += 1;

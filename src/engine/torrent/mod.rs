@@ -139,8 +139,8 @@ impl Torrent {
             ToTorrent::Copies { peer, change } => self.copies(peer, change),
             ToTorrent::Listens { peer, at } => self.listens(desk, now, peer, at),
             ToTorrent::Interested { peer, interested } => self.interested(desk, now, peer, interested),
-            ToTorrent::Demand { peer, has, pieces, alone } => {
-                self.demand(desk, crew, peer, &has, pieces, alone)
+            ToTorrent::Demand { peer, has, choked, pieces, alone } => {
+                self.demand(desk, crew, peer, (&has, choked), pieces, alone)
             }
             ToTorrent::Judge { lease, digest, senders } => self.judge(desk, crew, lease, digest, &senders),
             ToTorrent::Blocks { lease, good, digests, senders } => {

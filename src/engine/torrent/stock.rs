@@ -107,14 +107,24 @@ impl Stock {
         self.picker.copies(change);
     }
 
-    /// Leases a piece that a member, `asker`, has.
-    pub fn lease(&mut self, asker: SlotKey, has: &Bits, crew: ShardId, prng: &mut Prng) -> Option<LeaseRef> {
+    /// Leases a piece that a member has. That there was none is remembered of `asker`.
+    pub fn lease(
+        &mut self,
+        asker: Option<SlotKey>,
+        has: &Bits,
+        crew: ShardId,
+        prng: &mut Prng,
+    ) -> Option<LeaseRef> {
         let has = if has.all() { Has::Everything } else { Has::These(has) };
-        if self.open.none() || !self.fruitless.worth_asking(asker, has) {
+        let in_vain =
+            |fruitless: &mut Fruitless| asker.is_some_and(|asker| !fruitless.worth_asking(asker, has));
+        if self.open.none() || in_vain(&mut self.fruitless) {
             return None;
         }
         let Some(piece) = self.picker.pick(has, prng) else {
-            self.fruitless.in_vain(asker);
+            if let Some(asker) = asker {
+                self.fruitless.in_vain(asker);
+            }
             return None;
         };
         let was_open = self.open.clear(piece.0);
