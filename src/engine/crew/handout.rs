@@ -90,7 +90,7 @@ impl Crew {
     }
 
     /// Asks a member for blocks that others have been asked for: the fewest times first.
-    fn double(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, room: u32) {
+    fn double(&mut self, desk: &Desk, now: Instant, key: SlotKey, room: u32) {
         let copies = desk.limits.endgame_copies;
         let Some(member) = self.roster.get(key) else { return };
         let mut wanted = Vec::new();

@@ -325,7 +325,7 @@ impl Crew {
         self.rearm(desk, key);
     }
 
-    pub(super) fn rearm(&mut self, desk: &mut Desk, key: SlotKey) {
+    pub(super) fn rearm(&self, desk: &mut Desk, key: SlotKey) {
         if let Some(member) = self.roster.get(key) {
             desk.wake_conn(member.conn, member.session.deadline().0, Reason::Peer);
         }

@@ -153,7 +153,7 @@ impl Gates {
     }
 
     /// The next job that may go: reads before the rest of the same volume.
-    pub fn next(&mut self) -> Option<Output> {
+    pub fn next_job(&mut self) -> Option<Output> {
         for gate in self.volumes.values_mut() {
             if gate.under_way < self.disk_room
                 && let Some(job) = gate.reads.pop_front().or_else(|| gate.others.pop_front())

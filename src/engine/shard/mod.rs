@@ -166,7 +166,7 @@ impl Shard {
                 let central = self.central.as_mut().expect("only shard 0 is told what is the session's");
                 central.told(&mut self.desk, now, from, what);
             }
-            Mail::FromSession(what) => self.from_session(now, what),
+            Mail::FromSession(what) => self.hear_session(now, what),
         }
     }
 
@@ -186,7 +186,7 @@ impl Shard {
         }
     }
 
-    fn from_session(&mut self, now: Instant, what: FromSession) {
+    fn hear_session(&mut self, now: Instant, what: FromSession) {
         match what {
             FromSession::Listed(hash, key) => drop(self.directory.insert(hash, key)),
             FromSession::Unlisted(hash, key) => {
@@ -327,7 +327,7 @@ impl Shard {
         }
         self.desk.memory.trim();
         self.end(now);
-        while let Some(job) = self.desk.gates.next() {
+        while let Some(job) = self.desk.gates.next_job() {
             self.desk.put(job);
         }
     }

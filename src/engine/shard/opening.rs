@@ -218,9 +218,9 @@ impl Shard {
     /// A connection is gone, or took too long, before hands were shaken.
     pub(super) fn unmet(&mut self, conn: ConnKey, why: NetError) {
         let Some(known) = self.desk.conns.get(conn) else { return };
-        match &known.role {
-            &Role::Dialling(crew) => self.refuse(conn, crew, true, End::Failed(why)),
-            &Role::Greeting(crew, _, outgoing) => self.refuse(conn, crew, outgoing, End::Lost(why)),
+        match known.role {
+            Role::Dialling(crew) => self.refuse(conn, crew, true, End::Failed(why)),
+            Role::Greeting(crew, _, outgoing) => self.refuse(conn, crew, outgoing, End::Lost(why)),
             _ => self.desk.close(conn),
         }
     }

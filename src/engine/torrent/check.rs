@@ -98,7 +98,7 @@ impl Checker {
     }
 
     /// The next piece to look at, if there is room for one more; it is begun by [`begin`](Self::begin).
-    pub fn next(&mut self) -> Option<PieceIndex> {
+    pub fn next_piece(&mut self) -> Option<PieceIndex> {
         if self.looking.len() >= PIECES {
             return None;
         }
@@ -108,7 +108,7 @@ impl Checker {
         (self.cursor < self.doubtful.len()).then_some(PieceIndex(self.cursor))
     }
 
-    /// The piece that [`next`](Self::next) named is being read.
+    /// The piece that [`next_piece`](Self::next_piece) named is being read.
     pub fn begin(&mut self, piece: PieceIndex, looking: Looking) {
         self.doubtful.clear(piece.0);
         self.looking.insert(piece, looking);

@@ -12,7 +12,7 @@ fn may_know(from: &str, to: &str) -> bool {
     match from {
         "net/base" => false,
         "net/bencode" | "disk/hash" => to == "net/base",
-        "disk" => matches!(to, "net/base" | "disk/hash"),
+        "disk" => matches!(to, "net/base" | "net/bencode" | "disk/hash"), // resume files are bencoded
         "src/engine" => to.starts_with("net/") || to == "disk" || to.starts_with("disk/"),
         _ if from.starts_with("net/") => matches!(to, "net/base" | "net/bencode"),
         _ => true,

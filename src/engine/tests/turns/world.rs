@@ -18,7 +18,7 @@ use tide_engine::{
 
 /// One end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct End {
+pub(crate) struct End {
     node: usize,
     shard: u16,
     conn: ConnKey,
@@ -32,20 +32,18 @@ struct Pipe {
 }
 
 /// One session without its shell.
-pub struct Node {
+pub(crate) struct Node {
     /// Its shards.
-    pub shards: Vec<Shard>,
+    pub(crate) shards: Vec<Shard>,
     /// Where it listens.
-    pub addr: SocketAddr,
-    /// Its disk.
-    pub disk: tide_disk::Memory,
+    pub(crate) addr: SocketAddr,
     stores: Stores<tide_disk::Memory>,
     inputs: Vec<VecDeque<Owned>>,
     /// What it told the application.
-    pub events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     replies: BTreeMap<CommandId, Reply>,
     /// Shards that have ended.
-    pub finished: usize,
+    pub(crate) finished: usize,
 }
 
 /// Inputs that wait for their turn.
@@ -59,19 +57,19 @@ enum Owned {
 }
 
 /// Engines, and what is between them.
-pub struct World {
+pub(crate) struct World {
     /// The engines.
-    pub nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// The time.
-    pub now: Instant,
+    pub(crate) now: Instant,
     pipes: BTreeMap<End, Pipe>,
     next_command: u64,
     /// The most bytes that one read or write moves: small numbers split everything everywhere.
-    pub gulp: usize,
+    pub(crate) gulp: usize,
 }
 
 impl World {
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         World {
             nodes: Vec::new(),
             now: Instant::from_secs(1),
@@ -82,7 +80,7 @@ impl World {
     }
 
     /// A new engine; its number.
-    pub fn node(&mut self, mut setup: Setup, disk: tide_disk::Memory) -> usize {
+    pub(crate) fn node(&mut self, mut setup: Setup, disk: tide_disk::Memory) -> usize {
         let number = self.nodes.len();
         let ip = IpAddr::from([10, 0, 0, number as u8 + 1]);
         setup.now = self.now;
@@ -94,14 +92,14 @@ impl World {
             shard.handle(self.now, Input::Listening(Listening { tcp: vec![addr], ..Listening::default() }));
         }
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
-        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
+        let stores = Stores::new(disk, tide_disk::Limits::default());
         let (events, replies) = (Vec::new(), BTreeMap::new());
-        self.nodes.push(Node { shards, addr, disk, stores, inputs, events, replies, finished: 0 });
+        self.nodes.push(Node { shards, addr, stores, inputs, events, replies, finished: 0 });
         number
     }
 
     /// Hands a command in and runs until it is answered.
-    pub fn ask(&mut self, node: usize, shard: u16, command: Command) -> Reply {
+    pub(crate) fn ask(&mut self, node: usize, shard: u16, command: Command) -> Reply {
         let id = self.send(node, shard, command);
         for _ in 0..100_000 {
             if let Some(reply) = self.nodes[node].replies.remove(&id) {
@@ -113,7 +111,7 @@ impl World {
     }
 
     /// Hands a command in.
-    pub fn send(&mut self, node: usize, shard: u16, command: Command) -> CommandId {
+    pub(crate) fn send(&mut self, node: usize, shard: u16, command: Command) -> CommandId {
         self.next_command += 1;
         let id = CommandId(self.next_command);
         self.nodes[node].inputs[usize::from(shard)].push_back(Owned::Command(id, command));
@@ -121,7 +119,7 @@ impl World {
     }
 
     /// Adds a torrent to the shard where the session would.
-    pub fn add(&mut self, node: usize, spec: AddTorrent) -> TorrentKey {
+    pub(crate) fn add(&mut self, node: usize, spec: AddTorrent) -> TorrentKey {
         let hash = spec.info_hashes.v1.expect("a v1 torrent").0;
         let shard = u16::from(hash[19]) % self.nodes[node].shards.len() as u16;
         match self.ask(node, shard, Command::Add(Box::new(spec))) {
@@ -131,7 +129,7 @@ impl World {
     }
 
     /// A torrent's figures.
-    pub fn stats(&mut self, node: usize, key: TorrentKey) -> TorrentStats {
+    pub(crate) fn stats(&mut self, node: usize, key: TorrentKey) -> TorrentStats {
         match self.ask(node, key.shard.0, Command::Torrent(key, TorrentCommand::Stats)) {
             Ok(Answer::Stats(stats)) => *stats,
             other => panic!("no figures: {other:?}"),
@@ -139,13 +137,13 @@ impl World {
     }
 
     /// Whether a torrent has completed.
-    pub fn has_completed(&self, node: usize, key: TorrentKey) -> bool {
+    pub(crate) fn has_completed(&self, node: usize, key: TorrentKey) -> bool {
         let done = |event: &Event| event.torrent == key && matches!(event.what, Happening::Complete { .. });
         self.nodes[node].events.iter().any(done)
     }
 
     /// Runs until `until` holds, or `limit` of simulated time has passed.
-    pub fn run(&mut self, limit: Duration, mut until: impl FnMut(&mut World) -> bool) -> bool {
+    pub(crate) fn run(&mut self, limit: Duration, mut until: impl FnMut(&mut World) -> bool) -> bool {
         let end = self.now + limit;
         while self.now <= end {
             if until(self) {
@@ -157,7 +155,7 @@ impl World {
     }
 
     /// One turn for everybody who has something to do; if nobody has, time passes until somebody has.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let mut progress = false;
         for node in 0..self.nodes.len() {
             for shard in 0..self.nodes[node].shards.len() as u16 {
@@ -342,14 +340,6 @@ impl World {
             other.ended = true;
         }
     }
-
-    /// Breaks all connections.
-    pub fn cut(&mut self) {
-        for pipe in self.pipes.values_mut() {
-            pipe.ended = true;
-            pipe.inbox.clear();
-        }
-    }
 }
 
 fn hash(job: HashJob) -> Hashed {
@@ -373,7 +363,7 @@ fn hash(job: HashJob) -> Hashed {
 }
 
 /// A torrent of made-up content: the specification, and the content of each file.
-pub fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
+pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
     let byte = |i: u64| (i.wrapping_mul(2_654_435_761).wrapping_add(u64::from(seed) * 97) >> 7) as u8;
     let mut offset = 0;
     let mut contents = Vec::new();
@@ -415,7 +405,7 @@ pub fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTo
 }
 
 /// Puts the content of a torrent on a disk.
-pub fn fill(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) {
+pub(crate) fn fill(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) {
     use tide_disk::{Access, Place, Storage, StorageFile};
     for (file, content) in spec.files.files().iter().zip(contents) {
         let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
@@ -427,7 +417,7 @@ pub fn fill(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) {
 }
 
 /// Whether a disk holds exactly the content of a torrent.
-pub fn holds(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) -> bool {
+pub(crate) fn holds(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) -> bool {
     use tide_disk::{Access, Place, Storage, StorageFile};
     spec.files.files().iter().zip(contents).all(|(file, content)| {
         let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
