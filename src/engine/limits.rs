@@ -42,6 +42,12 @@ pub struct Limits {
     pub endgame_copies: u8,
     /// Disk jobs under way, a shard and volume: the capacity of the way to the disk thread.
     pub disk_jobs: u32,
+    /// Bytes of memory that disk jobs under way hold, a shard and volume. More only waits in the device's queue; and this
+    /// is what a device that never answers again keeps for ever.
+    pub disk_bytes: u64,
+    /// How long a device may leave jobs unanswered before its torrents are stopped. Disks that spin up take ten seconds,
+    /// and a retried sector as long.
+    pub hung: Duration,
     /// Hash jobs under way, a shard: the capacity of the way to the hash pool.
     pub hash_jobs: u32,
     /// Bytes read at once from one peer in a turn, so that one fast peer does not starve the others.
@@ -56,7 +62,7 @@ pub struct Limits {
     pub checkpoint_after: Duration,
     /// Between rounds of choking (BEP 3: ten seconds dampen flapping).
     pub choke_round: Duration,
-    /// How long a peer's turnover is measured before the worst is replaced by a fresh address.
+    /// How often the least useful peers of a full torrent make room for fresh addresses.
     pub turnover: Duration,
 }
 
@@ -80,6 +86,8 @@ impl Default for Limits {
             leases: 256,
             endgame_copies: 3,
             disk_jobs: 256,
+            disk_bytes: 8 << 20,
+            hung: Duration::from_secs(45),
             hash_jobs: 64,
             read_per_turn: 1 << 20,
             upload_slots: 200,

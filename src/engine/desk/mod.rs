@@ -58,6 +58,8 @@ pub enum Reason {
     Handshake,
     /// An allowance refills.
     Refill,
+    /// A device does not answer.
+    Hung,
     /// A ban ends.
     Ban,
     /// The session has used up its time for ending.

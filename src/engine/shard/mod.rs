@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tide_base::{Duration, InfoHash, Instant, ShardId, SlotKey, Slots};
-use tide_disk::{Done, Hashed};
+use tide_disk::{Done, Hashed, Trouble, TroubleKind};
 use tide_peer::SessionConfig;
 
 use crate::border::{Input, NetError, Output, Want};
@@ -109,7 +109,12 @@ impl Shard {
     }
 
     fn disk_done(&mut self, now: Instant, done: Done) {
-        match self.desk.gates.disk_done(done.id, done.volume) {
+        let errand = self.desk.gates.disk_done(now, done.id, done.volume);
+        self.run_errand(now, errand, done);
+    }
+
+    fn run_errand(&mut self, now: Instant, errand: Errand, done: Done) {
+        match errand {
             Errand::Torrent(slot, errand) => {
                 self.touched.insert(Owner::Torrent(slot));
                 match self.torrents.get_mut(slot) {
@@ -327,7 +332,7 @@ impl Shard {
         }
         self.desk.memory.trim();
         self.end(now);
-        while let Some(job) = self.desk.gates.next_job() {
+        while let Some(job) = self.desk.gates.next_job(now) {
             self.desk.put(job);
         }
     }
@@ -370,6 +375,26 @@ impl Shard {
             }
         }
         self.bans.expire(now);
+        self.give_up_hung(now);
+        self.desk.timers.arm(Owner::Session, self.desk.gates.deadline(), Reason::Hung);
+    }
+
+    /// Stops the torrents of volumes that do not answer, and takes back what waits for them.
+    fn give_up_hung(&mut self, now: Instant) {
+        for (volume, jobs) in self.desk.gates.take_hung(now) {
+            let trouble = Trouble { kind: TroubleKind::Hung, path: None, errno: None };
+            for (slot, torrent) in
+                self.torrents.iter_mut().filter(|(_, torrent)| torrent.spec().volume == volume)
+            {
+                let path = Some(torrent.spec().root.clone());
+                torrent.troubled(&mut self.desk, now, Trouble { path, ..trouble.clone() });
+                self.touched.insert(Owner::Torrent(slot));
+            }
+            for job in jobs {
+                let errand = self.desk.gates.give_up(job.id);
+                self.run_errand(now, errand, job.give_up(trouble.clone()));
+            }
+        }
     }
 
     /// Ends when everybody has left, or when the time for it is over.

@@ -15,6 +15,9 @@ pub const WINDOW: u32 = 4 << 20;
 /// Pieces looked at at a time: enough for the lanes of a hash pool of two threads.
 pub const PIECES: usize = 32;
 
+/// Bytes looked at at a time: what a device that stops answering keeps.
+pub const BYTES: u64 = 16 << 20;
+
 /// What is to be believed and what is to be hashed.
 #[derive(Debug)]
 pub struct Plan {
@@ -97,9 +100,10 @@ impl Checker {
         (self.done, self.total)
     }
 
-    /// The next piece to look at, if there is room for one more; it is begun by [`begin`](Self::begin).
-    pub fn next_piece(&mut self) -> Option<PieceIndex> {
-        if self.looking.len() >= PIECES {
+    /// The next piece to look at, `window` bytes at a time, if there is room for one more; it is begun by [`begin`](Self::begin).
+    pub fn next_piece(&mut self, window: u32) -> Option<PieceIndex> {
+        let bytes = (self.looking.len() as u64 + 1) * u64::from(window);
+        if self.looking.len() >= PIECES || (bytes > BYTES && !self.looking.is_empty()) {
             return None;
         }
         while self.cursor < self.doubtful.len() && !self.doubtful.has(self.cursor) {

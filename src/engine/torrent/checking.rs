@@ -20,7 +20,7 @@ impl Torrent {
                 self.checkpoint.rechecked(now, self.stock.have(), 0);
                 return self.start(desk, now);
             }
-            let Some(piece) = checker.next_piece() else { return };
+            let Some(piece) = checker.next_piece(self.spec.layout.piece_len().min(WINDOW)) else { return };
             let len = self.spec.layout.len_of(piece);
             let stream = (len > WINDOW).then(|| Box::new(Sha1Stream::new()));
             let Some(chunks) = take_chunks(desk, len.min(WINDOW)) else {

@@ -84,6 +84,7 @@ impl Torrent {
             availability: Availability::new(pieces),
             swarm: Swarm::new(),
             dialling: 0,
+            next_turnover: now + desk.limits.turnover,
             book: Book::new(desk.setup.peer_id, BookLimits::DEFAULT),
             trust: Trust::new(TrustLimits::DEFAULT),
             choker: Choker::new(Mode::Leeching, choker_limits(desk)),
@@ -210,7 +211,7 @@ impl Torrent {
     }
 
     /// The files made trouble: stop, and say so.
-    pub(super) fn troubled(&mut self, desk: &mut Desk, now: Instant, trouble: Trouble) {
+    pub fn troubled(&mut self, desk: &mut Desk, now: Instant, trouble: Trouble) {
         let until = match trouble.kind.retry() {
             Retry::After(span) => now + span,
             Retry::OnDemand => Instant::NEVER,
@@ -220,6 +221,8 @@ impl Torrent {
         }
         log::warn!("{:?}: {trouble}", self.key);
         self.phase = Phase::Stopped(until);
+        self.chores.clear();
+        self.fail_pending(&trouble);
         self.halt(desk, now);
         self.event(desk, Happening::Stopped(trouble.clone()));
         self.trouble = Some(trouble);

@@ -4,7 +4,7 @@
 //! life.rs      opening, running, pausing, trouble, leaving      chores.rs    disk work on the way, one thing at a time
 //! stock.rs     had, open, leased pieces; the picker             judging.rs   verdicts on pieces, blame, bans
 //! swarm.rs     the connected peers                              serving.rs   rounds of the choker
-//! meeting.rs   whom to dial; who came and went                  announcing.rs  when to ask which tracker
+//! meeting.rs   whom to dial; who came and went (turnover.rs)    announcing.rs  when to ask which tracker
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
 //! commands.rs  what the application wants                       inspect.rs   figures
 //! ```
@@ -33,6 +33,7 @@ mod serving;
 pub mod stock;
 pub mod swarm;
 pub mod trust;
+mod turnover;
 pub mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -78,6 +79,7 @@ pub struct Torrent {
     availability: Availability,
     swarm: Swarm,
     dialling: u32,
+    next_turnover: Instant,
     book: Book,
     trust: Trust,
     choker: Choker,
@@ -179,6 +181,7 @@ impl Torrent {
         self.retry(desk, now);
         self.check_more(desk, now);
         self.do_chores(desk, now);
+        self.turn_over(desk, now);
         self.dial(desk, now);
         self.announce(desk, now);
         self.rechoke(desk, now);
@@ -197,6 +200,7 @@ impl Torrent {
         if self.is_active() {
             arm(self.choker_deadline(), Reason::Choke);
             arm(self.dial_deadline(most), Reason::Dial);
+            arm(self.turnover_deadline(most), Reason::Dial);
         }
         arm(self.checkpoint_deadline(), Reason::Checkpoint);
         arm(self.retry_deadline(), Reason::Retry);
