@@ -163,6 +163,14 @@ impl Torrent {
         self.tell(TorrentCommand::Reannounce)
     }
 
+    /// Asks the trackers for the swarm's numbers (BEP 48). They are in [`trackers`](Self::trackers) when they have come.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn scrape(&self) -> Result<(), Error> {
+        self.tell(TorrentCommand::Scrape)
+    }
+
     /// Adds a tracker in a tier of its own behind the others.
     ///
     /// # Errors

@@ -50,6 +50,8 @@ pub enum TorrentCommand {
     },
     /// Announce to all trackers as soon as their minimum intervals allow.
     Reannounce,
+    /// Ask the trackers for the swarm's numbers (BEP 48); they are in [`TorrentCommand::Trackers`] when they come.
+    Scrape,
     /// Add a tracker as a new tier at the end.
     AddTracker(String),
     /// Remove a tracker from all tiers.

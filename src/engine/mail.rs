@@ -367,8 +367,27 @@ pub struct AnnounceJob {
     pub url: TrackerUrl,
     /// Over which family of addresses.
     pub family: Family,
-    /// What to say.
-    pub announce: Announce,
+    /// What to ask.
+    pub question: Question,
+}
+
+/// What a tracker is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// For peers, and told about us.
+    Announce(Box<Announce>),
+    /// For the swarm's numbers alone (BEP 48).
+    Scrape(InfoHash),
+}
+
+impl Question {
+    /// What an announce tells; nothing for a scrape.
+    pub fn event(&self) -> Option<tide_tracker::Event> {
+        match self {
+            Question::Announce(announce) => Some(announce.event),
+            Question::Scrape(_) => None,
+        }
+    }
 }
 
 /// What a tracker said.
@@ -378,8 +397,8 @@ pub struct Announced {
     pub tracker: tide_tracker::TrackerKey,
     /// Over which family of addresses it was asked.
     pub family: Family,
-    /// What it was told.
-    pub event: tide_tracker::Event,
+    /// What it was told; nothing if it was scraped.
+    pub event: Option<tide_tracker::Event>,
     /// The answer.
-    pub result: Result<tide_tracker::Reply, AnnounceError>,
+    pub result: Result<tide_tracker::Answer, AnnounceError>,
 }

@@ -1,14 +1,16 @@
 //! When to ask which tracker, and what came of it.
 
 use tide_base::Instant;
-use tide_tracker::{Announce, Due, Error, Event as TrackerEvent, Need, Reply};
+use tide_tracker::{
+    Announce, Answer as TrackerAnswer, Due, Error, Event as TrackerEvent, Family, Need, Reply,
+};
 
 use super::Torrent;
 use super::book::Sources;
 use super::life::Phase;
 use crate::desk::Desk;
 use crate::event::Happening;
-use crate::mail::{AnnounceJob, Announced, ToSession};
+use crate::mail::{AnnounceJob, Announced, Question, ToSession};
 
 /// Peers asked for in one announce: what trackers commonly give at the most.
 const WANT: u32 = 100;
@@ -37,6 +39,14 @@ impl Torrent {
         while let Some(due) = self.schedule.due(now, need) {
             self.ask(desk, due);
         }
+        while let Some(tracker) = self.schedule.due_scrape() {
+            let Some(url) = self.schedule.url(tracker).cloned() else { continue };
+            let hash = self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes");
+            let family = desk.families().first().copied().unwrap_or(Family::V4);
+            let question = Question::Scrape(hash);
+            let job = AnnounceJob { torrent: self.key, tracker, url, family, question };
+            desk.tell_session(ToSession::Announce(Box::new(job)));
+        }
     }
 
     fn ask(&mut self, desk: &mut Desk, due: Due) {
@@ -59,19 +69,31 @@ impl Torrent {
         };
         self.announces.push(due);
         let (torrent, tracker, family) = (self.key, due.tracker, due.family);
-        let job = AnnounceJob { torrent, tracker, url, family, announce };
+        let question = Question::Announce(Box::new(announce));
+        let job = AnnounceJob { torrent, tracker, url, family, question };
         desk.tell_session(ToSession::Announce(Box::new(job)));
     }
 
     /// A tracker answered, or did not.
     pub(super) fn announced(&mut self, desk: &mut Desk, now: Instant, announced: Announced) {
-        let same = |due: &Due| {
-            (due.tracker, due.family, due.event) == (announced.tracker, announced.family, announced.event)
+        let Some(event) = announced.event else {
+            if let Ok(TrackerAnswer::Scraped(swarms)) = &announced.result
+                && let Some(numbers) = swarms.first()
+            {
+                self.schedule.scraped(announced.tracker, numbers);
+            }
+            return;
         };
+        let same =
+            |due: &Due| (due.tracker, due.family, due.event) == (announced.tracker, announced.family, event);
         let Some(at) = self.announces.iter().position(same) else { return };
         let due = self.announces.swap_remove(at);
         match announced.result {
-            Ok(reply) => self.replied(desk, now, due, reply),
+            Ok(TrackerAnswer::Announced(reply)) => self.replied(desk, now, due, reply),
+            Ok(TrackerAnswer::Scraped(_)) => {
+                let error = Error::Malformed("an announce is not answered with a scrape");
+                self.refused(desk, now, due, error);
+            }
             Err(error) => self.refused(desk, now, due, error),
         }
     }

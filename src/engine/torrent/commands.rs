@@ -57,6 +57,10 @@ impl Torrent {
                 self.schedule.reannounce(now);
                 ok
             }
+            TorrentCommand::Scrape => {
+                self.schedule.want_scrape();
+                ok
+            }
             TorrentCommand::AddTracker(url) => Some(self.add_tracker(now, &url)),
             TorrentCommand::RemoveTracker(url) => Some(self.remove_tracker(&url)),
             TorrentCommand::AddPeers(addrs) => {

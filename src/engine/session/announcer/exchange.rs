@@ -3,11 +3,13 @@
 use tide_base::Instant;
 use tide_tracker::http::{Exchange, Terms};
 use tide_tracker::limits::HttpLimits;
-use tide_tracker::{Announce, Error, TrackerUrl};
+use tide_tracker::{Error, TrackerUrl};
+
+use crate::mail::Question;
 
 pub(super) use tide_tracker::http::Progress;
 
-/// One announce over HTTP, with all its redirects.
+/// One announce or scrape over HTTP, with all its redirects.
 #[derive(Debug)]
 pub(super) struct Ask(Exchange);
 
@@ -17,15 +19,19 @@ impl Ask {
         Ok(())
     }
 
-    /// An announce, the reply to which is complete in time from now on.
+    /// A question, the reply to which is complete in time from now on.
     pub(super) fn begin(
         now: Instant,
         url: &TrackerUrl,
-        announce: &Announce,
+        question: &Question,
         agent: &str,
     ) -> Result<Ask, Error> {
         let terms = Terms { agent: agent.into(), keep_alive: false, limits: HttpLimits::default() };
-        Exchange::announce(now, url, announce, &terms).map(Ask)
+        match question {
+            Question::Announce(announce) => Exchange::announce(now, url, announce, &terms),
+            Question::Scrape(hash) => Exchange::scrape(now, url, &[*hash], &terms),
+        }
+        .map(Ask)
     }
 
     /// The same where a redirect led.

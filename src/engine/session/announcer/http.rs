@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use tide_base::{Instant, SlotKey};
-use tide_tracker::{Answer, Error, Host, Scheme, TrackerUrl};
+use tide_tracker::{Error, Host, Scheme, TrackerUrl};
 
 use super::exchange::{Ask, Progress};
 use super::limits::READ;
@@ -29,7 +29,7 @@ impl Announcer {
         let Stage::Dialling { conn, to } = request.stage else { return };
         let ask = match request.ask.take() {
             Some(ask) => Ok(ask),
-            None => Ask::begin(now, request.url(), &request.job.announce, &self.agent).map(Box::new),
+            None => Ask::begin(now, request.url(), &request.job.question, &self.agent).map(Box::new),
         };
         match ask {
             Ok(mut ask) => {
@@ -127,11 +127,7 @@ impl Announcer {
             }
             Ok(Progress::Done(answer)) => {
                 self.lanes.heard(&request.door, now);
-                let result = match answer {
-                    Answer::Announced(reply) => Ok(reply),
-                    Answer::Scraped(_) => Err(Error::Malformed("an announce is not answered with a scrape")),
-                };
-                self.end(desk, key, result);
+                self.end(desk, key, Ok(answer));
             }
             // What broke the connection says more than that it broke.
             Err(Error::Closed)

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 
 use tide_base::timers::Timers;
 use tide_base::{Instant, Prng, ShardId, SlotKey, Slots};
-use tide_tracker::{Error, Event, Host, Reply, Scheme};
+use tide_tracker::{Answer, Error, Event, Host, Scheme};
 
 use self::exchange::Ask;
 use self::lane::{Lanes, Way};
@@ -105,7 +105,8 @@ impl Announcer {
             self.of_torrent.remove(&(torrent, key));
             let Some(request) = self.requests.get_mut(key) else { continue };
             request.hearer = Hearer::Nobody;
-            if matches!(request.stage, Stage::Waiting) && request.job.announce.event != Event::Stopped {
+            if matches!(request.stage, Stage::Waiting) && request.job.question.event() != Some(Event::Stopped)
+            {
                 // Its lane finds the key stale when its turn comes.
                 self.requests.remove(key);
             }
@@ -256,7 +257,7 @@ impl Announcer {
     }
 
     /// Ends a request, wherever it is, and tells its torrent.
-    fn end(&mut self, desk: &mut Desk, key: SlotKey, result: Result<Reply, Error>) {
+    fn end(&mut self, desk: &mut Desk, key: SlotKey, result: Result<Answer, Error>) {
         let Some(request) = self.requests.remove(key) else { return };
         self.timers.disarm(Owner::Request(key));
         if let Some(conn) = request.conn() {
@@ -265,10 +266,10 @@ impl Announcer {
         if !matches!(request.stage, Stage::Waiting) {
             self.lanes.end(&request.door);
         }
-        let AnnounceJob { torrent, tracker, family, announce, .. } = request.job;
+        let AnnounceJob { torrent, tracker, family, question, .. } = request.job;
         self.of_torrent.remove(&(torrent, key));
         if request.hearer == Hearer::Torrent {
-            let said = Announced { tracker, family, event: announce.event, result };
+            let said = Announced { tracker, family, event: question.event(), result };
             let what = ToTorrent::Announced(Box::new(said));
             desk.mail(torrent.shard, Mail::ToTorrent { torrent, crew: ShardId::FIRST, what });
         }

@@ -1,7 +1,9 @@
 //! What stands in for HTTP in an engine built without it: nothing can be asked, and whoever wants to is told so.
 
 use tide_base::Instant;
-use tide_tracker::{Announce, Answer, Error, TrackerUrl};
+use tide_tracker::{Answer, Error, TrackerUrl};
+
+use crate::mail::Question;
 
 /// How far a reply has come.
 #[expect(
@@ -33,7 +35,7 @@ impl Ask {
     pub(super) fn begin(
         _now: Instant,
         _url: &TrackerUrl,
-        _announce: &Announce,
+        _question: &Question,
         _agent: &str,
     ) -> Result<Ask, Error> {
         Err(missing())

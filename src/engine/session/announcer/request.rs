@@ -77,9 +77,9 @@ impl Request {
 
     /// How soon it must be made.
     pub(super) fn urgency(&self) -> Urgency {
-        match self.job.announce.event {
-            Event::Stopped => Urgency::Pressing,
-            Event::None | Event::Started | Event::Completed => Urgency::Usual,
+        match self.job.question.event() {
+            Some(Event::Stopped) => Urgency::Pressing,
+            Some(Event::None | Event::Started | Event::Completed) | None => Urgency::Usual,
         }
     }
 

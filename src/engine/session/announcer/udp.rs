@@ -13,6 +13,7 @@ use super::request::Stage;
 use super::{Announcer, Owner};
 use crate::border::Output;
 use crate::desk::Desk;
+use crate::mail::Question;
 
 #[derive(Debug)]
 struct Client {
@@ -83,8 +84,11 @@ impl Announcer {
         request.stage = Stage::Datagrams;
         request.deadline = Instant::NEVER;
         self.timers.disarm(Owner::Request(key));
-        let ask = Box::new(request.job.announce.clone());
-        let ask = Ask::Announce { ask, target: request.url().target().into() };
+        let target = request.url().target().into();
+        let ask = match &request.job.question {
+            Question::Announce(announce) => Ask::Announce { ask: announce.clone(), target },
+            Question::Scrape(hash) => Ask::Scrape(vec![*hash]),
+        };
         let (client, gone) = self.clients.at(now, at);
         client.used = now;
         let taken = client.udp.submit(now, RequestId(key.to_bits()), ask);
@@ -133,8 +137,7 @@ impl Announcer {
         let result = match result {
             Err(Error::TimedOut) => return self.next_address(desk, now, key, Error::TimedOut),
             Err(error) => Err(error),
-            Ok(Answer::Announced(reply)) => Ok(reply),
-            Ok(Answer::Scraped(_)) => Err(Error::Malformed("an announce is not answered with a scrape")),
+            Ok(answer) => Ok(answer),
         };
         self.lanes.heard(&request.door, now);
         self.end(desk, key, result);

@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant, PeerId, Prng, ShardId, SlotKey, WallClock};
 use tide_tracker::limits::ScheduleLimits;
-use tide_tracker::{Announce, Error, Event, Family, Policy, Reply, Schedule, TrackerKey, TrackerUrl};
+use tide_tracker::{Announce, Answer, Error, Event, Family, Policy, Reply, Schedule, TrackerKey, TrackerUrl};
 
 use super::Announcer;
 use crate::border::{NetError, Output, ResolveId};
@@ -18,7 +18,7 @@ use crate::command::{RateLimits, Setup};
 use crate::desk::{Desk, Role};
 use crate::id::{ConnKey, TorrentKey};
 use crate::limits::Limits;
-use crate::mail::{AnnounceJob, Announced, Mail, ToTorrent};
+use crate::mail::{AnnounceJob, Announced, Mail, Question, ToTorrent};
 use crate::shard::Slices;
 
 const BODY: &[u8] = b"d8:intervali900e5:peers6:\x01\x02\x03\x04\x1a\xe1e";
@@ -43,7 +43,7 @@ fn job(number: u64, url: &str, event: Event) -> AnnounceJob {
         tracker: tracker_key(&url),
         url,
         family: Family::V4,
-        announce: Announce {
+        question: Question::Announce(Box::new(Announce {
             info_hash: InfoHash([0xa5; 20]),
             peer_id: PeerId(*b"-TI0100-abcdefghijkl"),
             port: 6881,
@@ -57,7 +57,7 @@ fn job(number: u64, url: &str, event: Event) -> AnnounceJob {
             tracker_id: None,
             ipv4: None,
             ipv6: None,
-        },
+        })),
     }
 }
 
@@ -220,7 +220,10 @@ impl World {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(self.announcer.is_idle());
         assert!(self.desk.conns.is_empty());
-        told.remove(0).1.result
+        told.remove(0).1.result.map(|answer| match answer {
+            Answer::Announced(reply) => reply,
+            Answer::Scraped(_) => panic!("nobody scraped"),
+        })
     }
 }
 

@@ -44,7 +44,7 @@ fn the_answer_names_what_was_asked() {
     world.receive(conn, &with_length("200 OK", BODY));
     let told = world.told();
     assert_eq!(told[0].0, torrent(1));
-    assert_eq!((told[0].1.family, told[0].1.event), (Family::V4, Event::Started));
+    assert_eq!((told[0].1.family, told[0].1.event), (Family::V4, Some(Event::Started)));
     assert_eq!(told[0].1.tracker, job(1, URL, Event::Started).tracker);
 }
 
