@@ -10,7 +10,7 @@ pub struct Limits {
     /// Bytes in a block. BEP 3 leaves it open; 16 KiB is what everybody asks for and the most that everybody serves.
     pub block_len: u32,
     /// Bytes of memory for blocks under way, in the whole session. Measured: the fastest transfers hold less than
-    /// 16 MiB; the rest is room for many slow ones.
+    /// 16 MiB; the rest is room for many slow ones. What does not fit is paged to the disk.
     pub memory: u64,
     /// Bytes of memory in one chunk, a multiple of the block length. 256 KiB makes four chunks of a common piece and
     /// a vectored write of few parts.
@@ -65,7 +65,7 @@ impl Default for Limits {
         Limits {
             peer: tide_peer::Limits::default(),
             block_len: 16 * 1024,
-            memory: 64 << 20,
+            memory: 32 << 20,
             chunk_len: 256 * 1024,
             upload_memory: 16 << 20,
             upload_ahead: 512 * 1024,

@@ -117,10 +117,12 @@ impl Torrent {
     }
 
     /// A crew gives a lease back without the piece.
-    pub(super) fn returned(&mut self, desk: &mut Desk, lease: LeaseRef) {
+    pub(super) fn returned(&mut self, desk: &mut Desk, now: Instant, lease: LeaseRef) {
         let priority = self.priorities.piece(lease.piece);
         if self.stock.returned(lease, priority) {
             self.tell_crew(desk, ToCrew::Fertile);
+        } else if self.is_complete() && self.is_active() {
+            self.complete(desk, now);
         }
     }
 

@@ -130,7 +130,7 @@ impl Torrent {
 
     /// Whether everything wanted is here.
     pub(super) fn is_complete(&self) -> bool {
-        self.priorities.is_complete(self.stock.have())
+        self.stock.is_complete()
     }
 
     /// Checking is over: transfer, or wait if told to.
@@ -228,7 +228,7 @@ impl Torrent {
     /// When trouble may be over.
     pub(super) fn retry_deadline(&self) -> Instant {
         match self.phase {
-            Phase::Stopped(until) => until,
+            Phase::Stopped(until) if self.is_quiet() && self.chore.is_none() => until,
             _ => Instant::NEVER,
         }
     }

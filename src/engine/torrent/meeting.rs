@@ -23,7 +23,7 @@ impl Torrent {
         if !self.is_active() {
             return;
         }
-        while self.dialling < DIALS && self.swarm.len() + self.dialling < desk.limits.peers_per_torrent {
+        while self.may_dial(desk.limits.peers_per_torrent) {
             let Some(addr) = self.book.next(now) else { return };
             self.dialling += 1;
             self.tell_crew(desk, ToCrew::Dial(addr));
@@ -31,11 +31,15 @@ impl Torrent {
     }
 
     /// When an address may be dialled.
-    pub(super) fn dial_deadline(&self) -> Instant {
-        match self.dialling < DIALS {
+    pub(super) fn dial_deadline(&self, most: u32) -> Instant {
+        match self.may_dial(most) {
             true => self.book.deadline(),
             false => Instant::NEVER,
         }
+    }
+
+    fn may_dial(&self, most: u32) -> bool {
+        self.dialling < DIALS && self.swarm.len() + self.dialling < most
     }
 
     /// A peer has shaken hands.

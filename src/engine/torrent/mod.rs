@@ -147,7 +147,7 @@ impl Torrent {
                 self.blocks(desk, lease, good, &digests, &senders)
             }
             ToTorrent::Stored(lease) => self.stored(desk, now, lease),
-            ToTorrent::Returned(lease) => self.returned(desk, lease),
+            ToTorrent::Returned(lease) => self.returned(desk, now, lease),
             ToTorrent::Rates(rates) => self.rates(desk, now, rates),
             ToTorrent::Traffic(traffic) => self.traffic(now, traffic),
             ToTorrent::Trouble(trouble) => self.troubled(desk, now, trouble),
@@ -187,16 +187,18 @@ impl Torrent {
         self.arm(desk);
     }
 
+    /// Nothing is armed that cannot be acted on when its time comes: that would wake the shard again and again.
     fn arm(&self, desk: &mut Desk) {
         let slot = self.slot();
+        let most = desk.limits.peers_per_torrent;
         let mut arm = |at, why| desk.timers.arm(Owner::Torrent(slot), at, why);
         let need = self.need();
         arm(self.schedule_deadline(need), Reason::Announce);
         if self.is_active() {
             arm(self.choker_deadline(), Reason::Choke);
-            arm(self.dial_deadline(), Reason::Dial);
-            arm(self.checkpoint.deadline(), Reason::Checkpoint);
+            arm(self.dial_deadline(most), Reason::Dial);
         }
+        arm(self.checkpoint_deadline(), Reason::Checkpoint);
         arm(self.retry_deadline(), Reason::Retry);
     }
 

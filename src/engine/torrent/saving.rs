@@ -16,12 +16,20 @@ use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 
 impl Torrent {
+    fn may_save(&self) -> bool {
+        self.spec.resume.is_some()
+            && self.chore.is_none()
+            && matches!(self.phase, Phase::Active | Phase::Paused)
+    }
+
+    /// When to sync or save.
+    pub(super) fn checkpoint_deadline(&self) -> Instant {
+        if self.may_save() { self.checkpoint.deadline() } else { Instant::NEVER }
+    }
+
     /// Syncs or saves, if it is time.
     pub(super) fn save(&mut self, desk: &mut Desk, now: Instant) {
-        if self.spec.resume.is_none()
-            || self.chore.is_some()
-            || !matches!(self.phase, Phase::Active | Phase::Paused)
-        {
+        if !self.may_save() {
             return;
         }
         match self.checkpoint.next(now) {

@@ -140,6 +140,11 @@ impl Stock {
         self.fruitless.forget(asker);
     }
 
+    /// Whether everything wanted is here: nothing is open and nothing under way.
+    pub fn is_complete(&self) -> bool {
+        self.open.none() && self.leased.is_empty()
+    }
+
     /// Whether nothing is open any more, though something is under way.
     pub fn all_leased(&self) -> bool {
         self.open.none() && !self.leased.is_empty()
