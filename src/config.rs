@@ -56,7 +56,7 @@ pub struct Config {
     pub shards: u16,
     /// Threads that hash. Default: one for two cores; a core hashes some gigabytes a second.
     pub hashers: u16,
-    /// Bytes of memory for blocks under way, in the whole session. Default: 64 MiB.
+    /// Bytes of memory for blocks under way, in the whole session. Default: 32 MiB.
     pub memory: u64,
     /// Connections to peers, in the whole session. Default: 500.
     pub max_peers: u32,

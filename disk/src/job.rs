@@ -96,6 +96,18 @@ pub enum Task {
     DropResume,
 }
 
+impl Job {
+    /// The answer to a job that nobody will carry out.
+    pub fn give_up(self, trouble: Trouble) -> Done {
+        let chunks = match self.task {
+            Task::Load { chunks, .. } | Task::Write { chunks, .. } => chunks,
+            _ => Vec::new(),
+        };
+        let Job { id, shard, volume, store, .. } = self;
+        Done { id, shard, volume, store, chunks, result: Err(trouble) }
+    }
+}
+
 /// What kind of work a job is: reads go first, syncs stand before nobody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Class {

@@ -21,9 +21,9 @@
 //! | `trackers` | tiers of addresses |
 //! | `version` | 1 |
 
+use core::net::SocketAddr;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 

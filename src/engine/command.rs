@@ -229,3 +229,22 @@ pub struct Setup {
     /// The first moment.
     pub now: Instant,
 }
+
+impl Setup {
+    /// An engine of `shards` shards that nobody has set up in any other way.
+    pub fn plain(shards: u16) -> Setup {
+        Setup {
+            shards,
+            seed: 0,
+            peer_id: tide_peer::client::our_id([0; 12]),
+            tracker_key: 0,
+            client: "tide".to_owned(),
+            rates: RateLimits::default(),
+            limits: crate::limits::Limits::default(),
+            epoch: WallClock(0),
+            announce_port: None,
+            trackers: true,
+            now: Instant::ZERO,
+        }
+    }
+}

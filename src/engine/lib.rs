@@ -3,10 +3,13 @@
 
 pub mod border;
 pub mod command;
+pub mod crew;
+pub mod desk;
 pub mod event;
 pub mod id;
 pub mod limits;
 pub mod mail;
+pub mod session;
 pub mod shard;
 pub mod stats;
 pub mod torrent;

@@ -5,10 +5,12 @@ use tide_base::Duration;
 /// The engine's bounds.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// The bounds of one connection.
+    pub peer: tide_peer::Limits,
     /// Bytes in a block. BEP 3 leaves it open; 16 KiB is what everybody asks for and the most that everybody serves.
     pub block_len: u32,
     /// Bytes of memory for blocks under way, in the whole session. Measured: the fastest transfers hold less than
-    /// 16 MiB; the rest is room for many slow ones.
+    /// 16 MiB; the rest is room for many slow ones. What does not fit is paged to the disk.
     pub memory: u64,
     /// Bytes of memory in one chunk, a multiple of the block length. 256 KiB makes four chunks of a common piece and
     /// a vectored write of few parts.
@@ -40,6 +42,12 @@ pub struct Limits {
     pub endgame_copies: u8,
     /// Disk jobs under way, a shard and volume: the capacity of the way to the disk thread.
     pub disk_jobs: u32,
+    /// Bytes of memory that disk jobs under way hold, a shard and volume. More only waits in the device's queue; and this
+    /// is what a device that never answers again keeps for ever.
+    pub disk_bytes: u64,
+    /// How long a device may leave jobs unanswered before its torrents are stopped. Disks that spin up take ten seconds,
+    /// and a retried sector as long.
+    pub hung: Duration,
     /// Hash jobs under way, a shard: the capacity of the way to the hash pool.
     pub hash_jobs: u32,
     /// Bytes read at once from one peer in a turn, so that one fast peer does not starve the others.
@@ -54,15 +62,16 @@ pub struct Limits {
     pub checkpoint_after: Duration,
     /// Between rounds of choking (BEP 3: ten seconds dampen flapping).
     pub choke_round: Duration,
-    /// How long a peer's turnover is measured before the worst is replaced by a fresh address.
+    /// How often the least useful peers of a full torrent make room for fresh addresses.
     pub turnover: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
+            peer: tide_peer::Limits::default(),
             block_len: 16 * 1024,
-            memory: 64 << 20,
+            memory: 32 << 20,
             chunk_len: 256 * 1024,
             upload_memory: 16 << 20,
             upload_ahead: 512 * 1024,
@@ -77,6 +86,8 @@ impl Default for Limits {
             leases: 256,
             endgame_copies: 3,
             disk_jobs: 256,
+            disk_bytes: 8 << 20,
+            hung: Duration::from_secs(45),
             hash_jobs: 64,
             read_per_turn: 1 << 20,
             upload_slots: 200,

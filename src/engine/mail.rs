@@ -1,6 +1,385 @@
 //! What torrents, crews and the session's shared parts say to one another: plain data, first in first out between any
 //! two shards, and in no other order.
+//!
+//! A torrent lives on its home shard; its crew on a shard holds the peers that this shard's sockets reach. They are
+//! neighbours at first and write the same letters all the same, so that a crew elsewhere is only another address.
 
-/// Mail from one shard to another.
+use core::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tide_base::{Bits, BlockIndex, InfoHash, Instant, Layout, PieceIndex, ShardId};
+use tide_disk::{StoreKey, Trouble, VolumeId};
+use tide_tracker::{Announce, Error as AnnounceError, Family, TrackerUrl};
+
+use crate::border::NetError;
+use crate::command::RateLimits;
+use crate::desk::gates::LeaseRef;
+use crate::desk::purse::{Resource, Stock};
+use crate::id::{PeerKey, TorrentKey};
+use crate::stats::PeerInfo;
+
+/// Mail from one shard to another, or within one.
 #[derive(Debug)]
-pub enum Mail {}
+pub enum Mail {
+    /// A crew tells its torrent.
+    ToTorrent {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// The crew's shard.
+        crew: ShardId,
+        /// What.
+        what: ToTorrent,
+    },
+    /// A torrent tells one of its crews.
+    ToCrew {
+        /// The torrent.
+        torrent: TorrentKey,
+        /// What.
+        what: ToCrew,
+    },
+    /// A shard tells the session's parts on shard 0.
+    ToSession {
+        /// The shard.
+        from: ShardId,
+        /// What.
+        what: ToSession,
+    },
+    /// The session's parts tell a shard.
+    FromSession(FromSession),
+}
+
+/// What a crew tells its torrent.
+#[derive(Debug)]
+pub enum ToTorrent {
+    /// A peer has shaken hands.
+    Joined(Box<Joined>),
+    /// A peer is gone, or a dial came to nothing.
+    Left {
+        /// The peer.
+        peer: PeerKey,
+        /// The address that the torrent gave, or that the peer came from.
+        addr: SocketAddr,
+        /// How it ended.
+        end: End,
+        /// Content bytes that it gave.
+        gave: u64,
+        /// What it had; `None` if hands were never shaken.
+        had: Option<Arc<Bits>>,
+    },
+    /// A peer has more, or less, than it had.
+    Copies {
+        /// The peer.
+        peer: PeerKey,
+        /// What changed.
+        change: Copies,
+    },
+    /// A peer's client told where it listens.
+    Listens {
+        /// The peer's connection.
+        peer: PeerKey,
+        /// Where others can reach it.
+        at: SocketAddr,
+    },
+    /// A peer began or ceased to want something of us.
+    Interested {
+        /// The peer.
+        peer: PeerKey,
+        /// Whether it does now.
+        interested: bool,
+    },
+    /// A peer has room for more requests than the leased pieces have blocks.
+    Demand {
+        /// The peer.
+        peer: PeerKey,
+        /// What may be asked of it: all it has, or while it chokes us what it allows.
+        has: Arc<Bits>,
+        /// Whether that is less than what it has.
+        choked: bool,
+        /// How many pieces would fill it.
+        pieces: u32,
+        /// Whether the peer shall fetch the piece alone.
+        alone: bool,
+    },
+    /// A piece is whole and hashed.
+    Judge {
+        /// Which lease.
+        lease: LeaseRef,
+        /// Its SHA-1.
+        digest: [u8; 20],
+        /// Who sent what of it.
+        senders: Vec<Sender>,
+    },
+    /// The blocks of a judged piece are hashed.
+    Blocks {
+        /// Which lease.
+        lease: LeaseRef,
+        /// Whether the piece is good.
+        good: bool,
+        /// SHA-1 of each block.
+        digests: Vec<[u8; 20]>,
+        /// Who sent what of it.
+        senders: Vec<Sender>,
+    },
+    /// A verified piece is written.
+    Stored(LeaseRef),
+    /// The crew gives a lease back without the piece.
+    Returned(LeaseRef),
+    /// Rates of the members, as asked for by [`ToCrew::Report`].
+    Rates(Vec<MemberRates>),
+    /// Bytes that went by since the last time.
+    Traffic(Traffic),
+    /// The files made trouble.
+    Trouble(Trouble),
+    /// Nothing of the crew is left.
+    Disbanded,
+    /// The answer to [`ToCrew::Inspect`].
+    Members {
+        /// The asker's number.
+        id: u64,
+        /// The members.
+        peers: Vec<PeerInfo>,
+    },
+    /// What a tracker said. Sent by the session's announcer in place of a crew.
+    Announced(Box<Announced>),
+}
+
+/// A peer has shaken hands.
+#[derive(Debug)]
+pub struct Joined {
+    /// The peer.
+    pub peer: PeerKey,
+    /// Where it is connected from, or where it was dialled.
+    pub addr: SocketAddr,
+    /// What it calls itself.
+    pub peer_id: tide_base::PeerId,
+    /// Whether we dialled.
+    pub outgoing: bool,
+}
+
+/// What changed in what a peer has.
+#[derive(Clone, Debug)]
+pub enum Copies {
+    /// It has these pieces in addition.
+    More(Arc<Bits>),
+    /// It has one piece more.
+    Have(PieceIndex),
+    /// It has one piece less (BEP 54).
+    Less(PieceIndex),
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// It never stood.
+    Failed(NetError),
+    /// It was never dialled: no room, or we have met already.
+    Spared,
+    /// It stood, and broke or was closed by the peer.
+    Lost(NetError),
+    /// We closed it for our own reasons.
+    Parted,
+    /// The peer broke a rule.
+    Fault(tide_peer::Fault),
+}
+
+/// Who sent which blocks of a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The peer's address.
+    pub addr: SocketAddr,
+    /// The blocks, ascending.
+    pub blocks: Vec<BlockIndex>,
+}
+
+/// What the choker needs to know of a member.
+#[derive(Clone, Debug)]
+pub struct MemberRates {
+    /// The peer.
+    pub peer: PeerKey,
+    /// Content bytes a second from it.
+    pub down_rate: u64,
+    /// Content bytes a second to it.
+    pub up_rate: u64,
+    /// Content bytes from it, ever.
+    pub downloaded: u64,
+    /// Content bytes to it, ever.
+    pub uploaded: u64,
+    /// Whether it left our requests unanswered.
+    pub snubbed: bool,
+    /// Whether it wants no content.
+    pub upload_only: bool,
+}
+
+/// Content bytes that went by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// In, asked for and needed.
+    pub downloaded: u64,
+    /// Out.
+    pub uploaded: u64,
+    /// In, and not needed.
+    pub wasted: u64,
+}
+
+/// What a torrent tells a crew.
+#[derive(Debug)]
+pub enum ToCrew {
+    /// Begin, or begin anew: what to know.
+    Muster(Box<Muster>),
+    /// Connect to a peer.
+    Dial(SocketAddr),
+    /// A piece to fetch.
+    Lease {
+        /// Which.
+        lease: LeaseRef,
+        /// The only peer that shall be asked for it, if any.
+        alone: Option<PeerKey>,
+        /// For whom it was demanded.
+        peer: PeerKey,
+    },
+    /// There is no piece for this peer now.
+    Barren {
+        /// The peer.
+        peer: PeerKey,
+        /// Whether nothing at all is left to lease, so that what is under way may be asked for twice.
+        endgame: bool,
+    },
+    /// Pieces may be had again: ask again for whom there was none.
+    Fertile,
+    /// The piece's hash is right or wrong.
+    Verdict {
+        /// Which lease.
+        lease: LeaseRef,
+        /// Whether it is right.
+        good: bool,
+        /// Whether the hash of each block is wanted, to find who is to blame.
+        blocks: bool,
+    },
+    /// A lease is no longer wanted.
+    Revoke(LeaseRef),
+    /// These pieces are here: tell everybody.
+    Have(Vec<PieceIndex>),
+    /// These pieces are no longer here: tell everybody.
+    Lost(Vec<PieceIndex>),
+    /// Other pieces are missing now.
+    Missing(Arc<Bits>),
+    /// Serve these, and do not serve those.
+    Serve {
+        /// To be unchoked.
+        unchoke: Vec<PeerKey>,
+        /// To be choked.
+        choke: Vec<PeerKey>,
+        /// Unchoked to get to know it.
+        optimistic: Option<PeerKey>,
+    },
+    /// Tell the members' rates.
+    Report,
+    /// Close the connections to this address, or this one connection.
+    Drop(Whom),
+    /// New limits.
+    Limits(RateLimits),
+    /// Tell about the members.
+    Inspect(u64),
+    /// Close everything, give everything back.
+    Disband,
+}
+
+/// Whose connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whom {
+    /// All of this address.
+    Ip(IpAddr),
+    /// One.
+    Peer(PeerKey),
+    /// All that have everything.
+    Seeds,
+}
+
+/// What a crew must know to begin.
+#[derive(Clone, Debug)]
+pub struct Muster {
+    /// The torrent's name on the wire.
+    pub info_hash: InfoHash,
+    /// The pieces.
+    pub layout: Layout,
+    /// Which are here.
+    pub have: Bits,
+    /// Which are missing and wanted.
+    pub missing: Arc<Bits>,
+    /// The storage.
+    pub store: StoreKey,
+    /// Its device.
+    pub volume: VolumeId,
+    /// The torrent's limits.
+    pub limits: RateLimits,
+    /// Whether peers may be learnt from trackers only (BEP 27).
+    pub private: bool,
+}
+
+/// What shards tell the session's parts.
+#[derive(Debug)]
+pub enum ToSession {
+    /// A torrent is at home here from now on.
+    Listed(InfoHash, TorrentKey),
+    /// A torrent is gone.
+    Unlisted(InfoHash, TorrentKey),
+    /// A share is too small by this much.
+    Ask(Resource, u64),
+    /// A share will be too small soon: this much, if it is there.
+    Hint(Stock, u64),
+    /// A part of a share is not needed.
+    Return(Resource, u64),
+    /// The session's rates from now on.
+    SetRates(RateLimits),
+    /// An address did harm.
+    Ban(IpAddr),
+    /// A tracker is to be asked.
+    Announce(Box<AnnounceJob>),
+    /// A torrent has ended: its announces are not waited for.
+    Forget(TorrentKey),
+}
+
+/// What the session's parts tell shards.
+#[derive(Debug)]
+pub enum FromSession {
+    /// A torrent is at home there.
+    Listed(InfoHash, TorrentKey),
+    /// A torrent is gone.
+    Unlisted(InfoHash, TorrentKey),
+    /// A share.
+    Grant(Resource, u64),
+    /// Others are short of this: give back what is not in use.
+    Recall(Stock),
+    /// The session's rates from now on.
+    Rates(RateLimits),
+    /// Do not talk to this address until then.
+    Ban(IpAddr, Instant),
+}
+
+/// A tracker is to be asked.
+#[derive(Debug)]
+pub struct AnnounceJob {
+    /// On whose behalf.
+    pub torrent: TorrentKey,
+    /// The torrent's own number of the tracker.
+    pub tracker: tide_tracker::TrackerKey,
+    /// Where it is.
+    pub url: TrackerUrl,
+    /// Over which family of addresses.
+    pub family: Family,
+    /// What to say.
+    pub announce: Announce,
+}
+
+/// What a tracker said.
+#[derive(Debug)]
+pub struct Announced {
+    /// The torrent's own number of the tracker.
+    pub tracker: tide_tracker::TrackerKey,
+    /// Over which family of addresses it was asked.
+    pub family: Family,
+    /// What it was told.
+    pub event: tide_tracker::Event,
+    /// The answer.
+    pub result: Result<tide_tracker::Reply, AnnounceError>,
+}

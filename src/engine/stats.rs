@@ -77,8 +77,6 @@ pub struct TorrentStats {
     pub eta: Option<Duration>,
     /// What stopped it.
     pub trouble: Option<Trouble>,
-    /// Bytes of memory held for blocks under way.
-    pub memory: u64,
 }
 
 /// One connected peer.

@@ -97,7 +97,7 @@ impl End for Side<'_> {
         self.shard.filled(self.now, self.conn, placed, scratch);
     }
     fn gather<'a>(&'a mut self, out: &mut Slices<'a>) {
-        self.shard.gather(self.now, self.conn, out);
+        self.shard.gather(self.conn, out);
     }
     fn sent(&mut self, len: usize) {
         self.shard.sent(self.now, self.conn, len);
@@ -206,7 +206,7 @@ impl Poller {
                 shard.handle(now, Input::Command { id, command });
             }
             Letter::HandOver { arrival, stream } => {
-                if let Some(conn) = shard.adopt(now, arrival) {
+                if let Some(conn) = shard.adopt(now, &arrival) {
                     self.add(now, conn, stream, Phase::Open);
                 }
             }

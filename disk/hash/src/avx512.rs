@@ -1,10 +1,13 @@
 //! SHA-1 in the lanes of AVX-512 registers: sixteen messages, one word of each a register.
+//!
+//! Plain loops, and no closures given to `core`: what is compiled with a CPU feature is not inlined where that feature
+//! is not given.
 
 use core::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_rol_epi32,
-    _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_storeu_si512,
-    _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64, _mm512_xor_si512,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4,
+    _mm512_loadu_si512, _mm512_rol_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8,
+    _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 use core::hint::black_box;
 
@@ -17,6 +20,10 @@ const K: [u32; 4] = [0x5A82_7999, 0x6ED9_EBA1, 0x8F1B_BCDC, 0xCA62_C1D6];
 const CHOOSE: i32 = 0xCA;
 const PARITY: i32 = 0x96;
 const MAJORITY: i32 = 0xE8;
+
+/// How many blocks ahead of use memory is fetched: sixteen streams are more than the CPU foresees by itself, and pieces
+/// tend to lie at equal offsets of their pages, where they crowd each other out of the cache. Fetching never faults.
+const AHEAD: usize = 16;
 
 /// Proof that the CPU has what this file's functions want: only [`Avx512::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +53,16 @@ impl Avx512 {
 fn compress(states: &mut States, runs: [Blocks<'_>; LANES]) {
     // Where the compiler knows the constants it adds them last, where every cycle counts, and not first, where it
     // has time: a tenth of the speed.
-    let k = black_box(K.map(|k| _mm512_set1_epi32(k.cast_signed())));
-    let mut s = states.words.each_ref().map(|word| load_state(word));
+    let k = black_box([
+        _mm512_set1_epi32(K[0].cast_signed()),
+        _mm512_set1_epi32(K[1].cast_signed()),
+        _mm512_set1_epi32(K[2].cast_signed()),
+        _mm512_set1_epi32(K[3].cast_signed()),
+    ]);
+    let mut s = [_mm512_setzero_si512(); 5];
+    for (word, place) in s.iter_mut().zip(&states.words) {
+        *word = load_state(place);
+    }
     // Unrolled by hand: a loop would leave the schedule in memory.
     macro_rules! rounds {
         ($f:ident, $w:ident: $($t:literal)*) => {$(
@@ -55,7 +70,12 @@ fn compress(states: &mut States, runs: [Blocks<'_>; LANES]) {
         )*};
     }
     for at in 0..runs[0].len() {
-        let mut w = transpose(runs.map(|run| load_block(&run[at])));
+        let mut w = [_mm512_setzero_si512(); LANES];
+        for (block, run) in w.iter_mut().zip(runs) {
+            *block = load_block(&run[at]);
+            _mm_prefetch::<_MM_HINT_T0>(run.as_ptr().wrapping_add(at + AHEAD).cast());
+        }
+        transpose(&mut w);
         let before = s;
         rounds!(CHOOSE, w: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19);
         rounds!(PARITY, w: 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39);
@@ -87,39 +107,37 @@ fn round<const F: i32>(s: [__m512i; 5], w: &mut [__m512i; 16], k: __m512i, t: us
     [new, a, _mm512_rol_epi32::<30>(b), c, d]
 }
 
-/// From a block a register to a word a register: result *i* holds word *i* of each block, read as big-endian.
+/// From a block a register to a word a register: behind it `w[i]` holds word *i* of each block, read as big-endian.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn transpose(blocks: [__m512i; 16]) -> [__m512i; 16] {
+fn transpose(w: &mut [__m512i; 16]) {
     const EVEN: i32 = 0b10_00_10_00;
     const ODD: i32 = 0b11_01_11_01;
     let swap = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203));
-    // Within each 128-bit quarter, four blocks at a time: `fours[g][j]` holds in quarter q the words 4q + j of blocks
-    // 4g to 4g + 3.
-    let fours: [[__m512i; 4]; 4] = core::array::from_fn(|g| {
-        let [r0, r1, r2, r3] = [blocks[4 * g], blocks[4 * g + 1], blocks[4 * g + 2], blocks[4 * g + 3]];
+    // Within each 128-bit quarter, four blocks at a time: `four[j]` of the g-th four then holds in quarter q the word
+    // 4q + j of blocks 4g to 4g + 3.
+    for four in w.as_chunks_mut::<4>().0 {
+        let [r0, r1, r2, r3] = *four;
         let (low01, high01) = (_mm512_unpacklo_epi32(r0, r1), _mm512_unpackhi_epi32(r0, r1));
         let (low23, high23) = (_mm512_unpacklo_epi32(r2, r3), _mm512_unpackhi_epi32(r2, r3));
-        [
+        *four = [
             _mm512_unpacklo_epi64(low01, low23),
             _mm512_unpackhi_epi64(low01, low23),
             _mm512_unpacklo_epi64(high01, high23),
             _mm512_unpackhi_epi64(high01, high23),
-        ]
-    });
-    // Then whole quarters change places, so that word 4q + j collects quarter q of each `fours[g][j]`.
-    let mut words = blocks;
-    for j in 0..4 {
-        let even01 = _mm512_shuffle_i32x4::<EVEN>(fours[0][j], fours[1][j]);
-        let even23 = _mm512_shuffle_i32x4::<EVEN>(fours[2][j], fours[3][j]);
-        let odd01 = _mm512_shuffle_i32x4::<ODD>(fours[0][j], fours[1][j]);
-        let odd23 = _mm512_shuffle_i32x4::<ODD>(fours[2][j], fours[3][j]);
-        words[j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<EVEN>(even01, even23), swap);
-        words[4 + j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<EVEN>(odd01, odd23), swap);
-        words[8 + j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<ODD>(even01, even23), swap);
-        words[12 + j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<ODD>(odd01, odd23), swap);
+        ];
     }
-    words
+    // Then whole quarters change places, so that word 4q + j collects quarter q of the j-th of each four.
+    for j in 0..4 {
+        let even01 = _mm512_shuffle_i32x4::<EVEN>(w[j], w[4 + j]);
+        let even23 = _mm512_shuffle_i32x4::<EVEN>(w[8 + j], w[12 + j]);
+        let odd01 = _mm512_shuffle_i32x4::<ODD>(w[j], w[4 + j]);
+        let odd23 = _mm512_shuffle_i32x4::<ODD>(w[8 + j], w[12 + j]);
+        w[j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<EVEN>(even01, even23), swap);
+        w[4 + j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<EVEN>(odd01, odd23), swap);
+        w[8 + j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<ODD>(even01, even23), swap);
+        w[12 + j] = _mm512_shuffle_epi8(_mm512_shuffle_i32x4::<ODD>(odd01, odd23), swap);
+    }
 }
 
 /// A block as it lies in memory.

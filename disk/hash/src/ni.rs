@@ -1,5 +1,8 @@
-//! SHA-1 with the CPU's own instructions, two to eight messages interleaved. One message leaves the unit waiting for
+//! SHA-1 with the CPU's own instructions, two to six messages interleaved. One message leaves the unit waiting for
 //! its own last result most of the time; from about five on it is never idle.
+//!
+//! Plain loops, and no closures given to `core`: what is compiled with a CPU feature is not inlined where that feature
+//! is not given.
 
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_extract_epi32, _mm_loadu_si128, _mm_set_epi32, _mm_set_epi64x,
@@ -14,8 +17,8 @@ use crate::states::{BLOCK, Blocks, States};
 pub(crate) struct Ni(());
 
 impl Ni {
-    /// The most messages that are interleaved. More gain nothing: the unit is busy.
-    pub(crate) const LANES: usize = 8;
+    /// The most messages that are interleaved. With more the unit is no busier, and the registers do not suffice.
+    pub(crate) const LANES: usize = 6;
 
     /// Asks the CPU.
     pub(crate) fn detect() -> Option<Ni> {
@@ -26,20 +29,17 @@ impl Ni {
         found.then_some(Ni(()))
     }
 
-    /// Advances the first lanes of `states`, one for each of `runs` (1 to [`Ni::LANES`] of them, equally long).
+    /// Advances the first lanes of `states`, one for each of `runs` (2 to [`Ni::LANES`] of them, equally long).
     pub(crate) fn compress(self, states: &mut States, runs: &[Blocks<'_>]) {
         // SAFETY: the functions want only the features that `detect` has found, or there would be no `self`.
         unsafe {
             match *runs {
-                [a] => compress(states, [a]),
                 [a, b] => compress(states, [a, b]),
                 [a, b, c] => compress(states, [a, b, c]),
                 [a, b, c, d] => compress(states, [a, b, c, d]),
                 [a, b, c, d, e] => compress(states, [a, b, c, d, e]),
                 [a, b, c, d, e, f] => compress(states, [a, b, c, d, e, f]),
-                [a, b, c, d, e, f, g] => compress(states, [a, b, c, d, e, f, g]),
-                [a, b, c, d, e, f, g, h] => compress(states, [a, b, c, d, e, f, g, h]),
-                _ => unreachable!("1 to 8 lanes"),
+                _ => unreachable!("2 to 6 lanes"),
             }
         }
     }
@@ -60,25 +60,27 @@ struct Lane {
 /// The whole function over all blocks of `runs`, of which each is equally long.
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
 fn compress<const N: usize>(states: &mut States, runs: [Blocks<'_>; N]) {
-    let mut lanes: [Lane; N] = core::array::from_fn(|n| {
+    let zero = _mm_setzero_si128();
+    let mut lanes = [Lane { abcd: zero, e: zero, w: [zero; 4] }; N];
+    for (n, lane) in lanes.iter_mut().enumerate() {
         let [a, b, c, d, e] = states.get(n).map(u32::cast_signed);
-        Lane { abcd: _mm_set_epi32(a, b, c, d), e: _mm_set_epi32(e, 0, 0, 0), w: [_mm_setzero_si128(); 4] }
-    });
+        lane.abcd = _mm_set_epi32(a, b, c, d);
+        lane.e = _mm_set_epi32(e, 0, 0, 0);
+    }
     // Unrolled by hand: a loop would leave the schedule in memory and choose the round function at run time.
     macro_rules! rounds {
-        ($f:literal, $blocks:ident: $($group:literal)*) => {$(
-            for n in 0..N {
-                four_rounds::<$f>(&mut lanes[n], $group, $blocks[n]);
+        ($f:literal, $at:ident: $($group:literal)*) => {$(
+            for (lane, run) in lanes.iter_mut().zip(runs) {
+                four_rounds::<$f>(lane, $group, &run[$at]);
             }
         )*};
     }
     for at in 0..runs[0].len() {
-        let blocks = runs.map(|run| &run[at]);
         let before = lanes;
-        rounds!(0, blocks: 0 1 2 3 4);
-        rounds!(1, blocks: 5 6 7 8 9);
-        rounds!(2, blocks: 10 11 12 13 14);
-        rounds!(3, blocks: 15 16 17 18 19);
+        rounds!(0, at: 0 1 2 3 4);
+        rounds!(1, at: 5 6 7 8 9);
+        rounds!(2, at: 10 11 12 13 14);
+        rounds!(3, at: 15 16 17 18 19);
         for (lane, before) in lanes.iter_mut().zip(before) {
             lane.abcd = _mm_add_epi32(lane.abcd, before.abcd);
             lane.e = _mm_sha1nexte_epu32(lane.e, before.e);

@@ -51,13 +51,12 @@ fn the_standard_vectors() {
     for (text, (_, _, digest)) in texts.iter().zip(VECTORS) {
         assert_eq!(hex(sha1(&[text.as_bytes()])), digest);
     }
+    check(&texts.iter().map(|text| vec![text.as_bytes()]).collect::<Vec<_>>());
     for hasher in Hasher::available() {
-        for (text, (_, _, digest)) in texts.iter().zip(VECTORS) {
-            for count in 1..=17 {
-                let mut out = vec![[0; 20]; count];
-                hasher.sha1_batch(&vec![Message { parts: &[text.as_bytes()] }; count], &mut out);
-                assert!(out.into_iter().all(|out| hex(out) == digest), "{} × {count}", hasher.name());
-            }
+        for count in 1..=17 {
+            let mut out = vec![[0; 20]; count];
+            hasher.sha1_batch(&vec![Message { parts: &[b"abc"] }; count], &mut out);
+            assert!(out.into_iter().all(|out| hex(out) == VECTORS[1].2), "{} × {count}", hasher.name());
         }
     }
 }
@@ -77,7 +76,7 @@ fn every_cut_of_a_message_in_two() {
 
 #[test]
 fn pieces_of_blocks_with_a_short_last_one() {
-    for count in 1..=40 {
+    for count in [1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 33] {
         let data: Vec<_> =
             (0..count).map(|i| bytes(i, if i + 1 == count { 9_999 } else { 4 * 4096 })).collect();
         check(&data.iter().map(|piece| piece.chunks(4096).collect()).collect::<Vec<_>>());
@@ -144,7 +143,7 @@ fn slices<'a>(message: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn all_implementations_agree(messages in proptest::collection::vec(message(), 0..=17)) {

@@ -69,12 +69,18 @@ impl<T> Slots<T> {
 
     /// Puts in what `make` returns when told the key it will have.
     pub fn insert_with(&mut self, make: impl FnOnce(SlotKey) -> T) -> SlotKey {
+        self.try_insert_with(|key| Some(make(key))).expect("something is always made")
+    }
+
+    /// Puts in what `make`, told the key it will have, returns, if it returns something.
+    pub fn try_insert_with(&mut self, make: impl FnOnce(SlotKey) -> Option<T>) -> Option<SlotKey> {
         let entry = self.slab.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer than 2^32 slots fit in memory");
         let key = SlotKey { index, generation: self.next_generation };
+        let value = make(key)?;
         self.next_generation = self.next_generation.wrapping_add(1);
-        entry.insert((key.generation, make(key)));
-        key
+        entry.insert((key.generation, value));
+        Some(key)
     }
 
     /// The element with this key, unless it is gone.

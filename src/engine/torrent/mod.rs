@@ -1,1 +1,239 @@
 //! One torrent, at home on one shard: what it has, what it wants, whom it meets and whom it serves.
+//!
+//! ```text
+//! life.rs      opening, running, pausing, trouble, leaving      chores.rs    disk work on the way, one thing at a time
+//! stock.rs     had, open, leased pieces; the picker             judging.rs   verdicts on pieces, blame, bans
+//! swarm.rs     the connected peers                              serving.rs   rounds of the choker
+//! meeting.rs   whom to dial; who came and went (turnover.rs)    announcing.rs  when to ask which tracker
+//! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
+//! commands.rs  what the application wants                       inspect.rs   figures
+//! ```
+//! The parts that own a table do not know each other: `availability`, `picker`, `priorities`, `choker`, `book`,
+//! `trust`, `checkpoint`, `progress`. This file holds them together and routes.
+
+mod announcing;
+pub mod availability;
+pub mod bep40;
+pub mod book;
+pub mod check;
+mod checking;
+pub mod checkpoint;
+pub mod choker;
+mod chores;
+mod commands;
+mod inspect;
+mod judging;
+mod life;
+mod meeting;
+pub mod picker;
+pub mod priorities;
+pub mod progress;
+mod saving;
+mod serving;
+pub mod stock;
+pub mod swarm;
+pub mod trust;
+mod turnover;
+pub mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use tide_base::{Instant, ShardId, SlotKey, WallClock};
+use tide_disk::resume;
+use tide_disk::{Done, FileState, Hashed, Trouble, VolumeId};
+use tide_tracker::{Due, Schedule};
+
+use crate::command::{AddTorrent, CommandError, CommandId, Reply};
+use crate::desk::gates::TorrentErrand;
+use crate::desk::{Desk, Owner, Reason};
+use crate::event::{Event, Happening};
+use crate::id::TorrentKey;
+use crate::mail::{ToCrew, ToTorrent};
+
+use availability::Availability;
+use book::Book;
+use check::Checker;
+use checkpoint::Checkpoint;
+use choker::Choker;
+use life::Phase;
+use priorities::Priorities;
+use progress::Progress;
+use stock::Stock;
+use swarm::Swarm;
+use trust::Trust;
+
+/// One torrent.
+#[derive(Debug)]
+pub struct Torrent {
+    key: TorrentKey,
+    spec: AddTorrent,
+    phase: Phase,
+    /// What to do with the files, one thing at a time, while nobody transfers.
+    chores: VecDeque<TorrentErrand>,
+    chore: Option<TorrentErrand>,
+    /// Whether a crew is mustered, or has not said that it is gone.
+    crew: Option<ShardId>,
+    priorities: Priorities,
+    stock: Stock,
+    availability: Availability,
+    swarm: Swarm,
+    dialling: u32,
+    next_turnover: Instant,
+    book: Book,
+    trust: Trust,
+    choker: Choker,
+    reporting: bool,
+    checker: Option<Checker>,
+    checkpoint: Checkpoint,
+    progress: Progress,
+    schedule: Schedule,
+    /// Announces under way.
+    announces: Vec<Due>,
+    files: Vec<FileState>,
+    resume: Option<resume::Checkpoint>,
+    trouble: Option<Trouble>,
+    added: Instant,
+    completed: bool,
+    answers: BTreeMap<u64, CommandId>,
+    next_answer: u64,
+    /// Commands that are answered when the chores are done.
+    pending: Vec<(CommandId, Reply)>,
+    told_checked: u32,
+    /// Where the content lay before a move under way.
+    moving_from: PathBuf,
+    moving_to: VolumeId,
+    external: Option<core::net::SocketAddr>,
+    /// The removal that is answered when nothing is left.
+    leaving: Option<CommandId>,
+    /// Whether to start as soon as what was stopped has come to rest.
+    resuming: bool,
+    /// Whether it is known which pieces are here.
+    known: bool,
+    /// Whether everything written is durable, and the files were looked at since: the way of a clean end.
+    synced: bool,
+    looked: bool,
+    /// When it was added, and when completed, as resume data tell.
+    dates: (Option<WallClock>, Option<WallClock>),
+}
+
+impl Torrent {
+    /// The torrent's key.
+    pub fn key(&self) -> TorrentKey {
+        self.key
+    }
+
+    /// What it was added with.
+    pub fn spec(&self) -> &AddTorrent {
+        &self.spec
+    }
+
+    /// Whether nothing of it is left, and it may be forgotten.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+
+    /// A crew, or the session's announcer, says something.
+    pub fn told(&mut self, desk: &mut Desk, now: Instant, crew: ShardId, what: ToTorrent) {
+        match what {
+            ToTorrent::Joined(joined) => self.joined(desk, now, &joined),
+            ToTorrent::Left { peer, addr, end, gave, had: _ } => self.left(desk, now, peer, addr, &end, gave),
+            ToTorrent::Copies { peer, change } => self.copies(peer, change),
+            ToTorrent::Listens { peer, at } => self.listens(desk, now, peer, at),
+            ToTorrent::Interested { peer, interested } => self.interested(desk, now, peer, interested),
+            ToTorrent::Demand { peer, has, choked, pieces, alone } => {
+                self.demand(desk, crew, peer, (&has, choked), pieces, alone)
+            }
+            ToTorrent::Judge { lease, digest, senders } => self.judge(desk, crew, lease, digest, &senders),
+            ToTorrent::Blocks { lease, good, digests, senders } => {
+                self.blocks(desk, lease, good, &digests, &senders)
+            }
+            ToTorrent::Stored(lease) => self.stored(desk, now, lease),
+            ToTorrent::Returned(lease) => self.returned(desk, now, lease),
+            ToTorrent::Rates(rates) => self.rates(desk, now, rates),
+            ToTorrent::Traffic(traffic) => self.traffic(now, traffic),
+            ToTorrent::Trouble(trouble) => self.troubled(desk, now, trouble),
+            ToTorrent::Disbanded => self.disbanded(desk, now, crew),
+            ToTorrent::Members { id, peers } => self.members(desk, id, peers),
+            ToTorrent::Announced(announced) => self.announced(desk, now, *announced),
+        }
+    }
+
+    /// A disk job is done.
+    pub fn disk_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, done: Done) {
+        match errand {
+            TorrentErrand::CheckLoad(piece) => self.check_loaded(desk, now, piece, done),
+            TorrentErrand::CheckHash(_) => unreachable!("the disk does not hash"),
+            _ => self.chore_done(desk, now, errand, done.result),
+        }
+    }
+
+    /// A hash job is done.
+    pub fn hash_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, hashed: Hashed) {
+        let TorrentErrand::CheckHash(piece) = errand else {
+            unreachable!("only checks are hashed for a torrent")
+        };
+        self.check_hashed(desk, now, piece, hashed);
+    }
+
+    /// Decides what became possible in this turn, and says when to be looked at again.
+    pub fn settle(&mut self, desk: &mut Desk, now: Instant) {
+        self.retry(desk, now);
+        self.check_more(desk, now);
+        self.do_chores(desk, now);
+        self.turn_over(desk, now);
+        self.dial(desk, now);
+        self.announce(desk, now);
+        self.rechoke(desk, now);
+        self.save(desk, now);
+        self.finish(desk, now);
+        self.arm(desk);
+    }
+
+    /// Nothing is armed that cannot be acted on when its time comes: that would wake the shard again and again.
+    fn arm(&self, desk: &mut Desk) {
+        let slot = self.slot();
+        let most = desk.limits.peers_per_torrent;
+        let mut arm = |at, why| desk.timers.arm(Owner::Torrent(slot), at, why);
+        let need = self.need();
+        arm(self.schedule_deadline(need), Reason::Announce);
+        if self.is_active() {
+            arm(self.choker_deadline(), Reason::Choke);
+            arm(self.dial_deadline(most), Reason::Dial);
+            arm(self.turnover_deadline(most), Reason::Dial);
+        }
+        arm(self.checkpoint_deadline(), Reason::Checkpoint);
+        arm(self.retry_deadline(), Reason::Retry);
+    }
+
+    fn tell_crew(&self, desk: &mut Desk, what: ToCrew) {
+        if let Some(crew) = self.crew {
+            desk.tell_crew(crew, self.key, what);
+        }
+    }
+
+    fn event(&self, desk: &mut Desk, what: Happening) {
+        desk.event(Event { torrent: self.key, info_hashes: self.spec.info_hashes, what });
+    }
+
+    fn slot(&self) -> SlotKey {
+        self.key.slot
+    }
+
+    /// Panics if the parts disagree.
+    pub fn check_invariants(&self) {
+        self.stock.check_invariants(&self.priorities);
+        self.availability.check_invariants();
+        self.priorities.check_invariants();
+        self.book.check_invariants();
+        self.choker.check_invariants();
+        self.checkpoint.check_invariants();
+        self.trust.check_invariants();
+        assert_eq!(self.availability.peers(), self.swarm.len(), "each peer's copies are counted once");
+    }
+}
+
+/// The answer to a command that came too late.
+fn gone() -> Reply {
+    Err(CommandError::Gone)
+}

@@ -1,0 +1,170 @@
+//! Which block is asked of whom.
+
+use tide_base::{Instant, PieceIndex, SlotKey};
+
+use super::Crew;
+use super::lease::Lease;
+use crate::desk::Desk;
+use crate::desk::gates::LeaseRef;
+use crate::id::{ConnKey, PeerKey};
+use crate::mail::ToTorrent;
+
+impl Crew {
+    /// Fills the pipelines that have room.
+    pub(super) fn feed_all(&mut self, desk: &mut Desk, now: Instant) {
+        if self.disbanding {
+            return;
+        }
+        while let Some(key) = self.roster.next_hungry() {
+            self.feed(desk, now, key);
+            self.roster.busy(key);
+        }
+    }
+
+    fn feed(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
+        loop {
+            let Some(member) = self.roster.get_mut(key) else { return };
+            let room = member.session.room(now);
+            if room == 0 || member.interesting == 0 {
+                return;
+            }
+            let Some(piece) = self.choose(key) else {
+                return self.demand(desk, now, key, room);
+            };
+            let asked = self.ask_of(now, key, piece, room);
+            self.leases.refresh(piece);
+            if asked == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The piece that a member should work on: the one it is on, or the first that has blocks to hand out.
+    fn choose(&mut self, key: SlotKey) -> Option<PieceIndex> {
+        let member = self.roster.get(key)?;
+        let fits = |lease: &Lease| {
+            lease.free() > 0
+                && !lease.doomed
+                && member.session.may_ask(lease.piece())
+                && lease.alone.is_none_or(|only| only == key)
+        };
+        let current = member.current.and_then(|piece| self.leases.get(piece)).filter(|lease| fits(lease));
+        let chosen = current.or_else(|| self.leases.open().find(|lease| fits(lease))).map(Lease::piece);
+        self.roster.get_mut(key)?.current = chosen;
+        chosen
+    }
+
+    fn ask_of(&mut self, now: Instant, key: SlotKey, piece: PieceIndex, room: u32) -> u32 {
+        let (Some(lease), Some(member)) = (self.leases.get_mut(piece), self.roster.get_mut(key)) else {
+            return 0;
+        };
+        for asked in 0..room {
+            let Some(block) = lease.ask_next() else { return asked };
+            if !member.session.ask(now, self.facts.layout.span(block)) {
+                lease.unask(block.block);
+                return asked;
+            }
+        }
+        room
+    }
+
+    /// No leased piece has a block for this member: ask the torrent for another piece, or double what is under way.
+    fn demand(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, room: u32) {
+        let leased = self.leases.len() as u32;
+        let Some(member) = self.roster.get_mut(key) else { return };
+        if member.demanding {
+            return;
+        }
+        let choked = member.session.choking().theirs == tide_peer::Choke::Choked;
+        if !member.barren && leased < desk.limits.leases {
+            let blocks = self.facts.layout.piece_len().div_ceil(self.facts.layout.block_len());
+            let pieces = room.div_ceil(blocks).min(desk.limits.leases - leased);
+            member.demanding = true;
+            let has = if choked { only_allowed(member) } else { member.session.has().clone() };
+            let peer = PeerKey { shard: desk.shard, conn: member.conn };
+            let (alone, has) = (member.alone, std::sync::Arc::new(has));
+            desk.tell_torrent(self.torrent, ToTorrent::Demand { peer, has, choked, pieces, alone });
+        } else if self.endgame && !choked {
+            self.double(desk, now, key, room);
+        }
+    }
+
+    /// Asks a member for blocks that others have been asked for: the fewest times first.
+    fn double(&mut self, desk: &Desk, now: Instant, key: SlotKey, room: u32) {
+        let copies = desk.limits.endgame_copies;
+        let Some(member) = self.roster.get(key) else { return };
+        let mut wanted = Vec::new();
+        for lease in
+            self.leases.iter().filter(|lease| member.session.may_ask(lease.piece()) && lease.alone.is_none())
+        {
+            let spans = lease.doubtful(copies).map(|block| (block, self.facts.layout.span(block)));
+            let news = spans.filter(|(_, span)| !member.session.asks().contains(*span));
+            wanted.extend(news.take(room as usize - wanted.len()));
+            if wanted.len() >= room as usize {
+                break;
+            }
+        }
+        for (block, span) in wanted {
+            if let (Some(member), Some(lease)) = (self.roster.get_mut(key), self.leases.get_mut(block.piece))
+                && member.session.ask(now, span)
+            {
+                lease.ask_again(block.block);
+            }
+        }
+    }
+
+    /// The torrent leases a piece to this crew.
+    pub(super) fn leased(
+        &mut self,
+        desk: &mut Desk,
+        id: LeaseRef,
+        alone: Option<ConnKey>,
+        demanded: ConnKey,
+    ) {
+        if self.disbanding {
+            return desk.tell_torrent(self.torrent, ToTorrent::Returned(id));
+        }
+        let alone = alone.and_then(|conn| self.member_of(conn));
+        self.endgame = false;
+        self.leases.insert(Lease::new(id, self.facts.layout, desk.limits.chunk_len, alone));
+        let demander = self.member_of(demanded);
+        if let Some(member) = demander.and_then(|key| self.roster.get_mut(key)) {
+            member.demanding = false;
+        }
+        match demander {
+            Some(key) if alone.is_none_or(|only| only == key) => self.roster.hungry(key),
+            _ => self.roster.all_hungry(),
+        }
+    }
+
+    /// The torrent has no piece for this member.
+    pub(super) fn barren(&mut self, conn: ConnKey, endgame: bool) {
+        self.endgame |= endgame;
+        let Some(key) = self.member_of(conn) else { return };
+        if let Some(member) = self.roster.get_mut(key) {
+            member.demanding = false;
+            member.barren = true;
+        }
+        if endgame {
+            self.roster.hungry(key);
+        }
+    }
+
+    /// Pieces may be had again.
+    pub(super) fn fertile(&mut self) {
+        self.endgame = false;
+        for (_, member) in self.roster.iter_mut() {
+            member.barren = false;
+        }
+        self.roster.all_hungry();
+    }
+}
+
+fn only_allowed(member: &super::member::Member) -> tide_base::Bits {
+    let has = member.session.has();
+    let mut allowed = tide_base::Bits::new(has.len());
+    for piece in member.session.allowed_fast().iter().filter(|piece| has.has(piece.0)) {
+        allowed.set(piece.0);
+    }
+    allowed
+}

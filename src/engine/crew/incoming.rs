@@ -1,0 +1,337 @@
+//! Bytes from a member: where they belong, and what they mean.
+
+use tide_base::{Bits, Instant, PieceIndex, SlotKey, Span};
+use tide_peer::{Choke, Due, Event, Hello, Interest, Want as SessionWant};
+
+use super::Crew;
+use super::lease::{Arrival, Place};
+use super::member::Parked;
+use crate::border::{NetError, Want};
+use crate::desk::{Desk, Flow, Reason};
+use crate::id::PeerKey;
+use crate::mail::{Copies, End, ToTorrent};
+
+/// Scratch behind a block that is read into its place: the head of the next one, and the small messages between them.
+/// More would only be copied.
+const BEHIND: usize = 512;
+
+/// The same while memory is short: the head of the next block and none of its bytes.
+const HEAD: usize = 13;
+
+/// Scratch while no block is awaited.
+const IDLE: usize = 16 * 1024;
+
+impl Crew {
+    /// Where the next bytes of a member belong; `most` is what its turn still allows.
+    pub fn want(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, most: usize) -> Want<'_> {
+        let Some(member) = self.roster.get(key) else { return Want::Nothing };
+        if member.parked.is_some() {
+            return Want::Nothing;
+        }
+        let allowed =
+            self.down.available(now).min(desk.purses.at_hand(now, Flow::Down)).min(most as u64) as usize;
+        if allowed == 0 {
+            self.throttle(desk, now, key);
+            return Want::Nothing;
+        }
+        let Some(member) = self.roster.get(key) else { return Want::Nothing };
+        let short = desk.purses.spare(crate::desk::Stock::Memory) == 0;
+        let SessionWant::Payload { span, at } = member.session.want() else {
+            let idle = member.session.asks().is_empty();
+            let scratch = if idle {
+                IDLE
+            } else if short {
+                HEAD
+            } else {
+                BEHIND
+            };
+            return Want::Scratch(scratch.min(allowed));
+        };
+        match self.place(desk, key, span, at) {
+            Ok(true) => {}
+            Ok(false) => return Want::Scratch(((span.len - at) as usize).min(IDLE).min(allowed)),
+            Err(why) => {
+                self.starved |= why == Parked::Memory;
+                if let Some(member) = self.roster.get_mut(key) {
+                    member.park(now, why);
+                }
+                return Want::Nothing;
+            }
+        }
+        let block = self.facts.layout.block(span).expect("only blocks are asked for");
+        let lease = self.leases.get_mut(span.piece).expect("its lease has the place");
+        let (chunk, start) = lease.chunk_of(block.block);
+        let bytes = lease.held_mut(chunk).expect("the place is in memory");
+        let (from, to) = (start + at as usize, start + span.len as usize);
+        let place = &mut bytes[from..to.min(from + allowed)];
+        let behind = allowed - place.len();
+        Want::Place { place, scratch: if short { HEAD } else { BEHIND }.min(behind) }
+    }
+
+    /// Makes sure that there is memory for a block that a member sends; false if the block is of no use.
+    fn place(&mut self, desk: &mut Desk, key: SlotKey, span: Span, at: u32) -> Result<bool, Parked> {
+        let block = self.facts.layout.block(span).expect("only blocks are asked for");
+        let Some(lease) = self.leases.get_mut(span.piece) else { return Ok(false) };
+        let (chunk, _) = lease.chunk_of(block.block);
+        match lease.place(chunk) {
+            Place::Held(_) => {}
+            Place::Empty => {
+                let Some(mut memory) = desk.take_chunk(lease.chunk_capacity(chunk)) else {
+                    return Err(Parked::Memory);
+                };
+                memory.set_len(lease.chunk_bytes(chunk));
+                lease.replace(chunk, Place::Held(memory));
+            }
+            Place::Away => {
+                let id = lease.id;
+                self.page_in(desk, id, chunk);
+                return Err(Parked::Paging(span.piece));
+            }
+            Place::Lent | Place::Leaving | Place::Coming => return Err(Parked::Paging(span.piece)),
+        }
+        let lease = self.leases.get_mut(span.piece).expect("it was there");
+        let writes = lease.begin_write(block.block, key, at);
+        if writes {
+            lease.set_on_disk(chunk, false);
+            self.leases.touch(span.piece);
+        }
+        if let Some(member) = self.roster.get_mut(key) {
+            member.writing = writes.then_some(block);
+        }
+        Ok(writes)
+    }
+
+    /// Bytes came from a member: `placed` into the place that was named last, and behind them `scratch`.
+    pub fn filled(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, placed: usize, mut scratch: &[u8]) {
+        let total = (placed + scratch.len()) as u64;
+        desk.purses.draw(now, Flow::Down, total);
+        self.down.take(now, total);
+        let Some(member) = self.roster.get_mut(key) else { return };
+        if placed > 0
+            && let Some(event) = member.session.filled(now, placed as u32)
+        {
+            self.happened(desk, now, key, event);
+        }
+        loop {
+            let Some(member) = self.roster.get_mut(key) else { return };
+            match member.session.receive(now, &mut scratch) {
+                Ok(Some(event)) => self.happened(desk, now, key, event),
+                Ok(None) => break,
+                Err(fault) => return self.leave(desk, key, End::Fault(fault)),
+            }
+        }
+        self.stop_writing(key);
+        self.roster.hungry(key);
+        self.roster.busy(key);
+        self.rearm(desk, key);
+    }
+
+    /// Frees the place of a block that a member no longer sends.
+    fn stop_writing(&mut self, key: SlotKey) {
+        let Some(member) = self.roster.get_mut(key) else { return };
+        let Some(block) = member.writing else { return };
+        let span = self.facts.layout.span(block);
+        if !matches!(member.session.want(), SessionWant::Payload { span: coming, .. } if coming == span) {
+            member.writing = None;
+            if let Some(lease) = self.leases.get_mut(block.piece) {
+                lease.end_write(block.block, key);
+            }
+        }
+    }
+
+    fn happened(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, event: Event<'_>) {
+        let Some(member) = self.roster.get_mut(key) else { return };
+        let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        match event {
+            Event::Payload { span, at, bytes } => self.deposit(desk, now, key, span, at, bytes),
+            Event::Arrived(span) => self.arrived(desk, now, key, span),
+            Event::Unasked { len } => self.traffic.wasted += u64::from(len),
+            Event::Choked { choke, lost } => {
+                self.unask(&lost);
+                if choke == Choke::Unchoked {
+                    member_mut(self, key).barren = false;
+                    self.roster.hungry(key);
+                }
+            }
+            Event::Rejected(span) => self.unask(&[span]),
+            Event::DontHave { piece, lost } => {
+                self.unask(&lost);
+                if self.missing.has(piece.0) {
+                    member_mut(self, key).interesting -= 1;
+                }
+                desk.tell_torrent(self.torrent, ToTorrent::Copies { peer, change: Copies::Less(piece) });
+                self.show_interest(now, key);
+            }
+            Event::Interested(interest) => {
+                let interested = interest == Interest::Interested;
+                desk.tell_torrent(self.torrent, ToTorrent::Interested { peer, interested });
+            }
+            Event::Have(piece) => self.peer_has(desk, now, key, piece),
+            Event::Has(bits) => self.peer_has_all_of(desk, now, key, bits),
+            Event::Hello(hello) => self.introduced(desk, key, &hello),
+            Event::UploadOnly(upload_only) => member.upload_only = upload_only,
+            Event::AllowedFast(_) => {
+                member.barren = false;
+                self.roster.hungry(key);
+            }
+            Event::Wanted(_) | Event::Withdrawn(_) => {}
+            Event::Suggested(_) | Event::KeepAlive | Event::Port(_) | Event::Extended { .. } => {}
+        }
+    }
+
+    /// A part of a block came with other bytes: copy it into its place, or let go of the block if there is none.
+    fn deposit(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, span: Span, at: u32, bytes: &[u8]) {
+        let block = self.facts.layout.block(span).expect("only blocks are asked for");
+        match self.place(desk, key, span, at) {
+            Ok(true) => {
+                let lease = self.leases.get_mut(span.piece).expect("its lease has the place");
+                let (chunk, start) = lease.chunk_of(block.block);
+                let memory = lease.held_mut(chunk).expect("the place is in memory");
+                let from = start + at as usize;
+                memory[from..from + bytes.len()].copy_from_slice(bytes);
+            }
+            Ok(false) => {}
+            Err(_) => {
+                self.traffic.wasted += u64::from(span.len);
+                if let Some(member) = self.roster.get_mut(key) {
+                    member.session.cancel(now, span);
+                    member.writing = None;
+                }
+                if let Some(lease) = self.leases.get_mut(span.piece) {
+                    lease.end_write(block.block, key);
+                }
+                self.unask(&[span]);
+            }
+        }
+    }
+
+    fn arrived(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, span: Span) {
+        let Some(member) = self.roster.get_mut(key) else { return };
+        let from = member.addr;
+        member.writing = None;
+        member.down.add(now, u64::from(span.len));
+        let block = self.facts.layout.block(span).expect("only blocks are asked for");
+        let Some(lease) = self.leases.get_mut(span.piece) else {
+            self.traffic.wasted += u64::from(span.len);
+            return;
+        };
+        let Arrival::Taken { others } = lease.arrived(block.block, key, from) else {
+            self.traffic.wasted += u64::from(span.len);
+            lease.unask(block.block);
+            self.leases.refresh(span.piece);
+            return;
+        };
+        let (id, whole) = (lease.id, lease.whole());
+        self.leases.refresh(span.piece);
+        self.traffic.downloaded += u64::from(span.len);
+        if others > 0 {
+            self.cancel_others(now, key, span);
+        }
+        if whole {
+            self.begin_verify(desk, id);
+        }
+    }
+
+    fn cancel_others(&mut self, now: Instant, key: SlotKey, span: Span) {
+        for other in self.roster.keys() {
+            let Some(member) = self.roster.get_mut(other).filter(|_| other != key) else { continue };
+            if member.session.cancel(now, span) {
+                let block = self.facts.layout.block(span);
+                if member.writing == block {
+                    member.writing = None;
+                }
+                self.roster.hungry(other);
+            }
+        }
+    }
+
+    /// Those blocks will not come from whom they were asked of.
+    pub(super) fn unask(&mut self, spans: &[Span]) {
+        for &span in spans {
+            let block = self.facts.layout.block(span).expect("only blocks are asked for");
+            if let Some(lease) = self.leases.get_mut(span.piece) {
+                lease.unask(block.block);
+                self.leases.refresh(span.piece);
+            }
+        }
+        if !spans.is_empty() {
+            self.roster.all_hungry();
+        }
+    }
+
+    fn peer_has(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, piece: PieceIndex) {
+        let member = member_mut(self, key);
+        let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        member.barren = false;
+        let seed = member.is_seed();
+        if self.missing.has(piece.0) {
+            member_mut(self, key).interesting += 1;
+            self.roster.hungry(key);
+        }
+        let change = Copies::Have(piece);
+        desk.tell_torrent(self.torrent, ToTorrent::Copies { peer, change });
+        self.show_interest(now, key);
+        if seed {
+            self.part_seeds(desk, key);
+        }
+    }
+
+    fn peer_has_all_of(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, bits: Bits) {
+        let missing = std::sync::Arc::clone(&self.missing);
+        let member = member_mut(self, key);
+        let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        member.barren = false;
+        member.recount(&missing);
+        let change = Copies::More(std::sync::Arc::new(bits));
+        desk.tell_torrent(self.torrent, ToTorrent::Copies { peer, change });
+        self.roster.hungry(key);
+        self.show_interest(now, key);
+        self.part_seeds(desk, key);
+    }
+
+    fn introduced(&mut self, desk: &mut Desk, key: SlotKey, hello: &Hello) {
+        let member = member_mut(self, key);
+        if let Some(client) = &hello.client {
+            member.client = client.to_string();
+        }
+        member.upload_only = hello.upload_only.unwrap_or(false);
+        let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        let listens = hello.port.filter(|_| !member.outgoing).map(|port| (member.addr.ip(), port));
+        if let Some(at) = listens {
+            desk.tell_torrent(self.torrent, ToTorrent::Listens { peer, at: at.into() });
+        }
+        self.part_seeds(desk, key);
+    }
+
+    /// Deadlines of a member.
+    pub fn due(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
+        loop {
+            let Some(member) = self.roster.get_mut(key) else { return };
+            match member.session.due(now) {
+                Some(Due::Idle | Due::Stalled) => {
+                    return self.leave(desk, key, End::Lost(NetError::TimedOut));
+                }
+                Some(Due::KeepAlive) => {}
+                Some(Due::Overdue(span)) => {
+                    member.session.cancel(now, span);
+                    self.unask(&[span]);
+                }
+                Some(Due::Snubbed) => member.snubbed = true,
+                None => break,
+            }
+        }
+        self.stop_writing(key);
+        self.roster.busy(key);
+        self.rearm(desk, key);
+    }
+
+    pub(super) fn rearm(&self, desk: &mut Desk, key: SlotKey) {
+        if let Some(member) = self.roster.get(key) {
+            desk.wake_conn(member.conn, member.session.deadline().0, Reason::Peer);
+        }
+    }
+}
+
+fn member_mut(crew: &mut Crew, key: SlotKey) -> &mut super::member::Member {
+    crew.roster.get_mut(key).expect("the member is here: it has just said something")
+}

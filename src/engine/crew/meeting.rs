@@ -1,0 +1,323 @@
+//! Who comes and goes, and what they are told of us.
+
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+use tide_base::meter::Meter;
+use tide_base::{Bits, Instant, PieceIndex, SlotKey};
+use tide_peer::opening::Met;
+use tide_peer::{Choke, Hello, Interest, Session, client, fast};
+
+use super::Crew;
+use super::member::Member;
+use crate::border::{NetError, Output};
+use crate::desk::{Desk, Flow, Reason, Role, Stock};
+use crate::id::{ConnKey, PeerKey};
+use crate::mail::{End, Joined, MemberRates, ToTorrent};
+use crate::stats::PeerInfo;
+
+/// Addresses that may wait to be dialled: what a torrent hands over at a time.
+const TO_DIAL: usize = 64;
+
+impl Crew {
+    /// The torrent wants this address to be dialled.
+    pub(super) fn dial(&mut self, desk: &mut Desk, now: Instant, addr: SocketAddr) {
+        if self.disbanding || self.to_dial.len() >= TO_DIAL {
+            return self.spare(desk, addr);
+        }
+        self.to_dial.push_back(addr);
+        self.dial_waiting(desk, now);
+    }
+
+    fn spare(&self, desk: &mut Desk, addr: SocketAddr) {
+        let peer = PeerKey { shard: desk.shard, conn: ConnKey(self.key) };
+        let end = End::Spared;
+        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0, had: None });
+    }
+
+    /// Dials as many of the waiting addresses as the allowances permit.
+    pub(super) fn dial_waiting(&mut self, desk: &mut Desk, now: Instant) {
+        while let Some(&addr) = self.to_dial.front() {
+            let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
+            if full || self.roster.iter().any(|(_, member)| member.addr == addr) {
+                self.to_dial.pop_front();
+                self.spare(desk, addr);
+                continue;
+            }
+            if desk.purses.draw(now, Flow::Dials, 1) == 0 || !desk.meet_stranger() {
+                return desk.wait_for_shares(self.key);
+            }
+            self.to_dial.pop_front();
+            let conn = desk.conns.insert(addr, now, Role::Dialling(self.key));
+            desk.wake_conn(conn, now + desk.limits.connect_timeout, Reason::Handshake);
+            desk.put(Output::Dial { conn, to: addr, tls: None });
+        }
+    }
+
+    /// A dialled connection never came to shaking hands.
+    pub fn dial_failed(&mut self, desk: &mut Desk, conn: ConnKey, addr: SocketAddr, end: End) {
+        let peer = PeerKey { shard: desk.shard, conn };
+        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0, had: None });
+    }
+
+    /// Hands have been shaken: a new member, unless there is a reason against it. The connection's role and its
+    /// allowances are the caller's.
+    pub fn join(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        conn: ConnKey,
+        addr: SocketAddr,
+        met: &Met,
+        outgoing: bool,
+    ) -> Result<SlotKey, End> {
+        let peer_id = met.theirs.peer_id;
+        if self.disbanding {
+            return Err(End::Parted);
+        }
+        self.make_room_for(desk, met, outgoing)?;
+        let mut session = Session::new(now, &self.config, self.facts.layout, met);
+        session.have_field(now, &self.have);
+        session.hello(now, &self.hello(desk, addr));
+        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
+        let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
+        session
+            .allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
+        let member = Member {
+            conn,
+            addr,
+            peer_id,
+            client: client::name(&peer_id),
+            outgoing,
+            session,
+            interesting: 0,
+            upload_only: false,
+            current: None,
+            writing: None,
+            parked: None,
+            snubbed: false,
+            optimistic: false,
+            barren: false,
+            demanding: false,
+            alone: false,
+            lent: 0,
+            reading: 0,
+            next: None,
+            hungry: false,
+            busy: false,
+            offered: false,
+            down: Meter::new(),
+            up: Meter::new(),
+            since: now,
+        };
+        let key = self.roster.insert(member);
+        self.roster.busy(key);
+        self.rearm(desk, key);
+        let peer = PeerKey { shard: desk.shard, conn };
+        let joined = Box::new(Joined { peer, addr, peer_id, outgoing });
+        desk.tell_torrent(self.torrent, ToTorrent::Joined(joined));
+        Ok(key)
+    }
+
+    /// Two connections to one peer: both sides keep the one that the greater peer id made, or else the older.
+    fn make_room_for(&mut self, desk: &mut Desk, met: &Met, outgoing: bool) -> Result<(), End> {
+        let theirs = met.theirs.peer_id;
+        let double = self.roster.iter().find(|(_, member)| member.peer_id == theirs);
+        if let Some((old, member)) = double {
+            let ours_is_greater = met.ours.peer_id > theirs;
+            if member.outgoing == outgoing || outgoing != ours_is_greater {
+                return Err(End::Parted);
+            }
+            self.leave(desk, old, End::Parted);
+        }
+        if self.roster.len() as u32 >= desk.limits.peers_per_torrent {
+            return Err(End::Parted);
+        }
+        Ok(())
+    }
+
+    fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
+        Hello {
+            client: Some(desk.setup.client.clone()),
+            port: desk.listen_port(),
+            reqq: Some(self.config.limits.serves),
+            yourip: Some(addr.ip()),
+            upload_only: self.missing.none().then_some(true),
+            ..Hello::default()
+        }
+    }
+
+    /// A member goes: what it was asked for is free again, what it held comes home.
+    pub fn leave(&mut self, desk: &mut Desk, key: SlotKey, end: End) {
+        let Some(member) = self.roster.remove(key) else { return };
+        let asked: Vec<_> = member.session.asks().spans().collect();
+        if let Some(block) = member.writing
+            && let Some(lease) = self.leases.get_mut(block.piece)
+        {
+            lease.end_write(block.block, key);
+        }
+        self.unask(&asked);
+        desk.purses.give(Stock::UploadMemory, member.lent - member.reading);
+        let lonely: Vec<_> =
+            self.leases.iter().filter(|lease| lease.alone == Some(key)).map(|l| l.piece()).collect();
+        for piece in lonely {
+            if let Some(lease) = self.leases.get_mut(piece) {
+                lease.alone = None;
+            }
+        }
+        self.roster.all_hungry();
+        let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        let had = Some(Arc::new(member.session.has().clone()));
+        let gave = member.down.total();
+        log::debug!("{:?}: {} left: {end:?}", self.torrent, member.addr);
+        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr: member.addr, end, gave, had });
+        desk.close(member.conn);
+    }
+
+    /// The member's connection is gone.
+    pub fn lost(&mut self, desk: &mut Desk, key: SlotKey, why: NetError) {
+        self.leave(desk, key, End::Lost(why));
+    }
+
+    /// Seeds have nothing to say to each other.
+    pub(super) fn part_seeds(&mut self, desk: &mut Desk, key: SlotKey) {
+        let Some(member) = self.roster.get(key) else { return };
+        if self.missing.none() && member.gives_only() {
+            self.leave(desk, key, End::Parted);
+        }
+    }
+
+    /// Tells a member whether we want something of it.
+    pub(super) fn show_interest(&mut self, now: Instant, key: SlotKey) {
+        let Some(member) = self.roster.get_mut(key) else { return };
+        let interested = member.session.choking().our_interest == Interest::Interested;
+        match (member.interesting > 0, interested) {
+            (true, false) => member.session.interested(now),
+            (false, true) => member.session.not_interested(now),
+            _ => return,
+        }
+        self.roster.busy(key);
+    }
+
+    /// Pieces are here: tell those who lack them.
+    pub(super) fn announce_have(&mut self, now: Instant, pieces: &[PieceIndex]) {
+        for &piece in pieces {
+            self.have.set(piece.0);
+            let missed = Arc::make_mut(&mut self.missing).clear(piece.0);
+            for key in self.roster.keys() {
+                let Some(member) = self.roster.get_mut(key) else { continue };
+                if member.session.has().has(piece.0) {
+                    member.interesting -= u32::from(missed);
+                } else {
+                    member.session.have(now, piece);
+                }
+                self.roster.busy(key);
+                self.show_interest(now, key);
+            }
+        }
+    }
+
+    /// Pieces are no longer here.
+    pub(super) fn announce_lost(&mut self, now: Instant, pieces: &[PieceIndex]) {
+        for &piece in pieces {
+            self.have.clear(piece.0);
+            for (_, member) in self.roster.iter_mut() {
+                member.session.dont_have(now, piece);
+            }
+        }
+        self.roster.all_busy();
+    }
+
+    /// Other pieces are missing.
+    pub(super) fn set_missing(&mut self, now: Instant, missing: Arc<Bits>) {
+        let (was_done, done) = (self.missing.none(), missing.none());
+        self.missing = Arc::clone(&missing);
+        for key in self.roster.keys() {
+            let Some(member) = self.roster.get_mut(key) else { continue };
+            member.recount(&missing);
+            if was_done != done {
+                member.session.tell_upload_only(now, done);
+            }
+            self.show_interest(now, key);
+        }
+        self.fertile();
+    }
+
+    /// The choker has decided.
+    pub(super) fn rechoke(
+        &mut self,
+        now: Instant,
+        unchoke: &[PeerKey],
+        choke: &[PeerKey],
+        optimistic: Option<PeerKey>,
+    ) {
+        for (_, member) in self.roster.iter_mut() {
+            member.optimistic = optimistic.is_some_and(|peer| peer.conn == member.conn);
+        }
+        for (peers, state) in [(choke, Choke::Choked), (unchoke, Choke::Unchoked)] {
+            for peer in peers {
+                let Some(key) = self.member_of(peer.conn) else { continue };
+                let Some(member) = self.roster.get_mut(key) else { continue };
+                match state {
+                    Choke::Choked => member.session.choke(now),
+                    Choke::Unchoked => member.session.unchoke(now),
+                }
+                self.roster.busy(key);
+            }
+        }
+    }
+
+    /// Tells the torrent the members' rates.
+    pub(super) fn report(&mut self, desk: &mut Desk, now: Instant) {
+        let shard = desk.shard;
+        let rates = |member: &mut Member| MemberRates {
+            peer: PeerKey { shard, conn: member.conn },
+            down_rate: member.down.rate(now),
+            up_rate: member.up.rate(now),
+            downloaded: member.down.total(),
+            uploaded: member.up.total(),
+            snubbed: member.session.snubbed(),
+            upload_only: member.gives_only(),
+        };
+        let all = self.roster.iter_mut().map(|(_, member)| rates(member)).collect();
+        desk.tell_torrent(self.torrent, ToTorrent::Rates(all));
+    }
+
+    /// Tells about the members.
+    pub(super) fn inspect(&mut self, desk: &mut Desk, now: Instant, id: u64) {
+        let info = |member: &mut Member| {
+            let (choking, has) = (member.session.choking(), member.session.has());
+            PeerInfo {
+                addr: member.addr,
+                peer_id: member.peer_id,
+                client: member.client.clone(),
+                outgoing: member.outgoing,
+                choked: choking.ours == Choke::Choked,
+                interested: choking.their_interest == Interest::Interested,
+                choking: choking.theirs == Choke::Choked,
+                interesting: choking.our_interest == Interest::Interested,
+                snubbed: member.session.snubbed(),
+                optimistic: member.optimistic,
+                seed: member.gives_only(),
+                progress: (u64::from(has.count()) * 1000 / u64::from(has.len().max(1))) as u16,
+                asked: member.session.asks().len(),
+                wanted: member.session.serves().len(),
+                down_rate: member.down.rate(now),
+                up_rate: member.up.rate(now),
+                downloaded: member.down.total(),
+                uploaded: member.up.total(),
+            }
+        };
+        let peers = self.roster.iter_mut().map(|(_, member)| info(member)).collect();
+        desk.tell_torrent(self.torrent, ToTorrent::Members { id, peers });
+    }
+
+    /// A deadline of the crew has come.
+    pub fn wake(&mut self, desk: &mut Desk, now: Instant) {
+        self.wake_throttled(desk, now);
+    }
+}
+
+fn sha1(bytes: &[u8]) -> [u8; 20] {
+    tide_hash::sha1(&[bytes])
+}

@@ -1,0 +1,124 @@
+//! One peer of a crew: its protocol session, what it has, and what we know of it.
+
+use core::net::SocketAddr;
+
+use tide_base::meter::Meter;
+use tide_base::{Bits, BlockRef, Instant, PeerId, PieceIndex, Span};
+use tide_peer::Session;
+
+use crate::id::ConnKey;
+
+/// Why a member's socket is not read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parked {
+    /// There is no memory for its block.
+    Memory,
+    /// The memory of its block is on its way from or to the disk.
+    Paging(PieceIndex),
+    /// The rate is used up.
+    Rate,
+}
+
+/// One peer of a crew.
+#[derive(Debug)]
+pub struct Member {
+    /// Its connection.
+    pub conn: ConnKey,
+    /// Where it is connected from, or where we dialled it.
+    pub addr: SocketAddr,
+    /// What it calls itself.
+    pub peer_id: PeerId,
+    /// What its program calls itself.
+    pub client: String,
+    /// Whether we dialled.
+    pub outgoing: bool,
+    /// The protocol.
+    pub session: Session,
+    /// How many of the missing pieces it has.
+    pub interesting: u32,
+    /// Whether it wants no content.
+    pub upload_only: bool,
+    /// The piece it is working on.
+    pub current: Option<PieceIndex>,
+    /// The block it is writing into memory.
+    pub writing: Option<BlockRef>,
+    /// Why its socket is not read.
+    pub parked: Option<Parked>,
+    /// Whether it left our requests unanswered.
+    pub snubbed: bool,
+    /// Whether it was unchoked to get to know it.
+    pub optimistic: bool,
+    /// Whether there was no piece for it, and nothing has changed since.
+    pub barren: bool,
+    /// Whether a demand for it is under way.
+    pub demanding: bool,
+    /// Whether it shall fetch pieces alone, so that a bad one has one sender.
+    pub alone: bool,
+    /// Bytes lent, or being read, for it and not yet sent.
+    pub lent: u64,
+    /// Of these, bytes being read.
+    pub reading: u64,
+    /// A request taken out of the session's queue that did not fit the last read.
+    pub next: Option<Span>,
+    /// Whether its pipeline may have room: it stands in the list of those to be fed.
+    pub hungry: bool,
+    /// Whether something happened to it: it stands in the list of those to be looked at this turn.
+    pub busy: bool,
+    /// Whether its socket has been told that there is something to send, and has not sent everything.
+    pub offered: bool,
+    /// Content from it.
+    pub down: Meter,
+    /// Content to it.
+    pub up: Meter,
+    /// Since when it has been a member.
+    pub since: Instant,
+}
+
+impl Member {
+    /// Whether it has everything.
+    pub fn is_seed(&self) -> bool {
+        self.session.has().all()
+    }
+
+    /// Whether it gives and does not take.
+    pub fn gives_only(&self) -> bool {
+        self.upload_only || self.is_seed()
+    }
+
+    /// Counts anew how many of the missing pieces it has.
+    pub fn recount(&mut self, missing: &Bits) {
+        let both = |(a, b): (&u64, &u64)| (a & b).count_ones();
+        self.interesting = self.session.has().words().iter().zip(missing.words()).map(both).sum();
+    }
+
+    /// Its socket is not read for now; its clocks stand still.
+    pub fn park(&mut self, now: Instant, why: Parked) {
+        if self.parked.is_none() {
+            self.session.hold(now);
+        }
+        self.parked = Some(why);
+    }
+
+    /// Whether there are requests of its that nobody is reading.
+    pub fn waits(&self) -> bool {
+        self.next.is_some() || self.session.serves().queued() > 0
+    }
+
+    /// Takes requests that follow each other in one piece, of `most` bytes together or a single one: what they cover,
+    /// and each. There must be one.
+    pub fn take_run(&mut self, most: u32) -> (Span, Vec<Span>) {
+        let first = self.next.take().or_else(|| self.session.next_wanted());
+        let first = first.expect("a request waits");
+        let (mut cover, mut spans) = (first, vec![first]);
+        while let Some(span) = self.session.next_wanted() {
+            let follows = span.piece == cover.piece && u64::from(span.offset) == cover.end();
+            if !follows || cover.len + span.len > most {
+                self.next = Some(span);
+                break;
+            }
+            cover.len += span.len;
+            spans.push(span);
+        }
+        (cover, spans)
+    }
+}

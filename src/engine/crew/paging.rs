@@ -1,0 +1,163 @@
+//! Memory is short: chunks of unfinished pieces go to the disk, coldest first, and come back when a block for them
+//! arrives or their piece is hashed. Whoever finds no memory is not read meanwhile; TCP tells the sender.
+
+use tide_base::{Chunk, Instant, PieceIndex};
+use tide_disk::{Outcome, Task, Trouble};
+
+use super::Crew;
+use super::lease::{Place, Stage};
+use super::member::Parked;
+use crate::border::Output;
+use crate::desk::Desk;
+use crate::desk::gates::{CrewErrand, Errand, LeaseRef};
+use crate::mail::ToTorrent;
+
+impl Crew {
+    /// Frees memory for members that are not read for lack of it, or lets them go on if there is some.
+    pub(super) fn relieve(&mut self, desk: &mut Desk, now: Instant) {
+        if !self.starved {
+            return;
+        }
+        let starving = self.parked(Parked::Memory) + self.starving_jobs();
+        self.starved = starving > 0;
+        if !self.starved {
+            return;
+        }
+        desk.wait_for_shares(self.key);
+        for _ in self.leaving..starving {
+            let Some((piece, chunk)) = self.leases.coldest() else { break };
+            self.page_out(desk, piece, chunk);
+        }
+        if self.leaving == 0 || desk.purses.spare(crate::desk::Stock::Memory) > 0 {
+            self.retry_paging(desk);
+        }
+        if desk.purses.spare(crate::desk::Stock::Memory) > 0 {
+            self.unpark(desk, now, |parked| parked == Parked::Memory);
+        }
+    }
+
+    fn parked(&self, why: Parked) -> u32 {
+        self.roster.iter().filter(|(_, member)| member.parked == Some(why)).count() as u32
+    }
+
+    fn starving_jobs(&self) -> u32 {
+        self.waiting_in.len() as u32
+    }
+
+    fn page_out(&mut self, desk: &mut Desk, piece: PieceIndex, chunk: usize) {
+        let (key, store, volume) = (self.key, self.facts.store, self.facts.volume);
+        let Some(lease) = self.leases.get_mut(piece) else { return };
+        let id = lease.id;
+        let memory = lease.take_held(chunk, Place::Leaving);
+        lease.jobs += 1;
+        self.leaving += 1;
+        let task = Task::Write { piece, offset: lease.chunk_start(chunk), chunks: vec![memory] };
+        desk.gates.disk(volume, store, task, Errand::Crew(key, CrewErrand::PageOut(id, chunk as u32)));
+    }
+
+    /// A chunk has gone to the disk, or not.
+    pub(super) fn paged_out(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: LeaseRef,
+        chunk: u32,
+        mut chunks: Vec<Chunk>,
+        result: Result<Outcome, Trouble>,
+    ) {
+        self.leaving -= 1;
+        let memory = chunks.pop().expect("a chunk comes back with its job");
+        let lease = self.leases.find(id).expect("a lease outlives its jobs");
+        lease.jobs -= 1;
+        match result {
+            Ok(_) => {
+                lease.replace(chunk as usize, Place::Away);
+                lease.set_on_disk(chunk as usize, true);
+                desk.give_chunk(memory);
+            }
+            Err(trouble) => {
+                lease.replace(chunk as usize, Place::Held(memory));
+                desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
+            }
+        }
+        self.after_paging(desk, now, id);
+    }
+
+    /// Brings a chunk back into memory, now or when there is some.
+    pub(super) fn page_in(&mut self, desk: &mut Desk, id: LeaseRef, chunk: usize) {
+        let (key, store, volume) = (self.key, self.facts.store, self.facts.volume);
+        let Some(lease) = self.leases.find(id) else { return };
+        if !matches!(lease.place(chunk), Place::Away) {
+            return;
+        }
+        let Some(mut memory) = desk.take_chunk(lease.chunk_capacity(chunk)) else {
+            self.waiting_in.insert((id, chunk as u32));
+            self.starved = true;
+            return;
+        };
+        memory.set_len(lease.chunk_bytes(chunk));
+        lease.replace(chunk, Place::Coming);
+        lease.jobs += 1;
+        let task = Task::Load { piece: id.piece, offset: lease.chunk_start(chunk), chunks: vec![memory] };
+        desk.gates.disk(volume, store, task, Errand::Crew(key, CrewErrand::PageIn(id, chunk as u32)));
+    }
+
+    fn retry_paging(&mut self, desk: &mut Desk) {
+        for (id, chunk) in core::mem::take(&mut self.waiting_in) {
+            self.page_in(desk, id, chunk as usize);
+        }
+    }
+
+    /// A chunk has come back from the disk, or not.
+    pub(super) fn paged_in(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: LeaseRef,
+        chunk: u32,
+        mut chunks: Vec<Chunk>,
+        result: Result<Outcome, Trouble>,
+    ) {
+        let memory = chunks.pop().expect("a chunk comes back with its job");
+        let lease = self.leases.find(id).expect("a lease outlives its jobs");
+        lease.jobs -= 1;
+        lease.replace(chunk as usize, Place::Held(memory));
+        match result {
+            Ok(Outcome::Loaded { complete: true }) => self.after_paging(desk, now, id),
+            Ok(_) => self.end_lease(desk, now, id),
+            Err(trouble) => {
+                desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
+                self.end_lease(desk, now, id);
+            }
+        }
+    }
+
+    fn after_paging(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef) {
+        let Some(lease) = self.leases.find(id) else { return };
+        if lease.doomed {
+            if lease.jobs == 0 {
+                self.end_lease(desk, now, id);
+            }
+        } else if matches!(lease.stage, Stage::Hashing { stream: Some(_), .. }) {
+            self.hash_more(desk, id);
+        } else {
+            self.unpark_paging(desk, now, id.piece);
+        }
+    }
+
+    /// Lets members go on that waited for memory of this piece.
+    pub(super) fn unpark_paging(&mut self, desk: &mut Desk, now: Instant, piece: PieceIndex) {
+        self.unpark(desk, now, |parked| parked == Parked::Paging(piece));
+    }
+
+    /// Lets those members be read again whose reason for waiting is gone.
+    pub(super) fn unpark(&mut self, desk: &mut Desk, now: Instant, gone: impl Fn(Parked) -> bool) {
+        for (_, member) in self.roster.iter_mut() {
+            if member.parked.is_some_and(&gone) {
+                member.parked = None;
+                member.session.release(now);
+                desk.put(Output::Read(member.conn));
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The members of a crew, and which of them need to be looked at.
+
+use tide_base::{SlotKey, Slots};
+
+use super::member::Member;
+use crate::id::ConnKey;
+
+/// The members of a crew.
+#[derive(Debug, Default)]
+pub struct Roster {
+    members: Slots<Member>,
+    /// Those whose pipeline may have room, each once.
+    hungry: Vec<SlotKey>,
+    /// Those to whom something happened in this turn, each once.
+    busy: Vec<SlotKey>,
+}
+
+impl Roster {
+    /// No members.
+    pub fn new() -> Roster {
+        Roster::default()
+    }
+
+    /// A new member.
+    pub fn insert(&mut self, member: Member) -> SlotKey {
+        self.members.insert(member)
+    }
+
+    /// Takes a member out.
+    pub fn remove(&mut self, key: SlotKey) -> Option<Member> {
+        self.members.remove(key)
+    }
+
+    /// A member.
+    pub fn get(&self, key: SlotKey) -> Option<&Member> {
+        self.members.get(key)
+    }
+
+    /// A member.
+    pub fn get_mut(&mut self, key: SlotKey) -> Option<&mut Member> {
+        self.members.get_mut(key)
+    }
+
+    /// All members.
+    pub fn iter(&self) -> impl Iterator<Item = (SlotKey, &Member)> {
+        self.members.iter()
+    }
+
+    /// All members.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SlotKey, &mut Member)> {
+        self.members.iter_mut()
+    }
+
+    /// The keys of all members.
+    pub fn keys(&self) -> Vec<SlotKey> {
+        self.members.keys().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The member with this connection.
+    pub fn by_conn(&self, conn: ConnKey) -> Option<SlotKey> {
+        self.members.iter().find(|(_, member)| member.conn == conn).map(|(key, _)| key)
+    }
+
+    /// The member's pipeline may have room.
+    pub fn hungry(&mut self, key: SlotKey) {
+        if let Some(member) = self.members.get_mut(key)
+            && !member.hungry
+        {
+            member.hungry = true;
+            self.hungry.push(key);
+        }
+    }
+
+    /// Everybody's pipeline may have room.
+    pub fn all_hungry(&mut self) {
+        for key in self.keys() {
+            self.hungry(key);
+        }
+    }
+
+    /// A member whose pipeline may have room.
+    pub fn next_hungry(&mut self) -> Option<SlotKey> {
+        while let Some(key) = self.hungry.pop() {
+            if let Some(member) = self.members.get_mut(key) {
+                member.hungry = false;
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// Something happened to the member.
+    pub fn busy(&mut self, key: SlotKey) {
+        if let Some(member) = self.members.get_mut(key)
+            && !member.busy
+        {
+            member.busy = true;
+            self.busy.push(key);
+        }
+    }
+
+    /// Something happened to everybody.
+    pub fn all_busy(&mut self) {
+        for key in self.keys() {
+            self.busy(key);
+        }
+    }
+
+    /// Those to whom something happened since the last call.
+    pub fn take_busy(&mut self) -> Vec<SlotKey> {
+        let busy = core::mem::take(&mut self.busy);
+        for &key in &busy {
+            if let Some(member) = self.members.get_mut(key) {
+                member.busy = false;
+            }
+        }
+        busy
+    }
+}

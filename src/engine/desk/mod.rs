@@ -1,0 +1,271 @@
+//! What the torrents and crews of one shard share: the way out, memory, jobs under way, allowances, deadlines.
+//!
+//! Everybody who decides something is handed the desk, puts what is to be done on it, and takes what it needs from it.
+
+pub mod conns;
+pub mod gates;
+pub mod memory;
+pub mod purse;
+
+use core::net::SocketAddr;
+use std::collections::{BTreeSet, VecDeque};
+
+use tide_base::timers::Timers;
+use tide_base::{Chunk, Instant, Prng, ShardId, SlotKey};
+
+use crate::border::{Listening, Output};
+use crate::command::{CommandId, Reply, Setup};
+use crate::event::Event;
+use crate::id::{ConnKey, TorrentKey};
+use crate::limits::Limits;
+use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
+use tide_tracker::Family;
+
+pub use conns::{Conn, Conns, Role};
+pub use gates::{CrewErrand, Errand, Gates, TorrentErrand};
+pub use memory::Memory;
+pub use purse::{Flow, Purses, Stock};
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Owner {
+    /// The session's parts, on shard 0.
+    Session,
+    /// A torrent.
+    Torrent(SlotKey),
+    /// A crew.
+    Crew(SlotKey),
+    /// A connection.
+    Conn(ConnKey),
+}
+
+/// Why the engine wants to be woken. An idle session that wakes often says why.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Reason {
+    /// A tracker is to be asked, or did not answer.
+    Announce,
+    /// An address may be dialled.
+    Dial,
+    /// A round of choking.
+    Choke,
+    /// Resume data are to be written.
+    Checkpoint,
+    /// Trouble may be over.
+    Retry,
+    /// A peer's own deadlines.
+    Peer,
+    /// A handshake takes too long.
+    Handshake,
+    /// An allowance refills.
+    Refill,
+    /// A device does not answer.
+    Hung,
+    /// A ban ends.
+    Ban,
+    /// The session has used up its time for ending.
+    Ending,
+}
+
+/// What the torrents and crews of one shard share.
+#[derive(Debug)]
+pub struct Desk {
+    /// Which shard this is.
+    pub shard: ShardId,
+    /// The bounds.
+    pub limits: Limits,
+    /// How the engine is set up.
+    pub setup: Setup,
+    /// This shard's randomness.
+    pub prng: Prng,
+    /// Connections.
+    pub conns: Conns,
+    /// Memory for blocks under way.
+    pub memory: Memory,
+    /// Jobs under way.
+    pub gates: Gates,
+    /// Shares of what the session has only one of.
+    pub purses: Purses,
+    /// Deadlines.
+    pub timers: Timers<Owner, Reason>,
+    /// Where the session can be reached.
+    pub listening: Listening,
+    /// Crews and torrents that wait for a share.
+    waiting: BTreeSet<Owner>,
+    outbox: VecDeque<Output>,
+    local: VecDeque<Mail>,
+}
+
+impl Desk {
+    /// The desk of shard `shard`.
+    pub fn new(shard: ShardId, setup: &Setup) -> Desk {
+        Desk {
+            shard,
+            limits: setup.limits.clone(),
+            prng: Prng::new(setup.seed).split("shard").split(&shard.0.to_string()),
+            conns: Conns::new(),
+            memory: Memory::new(),
+            gates: Gates::new(shard, &setup.limits),
+            purses: Purses::new(setup),
+            timers: Timers::new(),
+            listening: Listening::default(),
+            waiting: BTreeSet::new(),
+            outbox: VecDeque::new(),
+            local: VecDeque::new(),
+            setup: setup.clone(),
+        }
+    }
+
+    /// Puts something to be done on the way out.
+    pub fn put(&mut self, output: Output) {
+        self.outbox.push_back(output);
+    }
+
+    /// The next thing to be done.
+    pub fn take(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+
+    /// Mail that stays in this shard.
+    pub fn take_local(&mut self) -> Option<Mail> {
+        self.local.pop_front()
+    }
+
+    /// Whether there is mail that stays in this shard.
+    pub fn has_local(&self) -> bool {
+        !self.local.is_empty()
+    }
+
+    /// Sends mail to a shard, which may be this one.
+    pub fn mail(&mut self, to: ShardId, mail: Mail) {
+        if to == self.shard {
+            self.local.push_back(mail);
+        } else {
+            self.outbox.push_back(Output::Mail { to, mail });
+        }
+    }
+
+    /// Tells a torrent something, in the name of this shard's crew.
+    pub fn tell_torrent(&mut self, torrent: TorrentKey, what: ToTorrent) {
+        let crew = self.shard;
+        self.mail(torrent.shard, Mail::ToTorrent { torrent, crew, what });
+    }
+
+    /// Tells a torrent's crew on shard `crew` something.
+    pub fn tell_crew(&mut self, crew: ShardId, torrent: TorrentKey, what: ToCrew) {
+        self.mail(crew, Mail::ToCrew { torrent, what });
+    }
+
+    /// Tells the session's parts something.
+    pub fn tell_session(&mut self, what: ToSession) {
+        let from = self.shard;
+        self.mail(ShardId::FIRST, Mail::ToSession { from, what });
+    }
+
+    /// Answers a command.
+    pub fn reply(&mut self, id: CommandId, reply: Reply) {
+        self.put(Output::Reply { id, reply });
+    }
+
+    /// The port on which peers can reach us, if there is one.
+    pub fn listen_port(&self) -> Option<u16> {
+        self.setup.announce_port.or_else(|| self.listening.tcp.first().map(SocketAddr::port))
+    }
+
+    /// The port that trackers are told.
+    pub fn announce_port(&self) -> u16 {
+        self.listen_port().unwrap_or(0)
+    }
+
+    /// The families of addresses on which peers can reach us; both if they cannot at all.
+    pub fn families(&self) -> Vec<Family> {
+        let on = |family: &Family| self.listening.tcp.iter().any(|at| Family::of(at.ip()) == *family);
+        let families: Vec<Family> = Family::ALL.into_iter().filter(on).collect();
+        if families.is_empty() { Family::ALL.to_vec() } else { families }
+    }
+
+    /// Tells the application something.
+    pub fn event(&mut self, event: Event) {
+        self.put(Output::Event(event));
+    }
+
+    /// Makes sure that the connection is looked at no later than `at`.
+    pub fn wake_conn(&mut self, conn: ConnKey, at: Instant, why: Reason) {
+        self.timers.arm(Owner::Conn(conn), at, why);
+    }
+
+    /// The crew is to be looked at again when a share has come or something was given back.
+    pub fn wait_for_shares(&mut self, crew: SlotKey) {
+        self.waiting.insert(Owner::Crew(crew));
+    }
+
+    /// The torrent, or crew, is to be looked at again when a share has come or something was given back.
+    pub fn wait_for_shares_as(&mut self, owner: Owner) {
+        self.waiting.insert(owner);
+    }
+
+    /// Those that wait for a share.
+    pub fn take_waiting(&mut self) -> BTreeSet<Owner> {
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// A chunk, if there is an allowance for it.
+    pub fn take_chunk(&mut self, capacity: u32) -> Option<Chunk> {
+        self.purses.take(Stock::Memory, u64::from(capacity)).then(|| self.memory.take(capacity))
+    }
+
+    /// Takes a chunk home.
+    pub fn give_chunk(&mut self, chunk: Chunk) {
+        let bytes = self.memory.give(chunk);
+        self.purses.give(Stock::Memory, bytes);
+    }
+
+    /// Closes a connection and forgets it; the one that owned it has been told or tells itself.
+    pub fn close(&mut self, conn: ConnKey) {
+        if self.conns.contains(conn) {
+            self.forget_conn(conn);
+            self.put(Output::Close(conn));
+        }
+    }
+
+    /// There is room for one more connection that may become a peer's.
+    pub fn meet_stranger(&mut self) -> bool {
+        if !self.purses.take(Stock::HalfOpen, 1) {
+            return false;
+        }
+        let room = self.purses.take(Stock::Peers, 1);
+        if !room {
+            self.purses.give(Stock::HalfOpen, 1);
+        }
+        room
+    }
+
+    /// A connection ended before it became a peer's.
+    fn part_from_stranger(&mut self) {
+        self.purses.give(Stock::HalfOpen, 1);
+        self.purses.give(Stock::Peers, 1);
+    }
+
+    /// Forgets a connection that is gone already.
+    pub fn forget_conn(&mut self, conn: ConnKey) {
+        let Some(gone) = self.conns.remove(conn) else { return };
+        self.timers.disarm(Owner::Conn(conn));
+        match gone.role {
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.part_from_stranger(),
+            Role::Member(..) => self.purses.give(Stock::Peers, 1),
+            Role::Tracker(_) => {}
+        }
+    }
+
+    /// Asks shard 0 for what the purses are short of.
+    pub fn ask_for_shares(&mut self) {
+        for (resource, amount) in self.purses.take_asks() {
+            self.tell_session(ToSession::Ask(resource, amount));
+        }
+        for (stock, amount) in self.purses.take_hints() {
+            self.tell_session(ToSession::Hint(stock, amount));
+        }
+        for (resource, amount) in self.purses.take_returns() {
+            self.tell_session(ToSession::Return(resource, amount));
+        }
+    }
+}

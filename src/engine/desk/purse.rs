@@ -1,0 +1,252 @@
+//! A shard's shares of what the session has only one of.
+//!
+//! A [`Stock`] is something that is held and given back: memory, connections. A [`Flow`] is something that is used up:
+//! bytes and dials a second. Shares come from the treasury on shard 0 by mail; a share of a flow that is not used soon
+//! expires.
+
+use tide_base::{Duration, Instant};
+
+use crate::command::Setup;
+
+/// Held and given back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Stock {
+    /// Bytes for blocks under way.
+    Memory,
+    /// Bytes read for uploads and not yet sent.
+    UploadMemory,
+    /// Connections to peers.
+    Peers,
+    /// Connections being made or shaking hands.
+    HalfOpen,
+}
+
+/// Used up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Flow {
+    /// Content and protocol bytes in.
+    Down,
+    /// Content bytes out.
+    Up,
+    /// Connections begun.
+    Dials,
+}
+
+/// Something that has shares.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Resource {
+    /// Held and given back.
+    Stock(Stock),
+    /// Used up.
+    Flow(Flow),
+}
+
+/// How long a share of a flow may be kept: long enough for some turns, short enough that an idle shard's share is not
+/// missed by a busy one.
+pub const FLOW_KEPT: Duration = Duration::from_millis(250);
+
+const STOCKS: [Stock; 4] = [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen];
+const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
+
+#[derive(Clone, Debug, Default)]
+struct StockPurse {
+    granted: u64,
+    used: u64,
+    /// The least that is worth a letter.
+    quantum: u64,
+    short: u64,
+    asked: bool,
+    recalled: bool,
+    /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait.
+    ahead: bool,
+    /// What was in use when a share was asked for ahead of need last.
+    hinted: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct FlowPurse {
+    unlimited: bool,
+    left: u64,
+    expires: Instant,
+    short: u64,
+    asked: bool,
+}
+
+/// The shares of one shard.
+#[derive(Clone, Debug)]
+pub struct Purses {
+    stocks: [StockPurse; 4],
+    flows: [FlowPurse; 3],
+}
+
+impl Purses {
+    /// Empty purses; flows without a limit need no shares.
+    pub fn new(setup: &Setup) -> Purses {
+        let limits = &setup.limits;
+        let quantum = |stock| match stock {
+            Stock::Memory => u64::from(limits.chunk_len) * 8,
+            Stock::UploadMemory => u64::from(limits.read_len) * 4,
+            Stock::Peers | Stock::HalfOpen => 8,
+        };
+        let unlimited = |flow| match flow {
+            Flow::Down => setup.rates.down.is_none(),
+            Flow::Up => setup.rates.up.is_none(),
+            Flow::Dials => false,
+        };
+        Purses {
+            stocks: STOCKS.map(|stock| StockPurse {
+                quantum: quantum(stock),
+                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen),
+                ..StockPurse::default()
+            }),
+            flows: FLOWS.map(|flow| FlowPurse {
+                unlimited: unlimited(flow),
+                left: 0,
+                expires: Instant::ZERO,
+                short: 0,
+                asked: false,
+            }),
+        }
+    }
+
+    /// Takes `amount` of a stock if the share has it; else notes that the share is short.
+    pub fn take(&mut self, stock: Stock, amount: u64) -> bool {
+        let purse = &mut self.stocks[stock as usize];
+        if purse.used + amount <= purse.granted {
+            purse.used += amount;
+            return true;
+        }
+        purse.short = purse.short.max(purse.used + amount - purse.granted);
+        false
+    }
+
+    /// Gives `amount` of a stock back.
+    pub fn give(&mut self, stock: Stock, amount: u64) {
+        let purse = &mut self.stocks[stock as usize];
+        assert!(purse.used >= amount, "more of {stock:?} was given back than taken");
+        purse.used -= amount;
+    }
+
+    /// What is in use of a stock.
+    pub fn used(&self, stock: Stock) -> u64 {
+        self.stocks[stock as usize].used
+    }
+
+    /// What is left of a stock's share.
+    pub fn spare(&self, stock: Stock) -> u64 {
+        let purse = &self.stocks[stock as usize];
+        purse.granted - purse.used
+    }
+
+    /// Takes up to `amount` of a flow; what it got.
+    pub fn draw(&mut self, now: Instant, flow: Flow, amount: u64) -> u64 {
+        let purse = &mut self.flows[flow as usize];
+        if purse.unlimited {
+            return amount;
+        }
+        if purse.expires <= now {
+            purse.left = 0;
+        }
+        let got = purse.left.min(amount);
+        purse.left -= got;
+        if got < amount {
+            purse.short = purse.short.max(amount - got);
+        }
+        got
+    }
+
+    /// Whether a flow has no limit.
+    pub fn unlimited(&self, flow: Flow) -> bool {
+        self.flows[flow as usize].unlimited
+    }
+
+    /// What could be drawn of a flow at once.
+    pub fn at_hand(&self, now: Instant, flow: Flow) -> u64 {
+        let purse = &self.flows[flow as usize];
+        match purse.unlimited {
+            true => u64::MAX,
+            false if purse.expires <= now => 0,
+            false => purse.left,
+        }
+    }
+
+    /// A share came from the treasury.
+    pub fn granted(&mut self, now: Instant, resource: Resource, amount: u64) {
+        match resource {
+            Resource::Stock(stock) => {
+                let purse = &mut self.stocks[stock as usize];
+                purse.granted += amount;
+                purse.asked = false;
+            }
+            Resource::Flow(flow) => {
+                let purse = &mut self.flows[flow as usize];
+                if purse.expires <= now {
+                    purse.left = 0;
+                }
+                purse.left = purse.left.saturating_add(amount);
+                purse.expires = now + FLOW_KEPT;
+                purse.asked = false;
+            }
+        }
+    }
+
+    /// Whether a flow has a limit was changed.
+    pub fn set_unlimited(&mut self, flow: Flow, unlimited: bool) {
+        let purse = &mut self.flows[flow as usize];
+        purse.unlimited = unlimited;
+        purse.left = 0;
+    }
+
+    /// What the treasury must be asked for; each is then asked for once until a share comes.
+    pub fn take_asks(&mut self) -> Vec<(Resource, u64)> {
+        let mut asks = Vec::new();
+        for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
+            if purse.short > 0 && !purse.asked {
+                asks.push((Resource::Stock(stock), purse.short.max(purse.quantum)));
+                purse.asked = true;
+            }
+            purse.short = 0;
+        }
+        for (purse, flow) in self.flows.iter_mut().zip(FLOWS) {
+            if purse.short > 0 && !purse.asked && !purse.unlimited {
+                asks.push((Resource::Flow(flow), purse.short));
+                purse.asked = true;
+            }
+            purse.short = 0;
+        }
+        asks
+    }
+
+    /// What would be good to have soon, if there is some to spare; each is said once until more is in use.
+    pub fn take_hints(&mut self) -> Vec<(Stock, u64)> {
+        let mut hints = Vec::new();
+        for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
+            let spare = purse.granted - purse.used;
+            if purse.ahead && !purse.asked && spare < purse.quantum / 2 && purse.hinted != Some(purse.used) {
+                purse.hinted = Some(purse.used);
+                hints.push((stock, purse.quantum));
+            }
+        }
+        hints
+    }
+
+    /// The treasury is short of a stock: whatever is not in use goes back.
+    pub fn recall(&mut self, stock: Stock) {
+        self.stocks[stock as usize].recalled = true;
+    }
+
+    /// What goes back to the treasury: the unused part of a share beyond two quanta, or all of it if it was recalled.
+    pub fn take_returns(&mut self) -> Vec<(Resource, u64)> {
+        let mut returns = Vec::new();
+        for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
+            let spare = purse.granted - purse.used;
+            let recalled = core::mem::take(&mut purse.recalled) && spare > 0;
+            if spare > 2 * purse.quantum || recalled {
+                let back = if recalled { spare } else { spare - purse.quantum };
+                purse.granted -= back;
+                returns.push((Resource::Stock(stock), back));
+            }
+        }
+        returns
+    }
+}

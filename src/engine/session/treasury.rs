@@ -1,0 +1,194 @@
+//! Who holds how much of what the session has only one of. Shares are asked for by mail and granted by mail: at once if
+//! there is some, else in the order of asking as it comes back or refills.
+
+use std::collections::VecDeque;
+
+use tide_base::meter::Bucket;
+use tide_base::{Duration, Instant, ShardId};
+
+use crate::command::{RateLimits, Setup};
+use crate::desk::purse::{Flow, Resource, Stock};
+
+/// The most of a flow that is granted in one letter: a fiftieth of a second of it, so that shards alternate.
+const GRANTS_A_SECOND: u64 = 50;
+
+/// How much of a flow may be saved up: a tenth of a second, so that a limit is kept over any second.
+const BURSTS_A_SECOND: u64 = 10;
+
+/// The least that a flow's burst holds: two blocks, or slow limits would never let one through.
+const BURST_MIN: u64 = 32 * 1024;
+
+#[derive(Debug)]
+struct Reserve {
+    left: u64,
+    waiting: VecDeque<(ShardId, u64)>,
+}
+
+impl Reserve {
+    fn new(left: u64) -> Reserve {
+        Reserve { left, waiting: VecDeque::new() }
+    }
+}
+
+#[derive(Debug)]
+struct River {
+    bucket: Bucket,
+    waiting: VecDeque<(ShardId, u64)>,
+}
+
+impl River {
+    fn new(now: Instant, rate: Option<u64>, burst_min: u64) -> River {
+        River { bucket: Bucket::new(now, rate, burst(rate, burst_min)), waiting: VecDeque::new() }
+    }
+}
+
+fn burst(rate: Option<u64>, least: u64) -> u64 {
+    rate.map_or(0, |rate| (rate / BURSTS_A_SECOND).max(least))
+}
+
+/// Who holds how much of what the session has only one of.
+#[derive(Debug)]
+pub struct Treasury {
+    stocks: [Reserve; 4],
+    flows: [River; 3],
+    shards: u64,
+}
+
+/// A share for a shard.
+pub type Grant = (ShardId, Resource, u64);
+
+impl Treasury {
+    /// Everything is here.
+    pub fn new(setup: &Setup) -> Treasury {
+        let limits = &setup.limits;
+        Treasury {
+            stocks: [
+                Reserve::new(limits.memory),
+                Reserve::new(limits.upload_memory),
+                Reserve::new(u64::from(limits.peers)),
+                Reserve::new(u64::from(limits.half_open)),
+            ],
+            flows: [
+                River::new(setup.now, setup.rates.down, BURST_MIN),
+                River::new(setup.now, setup.rates.up, BURST_MIN),
+                River::new(setup.now, Some(u64::from(limits.dials_per_second)), 1),
+            ],
+            shards: u64::from(setup.shards),
+        }
+    }
+
+    /// A shard asks for a share.
+    pub fn ask(&mut self, now: Instant, from: ShardId, resource: Resource, amount: u64) -> Vec<Grant> {
+        match resource {
+            Resource::Stock(stock) => self.stocks[stock as usize].waiting.push_back((from, amount)),
+            Resource::Flow(flow) => self.flows[flow as usize].waiting.push_back((from, amount)),
+        }
+        self.grants(now)
+    }
+
+    /// A shard would like a share: it gets one if there is some, and does not wait for it.
+    pub fn spare(&mut self, from: ShardId, stock: Stock, amount: u64) -> Vec<Grant> {
+        let reserve = &mut self.stocks[stock as usize];
+        let granted = amount.min(reserve.left);
+        reserve.left -= granted;
+        if granted == 0 { Vec::new() } else { vec![(from, Resource::Stock(stock), granted)] }
+    }
+
+    /// A shard gives a part of its share back.
+    pub fn take_back(&mut self, now: Instant, stock: Stock, amount: u64) -> Vec<Grant> {
+        self.stocks[stock as usize].left += amount;
+        self.grants(now)
+    }
+
+    /// Whether somebody waits for a stock.
+    pub fn is_short_of(&self, stock: Stock) -> bool {
+        !self.stocks[stock as usize].waiting.is_empty()
+    }
+
+    /// New limits of the flows.
+    pub fn set_rates(&mut self, now: Instant, rates: RateLimits) -> Vec<Grant> {
+        for (flow, rate) in [(Flow::Down, rates.down), (Flow::Up, rates.up)] {
+            self.flows[flow as usize].bucket.set_rate(now, rate, burst(rate, BURST_MIN));
+        }
+        self.grants(now)
+    }
+
+    /// When something refills that is waited for.
+    pub fn deadline(&mut self, now: Instant) -> Instant {
+        let ready = |river: &mut River| match river.waiting.front() {
+            Some(&(_, amount)) => {
+                river.bucket.ready_at(now, amount.min(BURST_MIN)).max(now + Duration::from_millis(5))
+            }
+            None => Instant::NEVER,
+        };
+        self.flows.iter_mut().map(ready).min().unwrap_or(Instant::NEVER)
+    }
+
+    /// The shares that can be granted now.
+    pub fn grants(&mut self, now: Instant) -> Vec<Grant> {
+        let mut grants = Vec::new();
+        for (reserve, stock) in
+            self.stocks.iter_mut().zip([Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen])
+        {
+            while let Some(&(to, amount)) = reserve.waiting.front()
+                && reserve.left > 0
+            {
+                let granted = amount.min(reserve.left);
+                reserve.left -= granted;
+                reserve.waiting.pop_front();
+                grants.push((to, Resource::Stock(stock), granted));
+            }
+        }
+        for (river, flow) in self.flows.iter_mut().zip([Flow::Down, Flow::Up, Flow::Dials]) {
+            while let Some(&(to, amount)) = river.waiting.front() {
+                let most = river
+                    .bucket
+                    .rate()
+                    .map_or(u64::MAX, |rate| (rate / GRANTS_A_SECOND / self.shards).max(BURST_MIN));
+                let granted = river.bucket.take(now, amount.min(most));
+                if granted == 0 {
+                    break;
+                }
+                river.waiting.pop_front();
+                grants.push((to, Resource::Flow(flow), granted));
+            }
+        }
+        grants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn treasury(memory: u64, down: Option<u64>) -> Treasury {
+        let limits = crate::limits::Limits { memory, ..crate::limits::Limits::default() };
+        let setup = Setup { limits, rates: RateLimits { down, up: None }, ..Setup::plain(2) };
+        Treasury::new(&setup)
+    }
+
+    #[test]
+    fn a_stock_is_granted_once_and_again_when_it_comes_back() {
+        let memory = Resource::Stock(Stock::Memory);
+        let mut treasury = treasury(100, None);
+        let (now, a, b) = (Instant::ZERO, ShardId(0), ShardId(1));
+        assert_eq!(treasury.ask(now, a, memory, 60), [(a, memory, 60)]);
+        assert_eq!(treasury.ask(now, b, memory, 60), [(b, memory, 40)]);
+        assert_eq!(treasury.ask(now, b, memory, 20), []);
+        assert_eq!(treasury.take_back(now, Stock::Memory, 60), [(b, memory, 20)]);
+    }
+
+    #[test]
+    fn a_flow_gives_its_rate_whoever_asks() {
+        let down = Resource::Flow(Flow::Down);
+        let mut treasury = treasury(100, Some(1_000_000));
+        let mut given = 0;
+        for tick in 0..1000 {
+            let now = Instant::from_millis(tick * 10);
+            let mut grants = treasury.ask(now, ShardId((tick % 2) as u16), down, 1 << 20);
+            grants.retain(|grant| grant.1 == down);
+            given += grants.iter().map(|grant| grant.2).sum::<u64>();
+        }
+        assert!((9_900_000..=10_200_000).contains(&given), "{given}");
+    }
+}

@@ -1,0 +1,144 @@
+//! On shard 0: what the session has only one of, and the routes to it.
+
+use core::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+
+use tide_base::{Duration, InfoHash, Instant, Prng, ShardId, SlotKey};
+
+use super::Slices;
+use crate::border::{NetError, ResolveId};
+use crate::command::Setup;
+use crate::desk::purse::Resource;
+use crate::desk::{Desk, Owner, Reason};
+use crate::id::TorrentKey;
+use crate::mail::{FromSession, Mail, ToSession};
+use crate::session::announcer::Announcer;
+use crate::session::treasury::{Grant, Treasury};
+
+/// How long an address that sent bad data is not talked to.
+const BAN: Duration = Duration::from_secs(24 * 3600);
+
+/// What the session has only one of.
+#[derive(Debug)]
+pub(super) struct Central {
+    treasury: Treasury,
+    announcer: Announcer,
+    directory: BTreeMap<InfoHash, TorrentKey>,
+}
+
+impl Central {
+    pub(super) fn new(setup: &Setup, prng: &Prng) -> Central {
+        Central {
+            treasury: Treasury::new(setup),
+            announcer: Announcer::new(setup, prng.split("announcer")),
+            directory: BTreeMap::new(),
+        }
+    }
+
+    /// A shard says something.
+    pub(super) fn told(&mut self, desk: &mut Desk, now: Instant, from: ShardId, what: ToSession) {
+        match what {
+            ToSession::Listed(hash, key) => {
+                self.directory.insert(hash, key);
+                broadcast(desk, || FromSession::Listed(hash, key));
+            }
+            ToSession::Unlisted(hash, key) => {
+                if self.directory.get(&hash) == Some(&key) {
+                    self.directory.remove(&hash);
+                }
+                broadcast(desk, || FromSession::Unlisted(hash, key));
+            }
+            ToSession::Ask(resource, amount) => {
+                let grants = self.treasury.ask(now, from, resource, amount);
+                send(desk, grants);
+                if let Resource::Stock(stock) = resource
+                    && self.treasury.is_short_of(stock)
+                {
+                    broadcast(desk, || FromSession::Recall(stock));
+                }
+            }
+            ToSession::Hint(stock, amount) => {
+                let grants = self.treasury.spare(from, stock, amount);
+                send(desk, grants);
+            }
+            ToSession::Return(Resource::Stock(stock), amount) => {
+                let grants = self.treasury.take_back(now, stock, amount);
+                send(desk, grants);
+            }
+            ToSession::Return(Resource::Flow(_), _) => {}
+            ToSession::SetRates(rates) => {
+                let grants = self.treasury.set_rates(now, rates);
+                send(desk, grants);
+                broadcast(desk, || FromSession::Rates(rates));
+            }
+            ToSession::Ban(ip) => broadcast(desk, || FromSession::Ban(ip, now + BAN)),
+            ToSession::Announce(job) => self.announcer.submit(desk, now, *job),
+            ToSession::Forget(torrent) => self.announcer.forget(torrent),
+        }
+    }
+
+    /// Grants what refilled, looks after announces, and says when to be looked at again.
+    pub(super) fn settle(&mut self, desk: &mut Desk, now: Instant) {
+        let grants = self.treasury.grants(now);
+        send(desk, grants);
+        if self.announcer.deadline() <= now {
+            self.announcer.due(desk, now);
+        }
+        desk.timers.arm(Owner::Session, self.treasury.deadline(now), Reason::Refill);
+        desk.timers.arm(Owner::Session, self.announcer.deadline(), Reason::Announce);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.announcer.is_idle()
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: ResolveId,
+        result: Result<Vec<IpAddr>, NetError>,
+    ) {
+        self.announcer.resolved(desk, now, id, result);
+    }
+
+    pub(super) fn connected(&mut self, desk: &mut Desk, now: Instant, request: SlotKey) {
+        self.announcer.connected(desk, now, request);
+    }
+
+    pub(super) fn closed(&mut self, desk: &mut Desk, now: Instant, request: SlotKey, why: NetError) {
+        self.announcer.closed(desk, now, request, why);
+    }
+
+    pub(super) fn want(&self, request: SlotKey) -> usize {
+        self.announcer.want(request)
+    }
+
+    pub(super) fn filled(&mut self, desk: &mut Desk, now: Instant, request: SlotKey, bytes: &[u8]) {
+        self.announcer.filled(desk, now, request, bytes);
+    }
+
+    pub(super) fn gather<'a>(&'a self, request: SlotKey, out: &mut Slices<'a>) {
+        self.announcer.gather(request, out);
+    }
+
+    pub(super) fn sent(&mut self, request: SlotKey, len: usize) {
+        self.announcer.sent(request, len);
+    }
+
+    pub(super) fn datagram(&mut self, desk: &mut Desk, now: Instant, from: SocketAddr, data: &[u8]) {
+        self.announcer.datagram(desk, now, from, data);
+    }
+}
+
+fn send(desk: &mut Desk, grants: Vec<Grant>) {
+    for (to, resource, amount) in grants {
+        desk.mail(to, Mail::FromSession(FromSession::Grant(resource, amount)));
+    }
+}
+
+fn broadcast(desk: &mut Desk, what: impl Fn() -> FromSession) {
+    for shard in (0..desk.setup.shards).map(ShardId) {
+        desk.mail(shard, Mail::FromSession(what()));
+    }
+}

@@ -1,0 +1,563 @@
+//! A set of torrents and peers that one thread drives: inputs are routed in, decisions are drained out.
+//!
+//! ```text
+//! mod.rs      the tables, the turn, the routes                opening.rs  connections before hands are shaken
+//! central.rs  on shard 0: what the session has only one of    slices.rs   bytes to be sent, named in place
+//! ```
+
+mod central;
+mod opening;
+mod slices;
+
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tide_base::{Duration, InfoHash, Instant, ShardId, SlotKey, Slots};
+use tide_disk::{Done, Hashed, Trouble, TroubleKind};
+use tide_peer::SessionConfig;
+
+use crate::border::{Input, NetError, Output, Want};
+use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
+use crate::crew::Crew;
+use crate::desk::{Desk, Errand, Owner, Reason, Role};
+use crate::id::{ConnKey, TorrentKey};
+use crate::mail::{FromSession, Mail, ToCrew, ToSession};
+use crate::stats::SessionStats;
+use crate::torrent::Torrent;
+
+use central::Central;
+use opening::Bans;
+pub use slices::{SLICES, Slices};
+
+/// A set of torrents and peers that one thread drives. See [`border`](crate::border) for the law of the turn.
+#[derive(Debug)]
+pub struct Shard {
+    desk: Desk,
+    torrents: Slots<Torrent>,
+    crews: Slots<Crew>,
+    crew_of: BTreeMap<TorrentKey, SlotKey>,
+    /// Where every torrent of the session is at home.
+    directory: BTreeMap<InfoHash, TorrentKey>,
+    bans: Bans,
+    peer_config: Arc<SessionConfig>,
+    /// What the session has only one of; on shard 0.
+    central: Option<Box<Central>>,
+    /// Whom something happened to since the last turn was settled.
+    touched: BTreeSet<Owner>,
+    ending: Option<Instant>,
+    finished: bool,
+    turns: u64,
+    traffic: (u64, u64),
+}
+
+impl Shard {
+    /// The shard number `id` of an engine that is set up like that.
+    pub fn new(id: ShardId, setup: &Setup) -> Shard {
+        assert!(id.0 < setup.shards, "shard {} of {}", id.0, setup.shards);
+        if let Err(rule) = setup.limits.check() {
+            panic!("the limits do not fit together: {rule}");
+        }
+        let desk = Desk::new(id, setup);
+        let mut limits = tide_peer::Limits { block_len: setup.limits.block_len, ..setup.limits.peer.clone() };
+        limits.handshake = setup.limits.handshake_timeout;
+        Shard {
+            central: (id == ShardId::FIRST).then(|| Box::new(Central::new(setup, &desk.prng))),
+            peer_config: Arc::new(SessionConfig { limits, extensions: Vec::new() }),
+            torrents: Slots::new(),
+            crews: Slots::new(),
+            crew_of: BTreeMap::new(),
+            directory: BTreeMap::new(),
+            bans: Bans::new(),
+            touched: BTreeSet::new(),
+            ending: None,
+            finished: false,
+            turns: 0,
+            traffic: (0, 0),
+            desk,
+        }
+    }
+
+    /// Which shard this is.
+    pub fn id(&self) -> ShardId {
+        self.desk.shard
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Connected { conn, local: _ } => self.connected(now, conn),
+            Input::Closed { conn, why } => self.closed(now, conn, why),
+            Input::Datagram { from, data } => self.datagram(now, from, data),
+            Input::Resolved { id, result } => {
+                if let Some(central) = &mut self.central {
+                    central.resolved(&mut self.desk, now, id, result);
+                }
+            }
+            Input::Disk(done) => self.disk_done(now, done),
+            Input::Hashed(hashed) => self.hashed(now, hashed),
+            Input::Mail { from: _, mail } => self.mail(now, mail),
+            Input::Command { id, command } => self.command(now, id, *command),
+            Input::Listening(listening) => {
+                self.desk.listening = listening;
+                for (slot, torrent) in self.torrents.iter_mut() {
+                    torrent.listening_changed(&self.desk);
+                    self.touched.insert(Owner::Torrent(slot));
+                }
+            }
+        }
+    }
+
+    fn disk_done(&mut self, now: Instant, done: Done) {
+        let errand = self.desk.gates.disk_done(now, done.id, done.volume);
+        self.run_errand(now, errand, done);
+    }
+
+    fn run_errand(&mut self, now: Instant, errand: Errand, done: Done) {
+        match errand {
+            Errand::Torrent(slot, errand) => {
+                self.touched.insert(Owner::Torrent(slot));
+                match self.torrents.get_mut(slot) {
+                    Some(torrent) => torrent.disk_done(&mut self.desk, now, errand, done),
+                    None => self.take_home(done.chunks),
+                }
+            }
+            Errand::Crew(slot, errand) => {
+                self.touched.insert(Owner::Crew(slot));
+                match self.crews.get_mut(slot) {
+                    Some(crew) => crew.disk_done(&mut self.desk, now, errand, done),
+                    None => self.take_home(done.chunks),
+                }
+            }
+        }
+    }
+
+    fn hashed(&mut self, now: Instant, hashed: Hashed) {
+        match self.desk.gates.hash_done(hashed.id) {
+            Errand::Torrent(slot, errand) => {
+                self.touched.insert(Owner::Torrent(slot));
+                match self.torrents.get_mut(slot) {
+                    Some(torrent) => torrent.hash_done(&mut self.desk, now, errand, hashed),
+                    None => self.take_home(hashed.chunks),
+                }
+            }
+            Errand::Crew(slot, errand) => {
+                self.touched.insert(Owner::Crew(slot));
+                match self.crews.get_mut(slot) {
+                    Some(crew) => crew.hash_done(&mut self.desk, now, errand, hashed),
+                    None => self.take_home(hashed.chunks),
+                }
+            }
+        }
+    }
+
+    /// Memory of a job whose asker is gone.
+    fn take_home(&mut self, chunks: Vec<tide_base::Chunk>) {
+        for chunk in chunks {
+            self.desk.give_chunk(chunk);
+        }
+    }
+
+    fn mail(&mut self, now: Instant, mail: Mail) {
+        match mail {
+            Mail::ToTorrent { torrent, crew, what } => {
+                self.touched.insert(Owner::Torrent(torrent.slot));
+                if let Some(known) = self.torrents.get_mut(torrent.slot) {
+                    known.told(&mut self.desk, now, crew, what);
+                }
+            }
+            Mail::ToCrew { torrent, what } => self.tell_crew(now, torrent, what),
+            Mail::ToSession { from, what } => {
+                let central = self.central.as_mut().expect("only shard 0 is told what is the session's");
+                central.told(&mut self.desk, now, from, what);
+            }
+            Mail::FromSession(what) => self.hear_session(now, what),
+        }
+    }
+
+    fn tell_crew(&mut self, now: Instant, torrent: TorrentKey, what: ToCrew) {
+        if let ToCrew::Muster(muster) = what {
+            let config = Arc::clone(&self.peer_config);
+            let slot = self.crews.insert_with(|key| Crew::new(now, key, torrent, *muster, config));
+            let old = self.crew_of.insert(torrent, slot);
+            assert!(old.is_none(), "a torrent has one crew a shard");
+            self.touched.insert(Owner::Crew(slot));
+            return;
+        }
+        let Some(&slot) = self.crew_of.get(&torrent) else { return };
+        self.touched.insert(Owner::Crew(slot));
+        if let Some(crew) = self.crews.get_mut(slot) {
+            crew.told(&mut self.desk, now, what);
+        }
+    }
+
+    fn hear_session(&mut self, now: Instant, what: FromSession) {
+        match what {
+            FromSession::Listed(hash, key) => drop(self.directory.insert(hash, key)),
+            FromSession::Unlisted(hash, key) => {
+                if self.directory.get(&hash) == Some(&key) {
+                    self.directory.remove(&hash);
+                }
+            }
+            FromSession::Grant(resource, amount) => {
+                self.desk.purses.granted(now, resource, amount);
+                self.touched.append(&mut self.desk.take_waiting());
+            }
+            FromSession::Recall(stock) => self.desk.purses.recall(stock),
+            FromSession::Rates(rates) => {
+                self.desk.setup.rates = rates;
+                self.desk.purses.set_unlimited(crate::desk::Flow::Down, rates.down.is_none());
+                self.desk.purses.set_unlimited(crate::desk::Flow::Up, rates.up.is_none());
+                self.touched.append(&mut self.desk.take_waiting());
+            }
+            FromSession::Ban(ip, until) => {
+                self.bans.ban(ip, until);
+                for torrent in self.crew_of.keys().copied().collect::<Vec<_>>() {
+                    self.tell_crew(now, torrent, ToCrew::Drop(crate::mail::Whom::Ip(ip)));
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, now: Instant, id: CommandId, command: Command) {
+        if self.ending.is_some() && !matches!(command, Command::Shutdown(_)) {
+            return self.desk.reply(id, Err(CommandError::Ending));
+        }
+        match command {
+            Command::Add(spec) => self.add(now, id, *spec),
+            Command::Torrent(key, what) => self.command_torrent(now, id, key, what),
+            Command::SetLimits(rates) => {
+                self.desk.tell_session(ToSession::SetRates(rates));
+                self.desk.reply(id, Ok(Answer::Ok));
+            }
+            Command::SessionStats => {
+                let stats = self.stats();
+                self.desk.reply(id, Ok(Answer::Session(stats)));
+            }
+            Command::Shutdown(budget) => self.shut_down(now, id, budget),
+        }
+    }
+
+    fn add(&mut self, now: Instant, id: CommandId, spec: crate::command::AddTorrent) {
+        let Some(hash) = spec.info_hashes.v1 else {
+            return self.desk.reply(id, Err(CommandError::Invalid("a torrent has a v1 info-hash")));
+        };
+        let known = self.torrents.iter().find(|(_, torrent)| torrent.spec().info_hashes.v1 == Some(hash));
+        if let Some((_, torrent)) = known {
+            let key = torrent.key();
+            return self.desk.reply(id, Err(CommandError::Duplicate(key)));
+        }
+        if self.torrents.len() as u32 >= self.desk.limits.torrents {
+            return self.desk.reply(id, Err(CommandError::Full("torrents of a session")));
+        }
+        let shard = self.desk.shard;
+        let desk = &mut self.desk;
+        let mut refused = None;
+        let slot = self.torrents.try_insert_with(|slot| {
+            Torrent::new(desk, now, TorrentKey { shard, slot }, spec)
+                .map_err(|error| refused = Some(error))
+                .ok()
+        });
+        match (slot, refused) {
+            (Some(slot), _) => {
+                let key = TorrentKey { shard: self.desk.shard, slot };
+                self.desk.tell_session(ToSession::Listed(hash, key));
+                self.touched.insert(Owner::Torrent(slot));
+                self.desk.reply(id, Ok(Answer::Added(key)));
+            }
+            (None, refused) => {
+                let error = refused.expect("a torrent that is not taken in says why");
+                self.desk.reply(id, Err(error));
+            }
+        }
+    }
+
+    fn command_torrent(&mut self, now: Instant, id: CommandId, key: TorrentKey, what: TorrentCommand) {
+        match self.torrents.get_mut(key.slot) {
+            Some(torrent) => {
+                self.touched.insert(Owner::Torrent(key.slot));
+                torrent.command(&mut self.desk, now, id, what);
+            }
+            None => self.desk.reply(id, Err(CommandError::Gone)),
+        }
+    }
+
+    fn shut_down(&mut self, now: Instant, id: CommandId, budget: Duration) {
+        let until = now + budget;
+        self.ending = Some(self.ending.map_or(until, |ending| ending.min(until)));
+        self.desk.timers.arm(Owner::Session, until, Reason::Ending);
+        for (slot, torrent) in self.torrents.iter_mut() {
+            torrent.shut_down(&mut self.desk, now);
+            self.touched.insert(Owner::Torrent(slot));
+        }
+        self.desk.reply(id, Ok(Answer::Ok));
+    }
+
+    fn stats(&self) -> SessionStats {
+        let settled = |role: &Role| matches!(role, Role::Member(..));
+        let peers = self.desk.conns.iter().filter(|(_, conn)| settled(&conn.role)).count() as u32;
+        let tracker = |role: &Role| matches!(role, Role::Tracker(_));
+        let trackers = self.desk.conns.iter().filter(|(_, conn)| tracker(&conn.role)).count() as u32;
+        SessionStats {
+            torrents: self.torrents.len() as u32,
+            peers,
+            half_open: self.desk.conns.len() as u32 - peers - trackers,
+            downloaded: self.traffic.0,
+            uploaded: self.traffic.1,
+            memory: self.desk.memory.out(),
+            turns: self.turns,
+        }
+    }
+
+    /// Decides: to be called once a turn, after its inputs.
+    pub fn settle(&mut self, now: Instant) {
+        self.turns += 1;
+        self.deadlines(now);
+        // Mail within the shard wakes whom it reaches, who may write again; it ends when nobody has anything to say.
+        for round in 0.. {
+            assert!(round < ROUNDS, "torrents and crews talk in circles");
+            while let Some(mail) = self.desk.take_local() {
+                self.mail(now, mail);
+            }
+            while let Some(owner) = self.touched.pop_first() {
+                self.settle_one(now, owner);
+            }
+            self.desk.ask_for_shares();
+            if !self.desk.has_local() {
+                break;
+            }
+        }
+        if let Some(central) = &mut self.central {
+            central.settle(&mut self.desk, now);
+        }
+        self.desk.memory.trim();
+        self.end(now);
+        while let Some(job) = self.desk.gates.next_job(now) {
+            self.desk.put(job);
+        }
+    }
+
+    fn settle_one(&mut self, now: Instant, owner: Owner) {
+        match owner {
+            Owner::Torrent(slot) => {
+                let Some(torrent) = self.torrents.get_mut(slot) else { return };
+                torrent.settle(&mut self.desk, now);
+                if torrent.is_gone() {
+                    self.torrents.remove(slot);
+                    self.desk.timers.disarm(owner);
+                }
+            }
+            Owner::Crew(slot) => {
+                let Some(crew) = self.crews.get_mut(slot) else { return };
+                crew.settle(&mut self.desk, now);
+                if crew.is_gone() {
+                    self.crew_of.remove(&crew.torrent());
+                    self.crews.remove(slot);
+                    self.desk.timers.disarm(owner);
+                }
+            }
+            Owner::Session | Owner::Conn(_) => {}
+        }
+    }
+
+    fn deadlines(&mut self, now: Instant) {
+        while let Some((owner, _why)) = self.desk.timers.pop_due(now) {
+            match owner {
+                Owner::Torrent(_) => drop(self.touched.insert(owner)),
+                Owner::Crew(slot) => {
+                    self.touched.insert(owner);
+                    if let Some(crew) = self.crews.get_mut(slot) {
+                        crew.wake(&mut self.desk, now);
+                    }
+                }
+                Owner::Conn(conn) => self.conn_due(now, conn),
+                Owner::Session => {}
+            }
+        }
+        self.bans.expire(now);
+        self.give_up_hung(now);
+        self.desk.timers.arm(Owner::Session, self.desk.gates.deadline(), Reason::Hung);
+    }
+
+    /// Stops the torrents of volumes that do not answer, and takes back what waits for them.
+    fn give_up_hung(&mut self, now: Instant) {
+        for (volume, jobs) in self.desk.gates.take_hung(now) {
+            let trouble = Trouble { kind: TroubleKind::Hung, path: None, errno: None };
+            for (slot, torrent) in
+                self.torrents.iter_mut().filter(|(_, torrent)| torrent.spec().volume == volume)
+            {
+                let path = Some(torrent.spec().root.clone());
+                torrent.troubled(&mut self.desk, now, Trouble { path, ..trouble.clone() });
+                self.touched.insert(Owner::Torrent(slot));
+            }
+            for job in jobs {
+                let errand = self.desk.gates.give_up(job.id);
+                self.run_errand(now, errand, job.give_up(trouble.clone()));
+            }
+        }
+    }
+
+    /// Ends when everybody has left, or when the time for it is over.
+    fn end(&mut self, now: Instant) {
+        let Some(until) = self.ending else { return };
+        if until <= now && !self.finished {
+            for (_, torrent) in self.torrents.iter_mut() {
+                torrent.abandon(&mut self.desk);
+            }
+            self.torrents = Slots::new();
+        }
+        let announced = self.central.as_ref().is_none_or(|central| central.is_idle());
+        if !self.finished && self.torrents.is_empty() && (announced || until <= now) {
+            self.finished = true;
+            let conns: Vec<ConnKey> = self.desk.conns.iter().map(|(key, _)| key).collect();
+            for conn in conns {
+                self.desk.put(Output::Close(conn));
+            }
+            self.desk.put(Output::Finished);
+        } else if !self.finished {
+            self.desk.timers.arm(Owner::Session, until, Reason::Ending);
+        }
+    }
+
+    /// What is to be done, one thing at a time, until `None`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.desk.take()
+    }
+
+    /// When the next turn must come even without an input, and why.
+    pub fn wake_at(&self) -> Option<(Instant, Reason)> {
+        self.desk.timers.next()
+    }
+
+    /// Where the next bytes of `conn` belong.
+    pub fn want(&mut self, now: Instant, conn: ConnKey) -> Want<'_> {
+        let most = self.desk.limits.read_per_turn as usize;
+        match self.desk.conns.get(conn).map(|conn| &conn.role) {
+            Some(&Role::Member(crew, member)) => {
+                self.touched.insert(Owner::Crew(crew));
+                match self.crews.get_mut(crew) {
+                    Some(crew) => crew.want(&mut self.desk, now, member, most),
+                    None => Want::Nothing,
+                }
+            }
+            Some(Role::Incoming(..) | Role::Greeting(..)) => Want::Scratch(opening::HANDSHAKE),
+            Some(&Role::Tracker(request)) => match &self.central {
+                Some(central) => Want::Scratch(central.want(request)),
+                None => Want::Nothing,
+            },
+            Some(Role::Dialling(_)) | None => Want::Nothing,
+        }
+    }
+
+    /// `placed` bytes were read into the place that [`want`](Self::want) named last, and behind them `scratch`.
+    pub fn filled(&mut self, now: Instant, conn: ConnKey, placed: usize, scratch: &[u8]) {
+        match self.desk.conns.get(conn).map(|conn| &conn.role) {
+            Some(&Role::Member(crew, member)) => {
+                self.touched.insert(Owner::Crew(crew));
+                if let Some(crew) = self.crews.get_mut(crew) {
+                    crew.filled(&mut self.desk, now, member, placed, scratch);
+                }
+            }
+            Some(Role::Incoming(..) | Role::Greeting(..)) => self.shake(now, conn, scratch),
+            Some(&Role::Tracker(request)) => {
+                if let Some(central) = &mut self.central {
+                    central.filled(&mut self.desk, now, request, scratch);
+                }
+            }
+            Some(Role::Dialling(_)) | None => {}
+        }
+    }
+
+    /// Names the next bytes to be written to `conn`, as many as may go now; none if none may.
+    pub fn gather<'a>(&'a self, conn: ConnKey, out: &mut Slices<'a>) {
+        match self.desk.conns.get(conn).map(|conn| &conn.role) {
+            Some(&Role::Member(crew, member)) => {
+                if let Some(crew) = self.crews.get(crew) {
+                    crew.gather(member, out);
+                }
+            }
+            Some(Role::Greeting(_, greeting, _)) if !greeting.outgoing().is_empty() => {
+                out.push(greeting.outgoing());
+            }
+            Some(&Role::Tracker(request)) => {
+                if let Some(central) = &self.central {
+                    central.gather(request, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `len` of the bytes gathered for `conn` were written.
+    pub fn sent(&mut self, now: Instant, conn: ConnKey, len: usize) {
+        match self.desk.conns.get_mut(conn).map(|conn| &mut conn.role) {
+            Some(&mut Role::Member(crew, member)) => {
+                self.touched.insert(Owner::Crew(crew));
+                if let Some(crew) = self.crews.get_mut(crew) {
+                    crew.sent(&mut self.desk, now, member, len);
+                }
+            }
+            Some(Role::Greeting(_, greeting, _)) => greeting.sent(len),
+            Some(&mut Role::Tracker(request)) => {
+                if let Some(central) = &mut self.central {
+                    central.sent(request, len);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn closed(&mut self, now: Instant, conn: ConnKey, why: NetError) {
+        let Some(known) = self.desk.conns.get(conn) else { return };
+        match &known.role {
+            &Role::Member(crew, member) => {
+                self.touched.insert(Owner::Crew(crew));
+                if let Some(crew) = self.crews.get_mut(crew) {
+                    crew.lost(&mut self.desk, member, why);
+                }
+            }
+            &Role::Tracker(request) => {
+                self.desk.forget_conn(conn);
+                if let Some(central) = &mut self.central {
+                    central.closed(&mut self.desk, now, request, why);
+                }
+            }
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.unmet(conn, why),
+        }
+    }
+
+    fn datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) {
+        if let Some(central) = &mut self.central {
+            central.datagram(&mut self.desk, now, from, data);
+        }
+    }
+
+    fn conn_due(&mut self, now: Instant, conn: ConnKey) {
+        let Some(known) = self.desk.conns.get(conn) else { return };
+        match &known.role {
+            &Role::Member(crew, member) => {
+                self.touched.insert(Owner::Crew(crew));
+                if let Some(crew) = self.crews.get_mut(crew) {
+                    crew.due(&mut self.desk, now, member);
+                }
+            }
+            Role::Tracker(_) => {}
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
+                self.unmet(conn, NetError::TimedOut)
+            }
+        }
+    }
+
+    /// Panics if the parts disagree: for tests and simulations, between turns.
+    pub fn check_invariants(&self) {
+        for (_, torrent) in self.torrents.iter() {
+            torrent.check_invariants();
+        }
+        for (_, crew) in self.crews.iter() {
+            crew.check_invariants();
+        }
+    }
+}
+
+/// Rounds of mail within a turn: a dozen are common, thousands are a circle.
+const ROUNDS: u32 = 10_000;

@@ -1,0 +1,87 @@
+//! Engines against engines: whole turns with a manual clock, no socket and no file.
+
+mod world;
+
+use std::net::SocketAddr;
+
+use tide_base::Duration;
+use tide_disk::Memory;
+use tide_engine::{Limits, Setup};
+
+use world::{World, fill, holds, torrent};
+
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn setup(shards: u16) -> Setup {
+    let _ = env_logger::builder().is_test(true).try_init();
+    Setup::plain(shards)
+}
+
+/// Blocks of 64 bytes and hardly any memory: everything that can wrap around or run short does.
+fn tiny(shards: u16) -> Setup {
+    let mut setup = Setup::plain(shards);
+    setup.limits = Limits {
+        block_len: 64,
+        chunk_len: 128,
+        memory: 1024,
+        upload_memory: 512,
+        upload_ahead: 256,
+        read_len: 256,
+        leases: 4,
+        disk_jobs: 2,
+        hash_jobs: 1,
+        peer: tide_peer::Limits::tiny(64),
+        ..Limits::default()
+    };
+    setup
+}
+
+#[test]
+fn a_torrent_goes_from_a_seed_to_a_leech() {
+    for shards in [1, 2, 5] {
+        let mut world = World::new();
+        let (spec, contents) = torrent(7, &[100_000, 0, 1, 70_000], 32 * 1024, 16 * 1024);
+        let (a, b) = (Memory::default(), Memory::default());
+        fill(&a, &spec, &contents);
+        let seed = world.node(setup(shards), a);
+        let leech = world.node(setup(shards), b.clone());
+        let seeding = world.add(seed, spec.clone());
+        assert!(
+            world.run(PATIENCE, |world| world.has_completed(seed, seeding)),
+            "the seed finds its content"
+        );
+        let mut wanted = spec.clone();
+        wanted.peers = vec![world.nodes[seed].addr];
+        let leeching = world.add(leech, wanted);
+        assert!(world.run(PATIENCE, |world| world.has_completed(leech, leeching)), "{shards} shards");
+        assert!(holds(&b, &spec, &contents));
+        let stats = world.stats(leech, leeching);
+        assert_eq!((stats.done, stats.downloaded, stats.wasted), (170_001, 170_001, 0));
+    }
+}
+
+#[test]
+fn five_leeches_share_what_one_seed_has_through_tiny_queues() {
+    for gulp in [1 << 20, 7] {
+        let mut world = World::new();
+        world.gulp = gulp;
+        let (spec, contents) = torrent(3, &[1000, 3000, 10, 777], 192, 64);
+        let disks: Vec<Memory> = (0..6).map(|_| Memory::default()).collect();
+        fill(&disks[0], &spec, &contents);
+        let nodes: Vec<usize> = disks.iter().map(|disk| world.node(tiny(2), disk.clone())).collect();
+        let addrs: Vec<SocketAddr> = nodes.iter().map(|&node| world.nodes[node].addr).collect();
+        let keys: Vec<_> = nodes
+            .iter()
+            .map(|&node| {
+                let mut spec = spec.clone();
+                spec.peers = addrs.iter().copied().filter(|addr| *addr != addrs[node]).collect();
+                world.add(node, spec)
+            })
+            .collect();
+        let all = |world: &mut World| nodes.iter().all(|&node| world.has_completed(node, keys[node]));
+        assert!(world.run(PATIENCE, all), "all complete");
+        for disk in &disks {
+            assert!(holds(disk, &spec, &contents));
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! A small world around engines: pipes for sockets, memory for disks, a clock that is set by hand. Every step is in a
+//! fixed order, so a failing test fails the same way again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, PieceIndex, ShardId};
+use tide_disk::{
+    Allocation, Answer as HashAnswer, Backing, Digest, Done, FileEntry, FileTable, HashJob, Hashed, StoreKey,
+    Stores, VolumeId,
+};
+use tide_engine::{
+    AddTorrent, Answer, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError,
+    Output, RateLimits, Reply, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats, Want,
+};
+
+/// One end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct End {
+    node: usize,
+    shard: u16,
+    conn: ConnKey,
+}
+
+#[derive(Default)]
+struct Pipe {
+    other: Option<End>,
+    inbox: VecDeque<u8>,
+    ended: bool,
+}
+
+/// One session without its shell.
+pub(crate) struct Node {
+    /// Its shards.
+    pub(crate) shards: Vec<Shard>,
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
+    stores: Stores<tide_disk::Memory>,
+    inputs: Vec<VecDeque<Owned>>,
+    /// What it told the application.
+    pub(crate) events: Vec<Event>,
+    replies: BTreeMap<CommandId, Reply>,
+    /// Shards that have ended.
+    pub(crate) finished: usize,
+}
+
+/// Inputs that wait for their turn.
+enum Owned {
+    Connected(ConnKey),
+    Closed(ConnKey, NetError),
+    Disk(Done),
+    Hashed(Hashed),
+    Mail(ShardId, tide_engine::Mail),
+    Command(CommandId, Command),
+}
+
+/// Engines, and what is between them.
+pub(crate) struct World {
+    /// The engines.
+    pub(crate) nodes: Vec<Node>,
+    /// The time.
+    pub(crate) now: Instant,
+    pipes: BTreeMap<End, Pipe>,
+    next_command: u64,
+    /// The most bytes that one read or write moves: small numbers split everything everywhere.
+    pub(crate) gulp: usize,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World {
+            nodes: Vec::new(),
+            now: Instant::from_secs(1),
+            pipes: BTreeMap::new(),
+            next_command: 0,
+            gulp: 1 << 20,
+        }
+    }
+
+    /// A new engine; its number.
+    pub(crate) fn node(&mut self, mut setup: Setup, disk: tide_disk::Memory) -> usize {
+        let number = self.nodes.len();
+        let ip = IpAddr::from([10, 0, 0, number as u8 + 1]);
+        setup.now = self.now;
+        setup.seed = number as u64 + 1;
+        setup.peer_id = tide_peer::client::our_id([number as u8 + 1; 12]);
+        let addr = SocketAddr::new(ip, 6881);
+        let mut shards: Vec<Shard> = (0..setup.shards).map(|id| Shard::new(ShardId(id), &setup)).collect();
+        for shard in &mut shards {
+            shard.handle(self.now, Input::Listening(Listening { tcp: vec![addr], ..Listening::default() }));
+        }
+        let inputs = shards.iter().map(|_| VecDeque::new()).collect();
+        let stores = Stores::new(disk, tide_disk::Limits::default());
+        let (events, replies) = (Vec::new(), BTreeMap::new());
+        self.nodes.push(Node { shards, addr, stores, inputs, events, replies, finished: 0 });
+        number
+    }
+
+    /// Hands a command in and runs until it is answered.
+    pub(crate) fn ask(&mut self, node: usize, shard: u16, command: Command) -> Reply {
+        let id = self.send(node, shard, command);
+        for _ in 0..100_000 {
+            if let Some(reply) = self.nodes[node].replies.remove(&id) {
+                return reply;
+            }
+            self.step();
+        }
+        panic!("command {id:?} was not answered");
+    }
+
+    /// Hands a command in.
+    pub(crate) fn send(&mut self, node: usize, shard: u16, command: Command) -> CommandId {
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        self.nodes[node].inputs[usize::from(shard)].push_back(Owned::Command(id, command));
+        id
+    }
+
+    /// Adds a torrent to the shard where the session would.
+    pub(crate) fn add(&mut self, node: usize, spec: AddTorrent) -> TorrentKey {
+        let hash = spec.info_hashes.v1.expect("a v1 torrent").0;
+        let shard = u16::from(hash[19]) % self.nodes[node].shards.len() as u16;
+        match self.ask(node, shard, Command::Add(Box::new(spec))) {
+            Ok(Answer::Added(key)) => key,
+            other => panic!("not added: {other:?}"),
+        }
+    }
+
+    /// A torrent's figures.
+    pub(crate) fn stats(&mut self, node: usize, key: TorrentKey) -> TorrentStats {
+        match self.ask(node, key.shard.0, Command::Torrent(key, TorrentCommand::Stats)) {
+            Ok(Answer::Stats(stats)) => *stats,
+            other => panic!("no figures: {other:?}"),
+        }
+    }
+
+    /// Whether a torrent has completed.
+    pub(crate) fn has_completed(&self, node: usize, key: TorrentKey) -> bool {
+        let done = |event: &Event| event.torrent == key && matches!(event.what, Happening::Complete { .. });
+        self.nodes[node].events.iter().any(done)
+    }
+
+    /// Runs until `until` holds, or `limit` of simulated time has passed.
+    pub(crate) fn run(&mut self, limit: Duration, mut until: impl FnMut(&mut World) -> bool) -> bool {
+        let end = self.now + limit;
+        while self.now <= end {
+            if until(self) {
+                return true;
+            }
+            self.step();
+        }
+        false
+    }
+
+    /// One turn for everybody who has something to do; if nobody has, time passes until somebody has.
+    pub(crate) fn step(&mut self) {
+        let mut progress = false;
+        for node in 0..self.nodes.len() {
+            for shard in 0..self.nodes[node].shards.len() as u16 {
+                progress |= self.turn(node, shard);
+            }
+        }
+        if !progress {
+            let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
+            let next = wakes.map(|(at, _)| at).min().unwrap_or(self.now + Duration::from_secs(1));
+            self.now = next.max(self.now + Duration::from_millis(1));
+        }
+    }
+
+    fn turn(&mut self, node: usize, shard: u16) -> bool {
+        let now = self.now;
+        let mut progress = false;
+        while let Some(input) = self.nodes[node].inputs[usize::from(shard)].pop_front() {
+            progress = true;
+            let shard = &mut self.nodes[node].shards[usize::from(shard)];
+            shard.handle(
+                now,
+                match input {
+                    Owned::Connected(conn) => {
+                        Input::Connected { conn, local: SocketAddr::from(([10, 0, 0, 1], 1)) }
+                    }
+                    Owned::Closed(conn, why) => Input::Closed { conn, why },
+                    Owned::Disk(done) => Input::Disk(done),
+                    Owned::Hashed(hashed) => Input::Hashed(hashed),
+                    Owned::Mail(from, mail) => Input::Mail { from, mail },
+                    Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
+                },
+            );
+        }
+        progress |= self.read_all(node, shard);
+        let due = self.nodes[node].shards[usize::from(shard)].wake_at().is_some_and(|(at, _)| at <= now);
+        self.nodes[node].shards[usize::from(shard)].settle(now);
+        while let Some(output) = self.nodes[node].shards[usize::from(shard)].poll() {
+            progress = true;
+            self.carry(node, shard, output);
+        }
+        self.nodes[node].shards[usize::from(shard)].check_invariants();
+        progress || due
+    }
+
+    fn read_all(&mut self, node: usize, shard: u16) -> bool {
+        let ends: Vec<End> =
+            self.pipes.keys().filter(|end| end.node == node && end.shard == shard).copied().collect();
+        let mut progress = false;
+        for end in ends {
+            while self.read_some(end) {
+                progress = true;
+            }
+        }
+        progress
+    }
+
+    fn read_some(&mut self, end: End) -> bool {
+        let (now, gulp) = (self.now, self.gulp);
+        let Some(pipe) = self.pipes.get_mut(&end) else { return false };
+        if pipe.inbox.is_empty() {
+            if pipe.ended {
+                self.pipes.remove(&end);
+                let shard = &mut self.nodes[end.node].shards[usize::from(end.shard)];
+                shard.handle(now, Input::Closed { conn: end.conn, why: NetError::Ended });
+                return true;
+            }
+            return false;
+        }
+        let shard = &mut self.nodes[end.node].shards[usize::from(end.shard)];
+        let (placed, scratch) = match shard.want(now, end.conn) {
+            Want::Nothing => return false,
+            Want::Scratch(most) => (0, most),
+            Want::Place { place, scratch } => {
+                let len = place.len().min(pipe.inbox.len()).min(gulp);
+                for (to, from) in place.iter_mut().zip(pipe.inbox.drain(..len)) {
+                    *to = from;
+                }
+                (len, scratch.min(gulp - len))
+            }
+        };
+        let len = scratch.min(pipe.inbox.len()).min(gulp);
+        let scratch: Vec<u8> = pipe.inbox.drain(..len).collect();
+        if placed == 0 && scratch.is_empty() {
+            return false;
+        }
+        shard.filled(now, end.conn, placed, &scratch);
+        true
+    }
+
+    fn carry(&mut self, node: usize, shard: u16, output: Output) {
+        log::trace!("{:?} node {node} shard {shard}: {output:?}", self.now);
+        let inputs = |world: &mut World, shard: u16, input| {
+            world.nodes[node].inputs[usize::from(shard)].push_back(input)
+        };
+        match output {
+            Output::Dial { conn, to, tls: _ } => self.connect(End { node, shard, conn }, to),
+            Output::Send(conn) => self.write_all(End { node, shard, conn }),
+            Output::Read(_) | Output::Datagram { .. } | Output::Resolve { .. } => {}
+            Output::Close(conn) => self.close(End { node, shard, conn }),
+            Output::HandOver { conn, to, arrival } => {
+                let pipe =
+                    self.pipes.remove(&End { node, shard, conn }).expect("a connection that is handed over");
+                let now = self.now;
+                let adopted = self.nodes[node].shards[usize::from(to.0)].adopt(now, &arrival);
+                let Some(conn) = adopted else {
+                    if let Some(other) = pipe.other.and_then(|other| self.pipes.get_mut(&other)) {
+                        other.ended = true;
+                    }
+                    return;
+                };
+                let end = End { node, shard: to.0, conn };
+                if let Some(other) = pipe.other.and_then(|other| self.pipes.get_mut(&other)) {
+                    other.other = Some(end);
+                }
+                self.pipes.insert(end, pipe);
+            }
+            Output::Disk(job) => {
+                self.nodes[node].stores.submit(job);
+                let mut all = Vec::new();
+                let stores = &mut self.nodes[node].stores;
+                loop {
+                    let worked = stores.work(&mut |done| all.push(done));
+                    let sync = stores.next_sync().map(|job| all.push(job.run()));
+                    if !worked && sync.is_none() {
+                        break;
+                    }
+                }
+                for done in all {
+                    inputs(self, done.shard.0, Owned::Disk(done));
+                }
+            }
+            Output::Hash(job) => inputs(self, shard, Owned::Hashed(hash(job))),
+            Output::Mail { to, mail } => inputs(self, to.0, Owned::Mail(ShardId(shard), mail)),
+            Output::Event(event) => self.nodes[node].events.push(event),
+            Output::Reply { id, reply } => {
+                let old = self.nodes[node].replies.insert(id, reply);
+                assert!(old.is_none(), "a command is answered once");
+            }
+            Output::Finished => self.nodes[node].finished += 1,
+        }
+    }
+
+    fn connect(&mut self, from: End, to: SocketAddr) {
+        let now = self.now;
+        let source = SocketAddr::new(self.nodes[from.node].addr.ip(), 40_000 + self.pipes.len() as u16);
+        let listener = self.nodes.iter_mut().position(|node| node.addr == to && node.finished == 0);
+        let accepted =
+            listener.and_then(|node| Some((node, self.nodes[node].shards[0].accept(now, source, to)?)));
+        let input = match accepted {
+            Some((node, conn)) => {
+                let other = End { node, shard: 0, conn };
+                self.pipes.insert(from, Pipe { other: Some(other), ..Pipe::default() });
+                self.pipes.insert(other, Pipe { other: Some(from), ..Pipe::default() });
+                Owned::Connected(from.conn)
+            }
+            None => Owned::Closed(from.conn, NetError::Refused),
+        };
+        self.nodes[from.node].inputs[usize::from(from.shard)].push_back(input);
+    }
+
+    fn write_all(&mut self, end: End) {
+        loop {
+            let mut slices = Slices::new();
+            let shard = &mut self.nodes[end.node].shards[usize::from(end.shard)];
+            shard.gather(end.conn, &mut slices);
+            let bytes: Vec<u8> = slices.parts().concat();
+            let len = bytes.len().min(self.gulp);
+            if len == 0 {
+                return;
+            }
+            shard.sent(self.now, end.conn, len);
+            let other = self.pipes.get(&end).and_then(|pipe| pipe.other);
+            if let Some(pipe) = other.and_then(|other| self.pipes.get_mut(&other)) {
+                pipe.inbox.extend(&bytes[..len]);
+            }
+        }
+    }
+
+    fn close(&mut self, end: End) {
+        let Some(pipe) = self.pipes.remove(&end) else { return };
+        if let Some(other) = pipe.other.and_then(|other| self.pipes.get_mut(&other)) {
+            other.ended = true;
+        }
+    }
+}
+
+fn hash(job: HashJob) -> Hashed {
+    let parts = tide_base::buffer::slices(&job.chunks);
+    let answer = match job.digest {
+        Digest::Sha1 => HashAnswer::Sha1(tide_hash::sha1(&parts)),
+        Digest::Sha1Blocks(len) => {
+            let whole = parts.concat();
+            HashAnswer::Sha1Blocks(
+                whole.chunks(len as usize).map(|block| tide_hash::sha1(&[block])).collect(),
+            )
+        }
+        Digest::Sha1Part(mut stream) => {
+            for part in &parts {
+                stream.update(part);
+            }
+            HashAnswer::Sha1Part(stream)
+        }
+    };
+    Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
+}
+
+/// A torrent of made-up content: the specification, and the content of each file.
+pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
+    let byte = |i: u64| (i.wrapping_mul(2_654_435_761).wrapping_add(u64::from(seed) * 97) >> 7) as u8;
+    let mut offset = 0;
+    let mut contents = Vec::new();
+    let mut entries = Vec::new();
+    for (i, &len) in lens.iter().enumerate() {
+        contents.push((offset..offset + len).map(byte).collect::<Vec<u8>>());
+        let path = PathBuf::from(format!("t{seed}/f{i}"));
+        entries.push(FileEntry { path, offset: 0, len, padding: false, executable: false });
+        offset += len;
+    }
+    let layout = Layout::new(offset, piece_len, block_len).expect("a legal layout");
+    let whole: Vec<u8> = contents.concat();
+    let hashes: Vec<u8> =
+        whole.chunks(piece_len as usize).flat_map(|piece| tide_hash::sha1(&[piece])).collect();
+    let spec = AddTorrent {
+        info_hashes: InfoHashes::v1(InfoHash([seed; 20])),
+        name: format!("t{seed}"),
+        files: Arc::new(FileTable::new(entries)),
+        layout,
+        piece_hashes: hashes.into(),
+        private: false,
+        trackers: Vec::new(),
+        store: StoreKey(u64::from(seed)),
+        volume: VolumeId(0),
+        root: PathBuf::from("/content"),
+        resume: Some(PathBuf::from(format!("/state/{seed}.resume"))),
+        aside: Some(PathBuf::from(format!("/state/{seed}.aside"))),
+        backing: Backing::File,
+        allocation: Allocation::Sparse,
+        priorities: Vec::new(),
+        sequential: false,
+        paused: false,
+        check: Check::Resume,
+        peers: Vec::new(),
+        limits: RateLimits::default(),
+    };
+    assert_eq!(layout.len_of(PieceIndex(0)).min(piece_len), layout.len_of(PieceIndex(0)));
+    (spec, contents)
+}
+
+/// Puts the content of a torrent on a disk.
+pub(crate) fn fill(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) {
+    use tide_disk::{Access, Place, Storage, StorageFile};
+    for (file, content) in spec.files.files().iter().zip(contents) {
+        let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
+        disk.make_folders(at.folder()).expect("memory has room for folders");
+        let open = disk.open(at, Access::Create { executable: false }).expect("memory has room for files");
+        let wrote = open.write_at(&[std::io::IoSlice::new(content)], 0).expect("memory has room");
+        assert_eq!(wrote, content.len());
+    }
+}
+
+/// Whether a disk holds exactly the content of a torrent.
+pub(crate) fn holds(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) -> bool {
+    use tide_disk::{Access, Place, Storage, StorageFile};
+    spec.files.files().iter().zip(contents).all(|(file, content)| {
+        let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
+        let Ok(open) = disk.open(at, Access::Read) else { return content.is_empty() };
+        let mut bytes = vec![0; content.len() + 1];
+        let read = open.read_at(&mut [std::io::IoSliceMut::new(&mut bytes)], 0).unwrap_or(0);
+        read == content.len() && bytes[..read] == content[..]
+    })
+}

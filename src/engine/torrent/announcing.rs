@@ -1,0 +1,103 @@
+//! When to ask which tracker, and what came of it.
+
+use tide_base::Instant;
+use tide_tracker::{Announce, Due, Error, Event as TrackerEvent, Need, Reply};
+
+use super::Torrent;
+use super::book::Sources;
+use super::life::Phase;
+use crate::desk::Desk;
+use crate::event::Happening;
+use crate::mail::{AnnounceJob, Announced, ToSession};
+
+/// Peers asked for in one announce: what trackers commonly give at the most.
+const WANT: u32 = 100;
+
+/// With fewer known addresses than this a torrent that misses pieces asks as soon as it may.
+const FEW: u32 = 20;
+
+impl Torrent {
+    /// Whether more peers are wanted soon.
+    pub(super) fn need(&self) -> Need {
+        let short = self.swarm.len() + self.dialling < FEW && self.is_active() && !self.is_complete();
+        if short && self.book.deadline() == Instant::NEVER { Need::Peers } else { Need::Nothing }
+    }
+
+    /// When a tracker is to be asked.
+    pub(super) fn schedule_deadline(&self, need: Need) -> Instant {
+        match self.phase {
+            Phase::Opening | Phase::Checking | Phase::Gone => Instant::NEVER,
+            _ => self.schedule.deadline(need),
+        }
+    }
+
+    /// Asks the trackers whose time has come.
+    pub(super) fn announce(&mut self, desk: &mut Desk, now: Instant) {
+        let need = self.need();
+        while let Some(due) = self.schedule.due(now, need) {
+            self.ask(desk, due);
+        }
+    }
+
+    fn ask(&mut self, desk: &mut Desk, due: Due) {
+        let Some(url) = self.schedule.url(due.tracker).cloned() else { return };
+        let totals = self.progress.totals();
+        let announce = Announce {
+            info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
+            peer_id: desk.setup.peer_id,
+            port: desk.announce_port(),
+            uploaded: totals.uploaded,
+            downloaded: totals.downloaded,
+            left: self.priorities.left(self.stock.have()),
+            corrupt: totals.corrupt,
+            event: due.event,
+            key: desk.setup.tracker_key,
+            want: if due.event == TrackerEvent::Stopped || self.is_complete() { 0 } else { WANT },
+            tracker_id: self.schedule.tracker_id(due.tracker).map(Into::into),
+            ipv4: None,
+            ipv6: None,
+        };
+        self.announces.push(due);
+        let (torrent, tracker, family) = (self.key, due.tracker, due.family);
+        let job = AnnounceJob { torrent, tracker, url, family, announce };
+        desk.tell_session(ToSession::Announce(Box::new(job)));
+    }
+
+    /// A tracker answered, or did not.
+    pub(super) fn announced(&mut self, desk: &mut Desk, now: Instant, announced: Announced) {
+        let same = |due: &Due| {
+            (due.tracker, due.family, due.event) == (announced.tracker, announced.family, announced.event)
+        };
+        let Some(at) = self.announces.iter().position(same) else { return };
+        let due = self.announces.swap_remove(at);
+        match announced.result {
+            Ok(reply) => self.replied(desk, now, due, reply),
+            Err(error) => self.refused(desk, now, due, error),
+        }
+    }
+
+    fn replied(&mut self, desk: &mut Desk, now: Instant, due: Due, reply: Reply) {
+        self.schedule.replied(now, due, &reply);
+        if let (Some(warning), Some(url)) = (&reply.warning, self.schedule.url(due.tracker)) {
+            let what = Happening::Tracker { url: url.to_string(), message: warning.clone(), failed: false };
+            self.event(desk, what);
+        }
+        if let Some(ip) = reply.external_ip {
+            self.external = Some((ip, desk.announce_port()).into());
+            self.book.set_external(self.external);
+        }
+        log::debug!("{:?}: a tracker knows {} peers", self.key, reply.peers.len());
+        for addr in reply.peers {
+            self.book.add(now, addr, Sources::TRACKER, &mut desk.prng);
+        }
+    }
+
+    fn refused(&mut self, desk: &mut Desk, now: Instant, due: Due, error: Error) {
+        let told = !matches!(error, Error::NoAddress);
+        if let Some(url) = self.schedule.url(due.tracker).filter(|_| told) {
+            let what = Happening::Tracker { url: url.to_string(), message: error.to_string(), failed: true };
+            self.event(desk, what);
+        }
+        self.schedule.failed(now, due, error);
+    }
+}

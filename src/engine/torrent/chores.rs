@@ -1,0 +1,146 @@
+//! Disk work that a torrent does one thing at a time: opening, resume data, moving, deleting, closing.
+
+use tide_base::{Bits, Instant};
+use tide_disk::{Outcome, StoreSpec, Task, Trouble};
+
+use super::Torrent;
+use super::check::{Checker, plan};
+use super::life::Phase;
+use crate::desk::Desk;
+use crate::desk::gates::{Errand, TorrentErrand};
+
+impl Torrent {
+    /// Begins the next chore, if none is under way and nobody else is at the files.
+    pub(super) fn do_chores(&mut self, desk: &mut Desk, now: Instant) {
+        while self.chore.is_none() {
+            let Some(&errand) = self.chores.front() else { return };
+            // Another selection may come while others transfer; all else wants the files for itself.
+            if errand != TorrentErrand::Select && !self.is_quiet() {
+                return;
+            }
+            self.chores.pop_front();
+            self.begin_chore(desk, now, errand);
+        }
+    }
+
+    /// Begins a chore at once.
+    pub(super) fn begin_chore(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand) {
+        let task = match errand {
+            TorrentErrand::Open => Task::Open(Box::new(self.store_spec())),
+            TorrentErrand::LoadResume => Task::LoadResume,
+            TorrentErrand::Sync => Task::Sync,
+            TorrentErrand::Save => Task::SaveResume(self.resume_bytes(desk, now)),
+            TorrentErrand::Stat => Task::Stat,
+            TorrentErrand::Select => Task::Select(self.wanted_files()),
+            TorrentErrand::Move => Task::Move(self.spec.root.clone()),
+            TorrentErrand::Delete => Task::Delete,
+            TorrentErrand::DropResume => Task::DropResume,
+            TorrentErrand::Close => Task::Close,
+            TorrentErrand::CheckLoad(_) | TorrentErrand::CheckHash(_) => unreachable!("checks are no chores"),
+        };
+        let skipped = self.spec.resume.is_none()
+            && matches!(errand, TorrentErrand::LoadResume | TorrentErrand::Save | TorrentErrand::DropResume);
+        if skipped {
+            return;
+        }
+        self.chore = Some(errand);
+        desk.gates.disk(self.spec.volume, self.spec.store, task, Errand::Torrent(self.slot(), errand));
+    }
+
+    fn store_spec(&self) -> StoreSpec {
+        StoreSpec {
+            root: self.spec.root.clone(),
+            files: std::sync::Arc::clone(&self.spec.files),
+            layout: self.spec.layout,
+            wanted: self.wanted_files(),
+            aside: self.spec.aside.clone(),
+            resume: self.spec.resume.clone(),
+            backing: self.spec.backing,
+            allocation: self.spec.allocation,
+        }
+    }
+
+    /// Which files are wanted.
+    pub(super) fn wanted_files(&self) -> Bits {
+        let mut wanted = Bits::new(self.priorities.files() as u32);
+        for i in 0..self.priorities.files() {
+            if self.priorities.file(i).is_some_and(super::words::Priority::is_wanted) {
+                wanted.set(i as u32);
+            }
+        }
+        wanted
+    }
+
+    /// A chore is done, or failed.
+    pub(super) fn chore_done(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        errand: TorrentErrand,
+        result: Result<Outcome, Trouble>,
+    ) {
+        self.chore = None;
+        match (errand, result) {
+            (TorrentErrand::Open, Ok(Outcome::Opened(files))) => {
+                self.files = files;
+                match (&self.phase, &self.spec.resume) {
+                    (Phase::Opening, Some(_)) => self.chores.push_front(TorrentErrand::LoadResume),
+                    _ => self.planned(desk, now),
+                }
+            }
+            (TorrentErrand::LoadResume, result) => {
+                let bytes = match result {
+                    Ok(Outcome::Resume(bytes)) => bytes,
+                    _ => None,
+                };
+                self.resume_loaded(desk, now, bytes);
+                self.planned(desk, now);
+            }
+            (TorrentErrand::Sync, result) => self.sync_done(desk, now, result),
+            (TorrentErrand::Save, result) => self.save_done(now, &result),
+            (
+                TorrentErrand::Stat | TorrentErrand::Select,
+                Ok(Outcome::Files(files) | Outcome::Selected(files)),
+            ) => {
+                self.files = files;
+                self.looked = errand == TorrentErrand::Stat;
+            }
+            (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => self.files.clear(),
+            (errand, Err(trouble)) => self.chore_failed(desk, now, errand, trouble),
+            (_, Ok(_)) => {}
+        }
+    }
+
+    fn chore_failed(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, trouble: Trouble) {
+        self.fail_pending(&trouble);
+        match (&self.phase, errand) {
+            (Phase::Leaving(_), _) => log::warn!("{:?}: {errand:?}: {trouble}", self.key()),
+            (Phase::Moving, _) => {
+                self.chores.clear();
+                self.spec.root.clone_from(&self.moving_from);
+                self.phase = Phase::Opening;
+                self.start(desk, now);
+            }
+            _ => {
+                self.chores.clear();
+                self.troubled(desk, now, trouble);
+            }
+        }
+    }
+
+    /// It is known what is there: believe it, or hash it.
+    fn planned(&mut self, desk: &mut Desk, now: Instant) {
+        if !matches!(self.phase, Phase::Opening) {
+            return;
+        }
+        let resume = self.resume.take();
+        let plan = plan(self.spec.check, &self.spec.files, &self.files, &self.spec.layout, resume.as_ref());
+        self.take_stock(&plan.trusted);
+        self.spec.check = crate::command::Check::Resume;
+        self.checkpoint.rechecked(now, self.stock.have(), 0);
+        self.told_checked = 0;
+        self.checker = Some(Checker::new(plan.doubtful));
+        self.phase = Phase::Checking;
+        self.check_more(desk, now);
+    }
+}

@@ -1,0 +1,201 @@
+//! What the application wants of a torrent.
+
+use tide_base::Instant;
+use tide_tracker::TrackerUrl;
+
+use super::Torrent;
+use super::book::Sources;
+use super::life::{Leave, Phase, picker};
+use super::words::Priority;
+use crate::command::{Answer, Check, CommandError, CommandId, Reply, TorrentCommand};
+use crate::desk::Desk;
+use crate::desk::gates::TorrentErrand;
+use crate::event::Happening;
+use crate::mail::ToCrew;
+
+impl Torrent {
+    /// Carries a command out; its answer may come later.
+    pub fn command(&mut self, desk: &mut Desk, now: Instant, id: CommandId, command: TorrentCommand) {
+        if matches!(self.phase, Phase::Leaving(_) | Phase::Gone) {
+            return desk.reply(id, Err(CommandError::Gone));
+        }
+        if let Some(reply) = self.carry_out_command(desk, now, id, command) {
+            desk.reply(id, reply);
+        }
+    }
+
+    fn carry_out_command(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: CommandId,
+        command: TorrentCommand,
+    ) -> Option<Reply> {
+        let ok = Some(Ok(Answer::Ok));
+        match command {
+            TorrentCommand::Remove(content) => {
+                self.leave(desk, now, Leave::Removed, content);
+                self.leaving = Some(id);
+                None
+            }
+            TorrentCommand::Pause => {
+                self.pause(desk, now);
+                ok
+            }
+            TorrentCommand::Resume => {
+                self.unpause(desk, now);
+                ok
+            }
+            TorrentCommand::Recheck => {
+                self.halt(desk, now);
+                self.spec.check = Check::Full;
+                self.reopen();
+                ok
+            }
+            TorrentCommand::Move { to, volume } => self.begin_move(desk, now, id, to, volume),
+            TorrentCommand::Reannounce => {
+                self.schedule.reannounce(now);
+                ok
+            }
+            TorrentCommand::AddTracker(url) => Some(self.add_tracker(now, &url)),
+            TorrentCommand::RemoveTracker(url) => Some(self.remove_tracker(&url)),
+            TorrentCommand::AddPeers(addrs) => {
+                for addr in addrs {
+                    self.book.add(now, addr, Sources::MANUAL, &mut desk.prng);
+                }
+                ok
+            }
+            TorrentCommand::SetLimits(limits) => {
+                self.spec.limits = limits;
+                self.tell_crew(desk, ToCrew::Limits(limits));
+                self.checkpoint.touched(now);
+                ok
+            }
+            TorrentCommand::SetPriorities(given) => self.set_priorities(desk, now, id, &given),
+            TorrentCommand::SetSequential(sequential) => {
+                self.spec.sequential = sequential;
+                let copies: Vec<_> =
+                    self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|h| !h.all()).collect();
+                let picker = picker(sequential, self.spec.layout.pieces());
+                self.stock.set_picker(picker, &self.priorities, &copies);
+                self.checkpoint.touched(now);
+                ok
+            }
+            TorrentCommand::Peers => self.ask_members(desk, id),
+            TorrentCommand::Stats => Some(Ok(Answer::Stats(Box::new(self.stats(now))))),
+            TorrentCommand::Pieces => Some(Ok(Answer::Pieces(self.pieces()))),
+            TorrentCommand::Files => Some(Ok(Answer::Files(self.file_infos()))),
+            TorrentCommand::Trackers => Some(Ok(Answer::Trackers(self.tracker_infos(now)))),
+        }
+    }
+
+    fn pause(&mut self, desk: &mut Desk, now: Instant) {
+        self.spec.paused = true;
+        self.checkpoint.touched(now);
+        if self.is_active() || matches!(self.phase, Phase::Stopped(_)) {
+            self.phase = Phase::Paused;
+            self.halt(desk, now);
+            self.event(desk, Happening::Paused);
+        }
+    }
+
+    fn unpause(&mut self, desk: &mut Desk, now: Instant) {
+        self.spec.paused = false;
+        self.checkpoint.touched(now);
+        match self.phase {
+            Phase::Paused => self.resuming = true,
+            Phase::Stopped(_) => self.phase = Phase::Stopped(now),
+            _ => {}
+        }
+        if self.resuming && self.is_quiet() {
+            self.resuming = false;
+            self.start(desk, now);
+        }
+    }
+
+    fn begin_move(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: CommandId,
+        to: std::path::PathBuf,
+        volume: tide_disk::VolumeId,
+    ) -> Option<Reply> {
+        if !matches!(self.phase, Phase::Active | Phase::Paused) {
+            return Some(Err(CommandError::Invalid("only a torrent that runs or waits can be moved")));
+        }
+        self.halt(desk, now);
+        self.moving_from = core::mem::replace(&mut self.spec.root, to);
+        self.moving_to = volume;
+        self.phase = Phase::Moving;
+        self.chores = [TorrentErrand::Move, TorrentErrand::Close].into();
+        self.answer_later(id);
+        None
+    }
+
+    fn add_tracker(&mut self, now: Instant, url: &str) -> Reply {
+        let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
+        let tier = self.spec.trackers.len() as u32;
+        self.schedule.add(now, parsed, tier).ok_or(CommandError::Full("trackers of a torrent"))?;
+        self.spec.trackers.push(vec![url.to_owned()]);
+        self.checkpoint.touched(now);
+        Ok(Answer::Ok)
+    }
+
+    fn remove_tracker(&mut self, url: &str) -> Reply {
+        let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
+        let found = self.schedule.inspect().find(|status| *status.url == parsed).map(|status| status.key);
+        let key = found.ok_or(CommandError::Invalid("the torrent has no such tracker"))?;
+        self.schedule.remove(key);
+        self.announces.retain(|due| due.tracker != key);
+        for tier in &mut self.spec.trackers {
+            tier.retain(|known| known != url);
+        }
+        self.spec.trackers.retain(|tier| !tier.is_empty());
+        Ok(Answer::Ok)
+    }
+
+    fn set_priorities(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: CommandId,
+        given: &[u8],
+    ) -> Option<Reply> {
+        let parsed: Option<Vec<(usize, Priority)>> =
+            given.iter().enumerate().map(|(i, &given)| Some((i, Priority::new(given)?))).collect();
+        let Some(changes) = parsed else { return Some(Err(CommandError::Invalid("a priority is 0 to 7"))) };
+        let before = self.wanted_files();
+        let Ok(changed) = self.priorities.set_files(&changes) else {
+            return Some(Err(CommandError::Invalid("there is one priority a file")));
+        };
+        self.spec.priorities = self.file_priorities();
+        for (piece, priority) in changed {
+            if let Some((lease, crew)) = self.stock.prioritise(piece, priority) {
+                desk.tell_crew(crew, self.key, ToCrew::Revoke(lease));
+            }
+        }
+        self.tell_crew(desk, ToCrew::Missing(self.stock.missing()));
+        self.checkpoint.touched(now);
+        self.selection_changed(desk, now);
+        if self.wanted_files() != before && !self.files.is_empty() {
+            self.chores.push_back(TorrentErrand::Select);
+            self.answer_later(id);
+            return None;
+        }
+        Some(Ok(Answer::Ok))
+    }
+
+    fn selection_changed(&mut self, desk: &mut Desk, now: Instant) {
+        if !self.is_active() {
+            return;
+        }
+        if self.is_complete() {
+            self.complete(desk, now);
+        } else {
+            self.completed = false;
+            self.choker.set_mode(super::choker::Mode::Leeching);
+            self.book.set_seeding(false);
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! What a torrent is doing: opening, checking, transferring, waiting, leaving.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use tide_base::{Bits, Instant, ShardId};
+use tide_disk::{Retry, Trouble, TroubleKind};
+use tide_tracker::{Family, Policy, Schedule, TrackerUrl};
+
+use super::Torrent;
+use super::availability::Availability;
+use super::book::{Book, BookLimits, Sources};
+use super::checkpoint::{Checkpoint, CheckpointLimits};
+use super::choker::{Choker, ChokerLimits, Mode};
+use super::picker::{Picker, PickerLimits, Rarest, Sequential};
+use super::priorities::{FileRange, Priorities};
+use super::progress::{Progress, Totals};
+use super::stock::Stock;
+use super::swarm::Swarm;
+use super::trust::{Trust, TrustLimits};
+use super::words::Priority;
+use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Reply};
+use crate::desk::Desk;
+use crate::desk::gates::TorrentErrand;
+use crate::event::Happening;
+use crate::id::TorrentKey;
+use crate::mail::{Muster, ToCrew, ToSession};
+
+/// What a torrent is doing.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// Opening its storage, reading resume data.
+    Opening,
+    /// Hashing what is there.
+    Checking,
+    /// Transferring.
+    Active,
+    /// Told to wait.
+    Paused,
+    /// Stopped by trouble, until then.
+    Stopped(Instant),
+    /// Moving its content.
+    Moving,
+    /// On its way out.
+    Leaving(Leave),
+    /// Nothing of it is left.
+    Gone,
+}
+
+/// Why a torrent leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Leave {
+    /// The session ends.
+    Shutdown,
+    /// Somebody removed it.
+    Removed,
+}
+
+impl Torrent {
+    /// Takes a torrent in; its storage is opened at once.
+    ///
+    /// # Errors
+    /// If files, pieces, hashes and priorities do not fit together.
+    pub fn new(
+        desk: &mut Desk,
+        now: Instant,
+        key: TorrentKey,
+        spec: AddTorrent,
+    ) -> Result<Torrent, CommandError> {
+        let pieces = spec.layout.pieces();
+        if spec.piece_hashes.len() != pieces as usize * 20 {
+            return Err(CommandError::Invalid("there is one hash a piece"));
+        }
+        let priorities = priorities_of(&spec)?;
+        let prng = desk.prng.split(&format!("{key:?}"));
+        let stock = Stock::new(pieces, picker(spec.sequential, pieces), &priorities);
+        let mut torrent = Torrent {
+            key,
+            phase: Phase::Opening,
+            chores: VecDeque::from([TorrentErrand::Open]),
+            chore: None,
+            crew: None,
+            stock,
+            availability: Availability::new(pieces),
+            swarm: Swarm::new(),
+            dialling: 0,
+            next_turnover: now + desk.limits.turnover,
+            book: Book::new(desk.setup.peer_id, BookLimits::DEFAULT),
+            trust: Trust::new(TrustLimits::DEFAULT),
+            choker: Choker::new(Mode::Leeching, choker_limits(desk)),
+            reporting: false,
+            checker: None,
+            checkpoint: Checkpoint::new(Bits::new(pieces), checkpoint_limits(desk)),
+            progress: Progress::new(Totals::default()),
+            schedule: schedule(&spec, desk, prng),
+            announces: Vec::new(),
+            files: Vec::new(),
+            resume: None,
+            trouble: None,
+            added: now,
+            completed: false,
+            answers: BTreeMap::new(),
+            next_answer: 0,
+            pending: Vec::new(),
+            told_checked: 0,
+            moving_from: PathBuf::new(),
+            moving_to: tide_disk::VolumeId::default(),
+            external: None,
+            leaving: None,
+            resuming: false,
+            known: false,
+            synced: false,
+            looked: false,
+            dates: (None, None),
+            priorities,
+            spec,
+        };
+        for addr in torrent.spec.peers.clone() {
+            torrent.book.add(now, addr, Sources::MANUAL, &mut desk.prng);
+        }
+        let what =
+            Happening::Added { name: torrent.spec.name.clone(), size: torrent.spec.layout.total(), pieces };
+        torrent.event(desk, what);
+        Ok(torrent)
+    }
+
+    /// Whether it transfers.
+    pub(super) fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Active)
+    }
+
+    /// Whether everything wanted is here.
+    pub(super) fn is_complete(&self) -> bool {
+        self.stock.is_complete()
+    }
+
+    /// Checking is over: transfer, or wait if told to.
+    pub(super) fn start(&mut self, desk: &mut Desk, now: Instant) {
+        self.checker = None;
+        self.known = true;
+        self.choker.set_mode(if self.is_complete() { Mode::Seeding } else { Mode::Leeching });
+        self.book.set_seeding(self.is_complete());
+        let total = self.priorities.wanted_bytes();
+        let done = total - self.priorities.left(self.stock.have());
+        self.event(desk, Happening::Started { done, total });
+        if self.spec.paused {
+            self.phase = Phase::Paused;
+            return self.event(desk, Happening::Paused);
+        }
+        self.phase = Phase::Active;
+        self.trouble = None;
+        self.muster(desk);
+        self.listen(desk);
+        self.schedule.start(now);
+        if self.is_complete() {
+            self.complete(desk, now);
+        }
+    }
+
+    fn muster(&mut self, desk: &mut Desk) {
+        assert!(self.crew.is_none(), "a crew is mustered once");
+        let crew = desk.shard;
+        self.crew = Some(crew);
+        let muster = Muster {
+            info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
+            layout: self.spec.layout,
+            have: self.stock.have().clone(),
+            missing: self.stock.missing(),
+            store: self.spec.store,
+            volume: self.spec.volume,
+            limits: self.spec.limits,
+            private: self.spec.private,
+        };
+        desk.tell_crew(crew, self.key, ToCrew::Muster(Box::new(muster)));
+    }
+
+    /// Everything wanted is here.
+    pub(super) fn complete(&mut self, desk: &mut Desk, now: Instant) {
+        if !self.completed {
+            self.completed = true;
+            let bytes = self.priorities.wanted_bytes();
+            let downloaded = self.progress.totals().downloaded;
+            self.event(desk, Happening::Complete { bytes, downloaded, took: now.since(self.added) });
+        }
+        self.choker.set_mode(Mode::Seeding);
+        self.book.set_seeding(true);
+        self.checkpoint.hurry(now);
+        self.event(desk, Happening::Seeding);
+        self.tell_crew(desk, ToCrew::Drop(crate::mail::Whom::Seeds));
+    }
+
+    /// Stops transferring; what follows happens when nothing is under way any more.
+    pub(super) fn halt(&mut self, desk: &mut Desk, now: Instant) {
+        if let Some(checker) = &mut self.checker {
+            checker.give_up();
+        }
+        self.tell_crew(desk, ToCrew::Disband);
+        self.schedule.stop(now);
+    }
+
+    /// Whether nobody transfers or checks, so that files may be touched.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.crew.is_none() && self.checker.as_ref().is_none_or(super::check::Checker::is_idle)
+    }
+
+    /// A crew is gone.
+    pub(super) fn disbanded(&mut self, _desk: &mut Desk, _now: Instant, crew: ShardId) {
+        if self.crew == Some(crew) {
+            self.crew = None;
+        }
+    }
+
+    /// The files made trouble: stop, and say so.
+    pub fn troubled(&mut self, desk: &mut Desk, now: Instant, trouble: Trouble) {
+        let until = match trouble.kind.retry() {
+            Retry::After(span) => now + span,
+            Retry::OnDemand => Instant::NEVER,
+        };
+        if matches!(self.phase, Phase::Leaving(_) | Phase::Gone | Phase::Stopped(_)) {
+            return;
+        }
+        log::warn!("{:?}: {trouble}", self.key);
+        self.phase = Phase::Stopped(until);
+        self.chores.clear();
+        self.fail_pending(&trouble);
+        self.halt(desk, now);
+        self.event(desk, Happening::Stopped(trouble.clone()));
+        self.trouble = Some(trouble);
+    }
+
+    /// When trouble may be over.
+    pub(super) fn retry_deadline(&self) -> Instant {
+        match self.phase {
+            Phase::Stopped(until) if self.is_quiet() && self.chore.is_none() => until,
+            _ => Instant::NEVER,
+        }
+    }
+
+    /// Goes on after trouble, if it is time.
+    pub(super) fn retry(&mut self, desk: &mut Desk, now: Instant) {
+        if let Phase::Stopped(until) = self.phase
+            && until <= now
+            && self.is_quiet()
+            && self.chore.is_none()
+        {
+            self.recover(desk);
+        }
+    }
+
+    /// Goes on after trouble. The store is opened anew, since a failed sync leaves it unknown what the device kept; what
+    /// resume data do not vouch for is hashed again, and everything if files changed beneath us.
+    pub(super) fn recover(&mut self, desk: &mut Desk) {
+        let kind = self.trouble.take().map(|trouble| trouble.kind);
+        self.event(desk, Happening::Recovered);
+        let changed = matches!(kind, Some(TroubleKind::Missing | TroubleKind::Shrunk));
+        if changed {
+            self.spec.check = crate::command::Check::Full;
+        }
+        self.reopen();
+    }
+
+    /// Closes the store and opens it anew.
+    pub(super) fn reopen(&mut self) {
+        self.phase = Phase::Opening;
+        let opened = !self.files.is_empty();
+        self.files.clear();
+        self.chores =
+            opened.then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
+    }
+
+    /// Leaves: what is to be done with the files first.
+    pub(super) fn leave(&mut self, desk: &mut Desk, now: Instant, why: Leave, content: Content) {
+        if matches!(self.phase, Phase::Leaving(_) | Phase::Gone) {
+            return;
+        }
+        self.halt(desk, now);
+        let opened = !self.files.is_empty();
+        self.chores = match (why, content) {
+            _ if !opened && self.chore.is_none() => VecDeque::new(),
+            (Leave::Shutdown, _) if !self.known => [TorrentErrand::Close].into(),
+            (Leave::Shutdown, _) => {
+                [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into()
+            }
+            (Leave::Removed, Content::Keep) => [TorrentErrand::DropResume, TorrentErrand::Close].into(),
+            (Leave::Removed, Content::Delete) => [TorrentErrand::DropResume, TorrentErrand::Delete].into(),
+        };
+        self.phase = Phase::Leaving(why);
+    }
+
+    /// What is there to be done once the chores are done.
+    pub(super) fn finish(&mut self, desk: &mut Desk, now: Instant) {
+        if !self.chores.is_empty() || self.chore.is_some() {
+            return;
+        }
+        for (id, reply) in core::mem::take(&mut self.pending) {
+            desk.reply(id, reply);
+        }
+        if !self.is_quiet() {
+            return;
+        }
+        match self.phase {
+            Phase::Moving => {
+                self.event(desk, Happening::Moved);
+                self.spec.volume = self.moving_to;
+                self.reopen();
+                self.do_chores(desk, now);
+            }
+            Phase::Paused if self.resuming => {
+                self.resuming = false;
+                self.start(desk, now);
+            }
+            Phase::Leaving(why) if self.schedule.is_stopped(now) => {
+                let hash = self.spec.info_hashes.v1;
+                if let Some(hash) = hash {
+                    desk.tell_session(ToSession::Unlisted(hash, self.key));
+                }
+                desk.tell_session(ToSession::Forget(self.key));
+                if why == Leave::Removed {
+                    self.event(desk, Happening::Removed);
+                }
+                self.phase = Phase::Gone;
+            }
+            _ => {}
+        }
+        if self.is_gone() {
+            self.answer_everybody(desk);
+        }
+    }
+
+    fn answer_everybody(&mut self, desk: &mut Desk) {
+        if let Some(id) = self.leaving.take() {
+            desk.reply(id, Ok(Answer::Ok));
+        }
+        let ids: Vec<CommandId> = core::mem::take(&mut self.answers).into_values().collect();
+        for id in ids {
+            desk.reply(id, super::gone());
+        }
+    }
+
+    /// Answers a command when the chores are done.
+    pub(super) fn answer_later(&mut self, id: CommandId) {
+        self.pending.push((id, Ok(Answer::Ok)));
+    }
+
+    /// Commands that wait cannot be answered as hoped.
+    pub(super) fn fail_pending(&mut self, trouble: &Trouble) {
+        for (_, reply) in &mut self.pending {
+            *reply = Reply::Err(CommandError::Trouble(trouble.clone()));
+        }
+    }
+
+    /// Which families are announced: those that are listened on.
+    pub(super) fn listen(&mut self, desk: &Desk) {
+        self.schedule.listen(&desk.families());
+    }
+
+    /// The session listens elsewhere.
+    pub fn listening_changed(&mut self, desk: &Desk) {
+        self.listen(desk);
+    }
+
+    /// The session ends.
+    pub fn shut_down(&mut self, desk: &mut Desk, now: Instant) {
+        self.leave(desk, now, Leave::Shutdown, Content::Keep);
+    }
+
+    /// The session's time for ending is over: whatever is under way is abandoned.
+    pub fn abandon(&mut self, desk: &mut Desk) {
+        self.phase = Phase::Gone;
+        self.answer_everybody(desk);
+    }
+}
+
+pub(super) fn picker(sequential: bool, pieces: u32) -> Box<dyn Picker> {
+    match sequential {
+        true => Box::new(Sequential::new(pieces)),
+        false => Box::new(Rarest::new(pieces, PickerLimits::DEFAULT)),
+    }
+}
+
+fn choker_limits(desk: &Desk) -> ChokerLimits {
+    ChokerLimits { round: desk.limits.choke_round, ..ChokerLimits::DEFAULT }
+}
+
+fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
+    CheckpointLimits { interval: desk.limits.checkpoint_after, ..CheckpointLimits::DEFAULT }
+}
+
+fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandError> {
+    let range =
+        |file: &tide_disk::FileEntry| FileRange { offset: file.offset, len: file.len, padding: file.padding };
+    let ranges: Vec<FileRange> = spec.files.files().iter().map(range).collect();
+    let mut priorities = Priorities::new(spec.layout, &ranges)
+        .map_err(|_| CommandError::Invalid("the files cover the pieces"))?;
+    let given = spec.priorities.iter().map(|&given| Priority::new(given)).enumerate();
+    let changes: Option<Vec<(usize, Priority)>> = given.map(|(i, given)| Some((i, given?))).collect();
+    let changes = changes.ok_or(CommandError::Invalid("a priority is 0 to 7"))?;
+    priorities.set_files(&changes).map_err(|_| CommandError::Invalid("there is one priority a file"))?;
+    Ok(priorities)
+}
+
+fn schedule(spec: &AddTorrent, desk: &Desk, prng: tide_base::Prng) -> Schedule {
+    let parse =
+        |url: &String| TrackerUrl::parse(url).map_err(|error| log::warn!("tracker {url}: {error}")).ok();
+    let tiers: Vec<Vec<TrackerUrl>> = match desk.setup.trackers {
+        true => spec.trackers.iter().map(|tier| tier.iter().filter_map(parse).collect()).collect(),
+        false => Vec::new(),
+    };
+    let policy = if spec.private { Policy::FirstThatAnswers } else { Policy::EachTier };
+    let mut schedule = Schedule::new(tide_tracker::limits::ScheduleLimits::default(), policy, &tiers, prng);
+    schedule.listen(&[Family::V4]);
+    schedule
+}

@@ -1,0 +1,137 @@
+//! Resume data: what they say, when they are written, and what is taken from them.
+//!
+//! A piece is claimed only after a finished sync of its bytes. While the session runs the file carries an open-marker:
+//! whoever finds it knows that more may be there than is claimed, and nothing less.
+
+use tide_base::{Instant, WallClock};
+use tide_disk::resume::{Checkpoint, Ending, MAX_PEERS, Totals};
+use tide_disk::{Outcome, Trouble};
+
+use super::Torrent;
+use super::book::Sources;
+use super::checkpoint::Step;
+use super::life::{Leave, Phase};
+use super::progress;
+use crate::desk::Desk;
+use crate::desk::gates::TorrentErrand;
+
+impl Torrent {
+    fn may_save(&self) -> bool {
+        self.spec.resume.is_some()
+            && self.chore.is_none()
+            && matches!(self.phase, Phase::Active | Phase::Paused)
+    }
+
+    /// When to sync or save.
+    pub(super) fn checkpoint_deadline(&self) -> Instant {
+        if self.may_save() { self.checkpoint.deadline() } else { Instant::NEVER }
+    }
+
+    /// Syncs or saves, if it is time.
+    pub(super) fn save(&mut self, desk: &mut Desk, now: Instant) {
+        if !self.may_save() {
+            return;
+        }
+        match self.checkpoint.next(now) {
+            Some(Step::Sync) => {
+                self.checkpoint.sync_begun();
+                self.begin_chore(desk, now, TorrentErrand::Sync);
+            }
+            Some(Step::Save) => {
+                self.checkpoint.save_begun();
+                self.begin_chore(desk, now, TorrentErrand::Save);
+            }
+            None => {}
+        }
+    }
+
+    /// A sync is done, or failed.
+    pub(super) fn sync_done(&mut self, desk: &mut Desk, now: Instant, result: Result<Outcome, Trouble>) {
+        if matches!(self.phase, Phase::Leaving(_)) {
+            self.synced = result.is_ok();
+            return;
+        }
+        match result {
+            Ok(_) => self.checkpoint.sync_finished(now),
+            Err(trouble) => {
+                self.checkpoint.sync_failed(now);
+                self.troubled(desk, now, trouble);
+            }
+        }
+    }
+
+    /// Resume data are saved, or not.
+    pub(super) fn save_done(&mut self, now: Instant, result: &Result<Outcome, Trouble>) {
+        if matches!(self.phase, Phase::Leaving(_)) {
+            return;
+        }
+        match result {
+            Ok(_) => self.checkpoint.saved(),
+            Err(trouble) => {
+                log::warn!("{:?}: resume data: {trouble}", self.key);
+                self.checkpoint.save_failed(now);
+            }
+        }
+    }
+
+    /// The resume file's bytes as of now.
+    pub(super) fn resume_bytes(&self, desk: &Desk, now: Instant) -> Vec<u8> {
+        let leaving = matches!(self.phase, Phase::Leaving(Leave::Shutdown));
+        let clean = leaving && self.known && self.synced && self.looked;
+        let have = if clean { self.stock.have() } else { self.checkpoint.claimed() };
+        let totals = self.progress.totals();
+        let date = WallClock(desk.setup.epoch.0 + (now.as_nanos() / 1_000_000_000) as i64);
+        Checkpoint {
+            info_hashes: self.spec.info_hashes,
+            ending: if clean { Ending::Clean } else { Ending::Open },
+            have: Some(have.clone()),
+            files: if clean { self.files.clone() } else { Vec::new() },
+            priorities: self.file_priorities(),
+            sequential: self.spec.sequential,
+            paused: self.spec.paused,
+            totals: Totals {
+                uploaded: totals.uploaded,
+                downloaded: totals.downloaded,
+                corrupt: totals.corrupt,
+            },
+            limit_down: self.spec.limits.down,
+            limit_up: self.spec.limits.up,
+            added: Some(self.dates.0.unwrap_or(date)),
+            completed: self.dates.1.or(self.is_complete().then_some(date)),
+            trackers: self.spec.trackers.clone(),
+            peers: self.book.export().into_iter().map(|peer| peer.addr).take(MAX_PEERS).collect(),
+            root: self.spec.root.clone(),
+            torrent: None,
+        }
+        .encode()
+    }
+
+    /// The priority of each file, as numbers.
+    pub(super) fn file_priorities(&self) -> Vec<u8> {
+        (0..self.priorities.files()).map(|i| self.priorities.file(i).map_or(0, |p| p.get())).collect()
+    }
+
+    /// What the resume file says is taken over, as far as it is this torrent's.
+    pub(super) fn resume_loaded(&mut self, desk: &mut Desk, now: Instant, bytes: Option<Vec<u8>>) {
+        let Some(bytes) = bytes else { return };
+        let pieces = self.spec.layout.pieces();
+        match Checkpoint::decode(&bytes, Some(&self.spec.info_hashes)) {
+            Ok(resume) if resume.have.as_ref().is_none_or(|have| have.len() == pieces) => {
+                let Totals { uploaded, downloaded, corrupt } = resume.totals;
+                let totals = progress::Totals { uploaded, downloaded, corrupt, wasted: 0 };
+                self.progress = progress::Progress::new(totals);
+                self.dates = (resume.added, resume.completed);
+                if self.spec.limits == crate::command::RateLimits::default() {
+                    self.spec.limits =
+                        crate::command::RateLimits { down: resume.limit_down, up: resume.limit_up };
+                }
+                for &addr in &resume.peers {
+                    self.book.add(now, addr, Sources::RESUME, &mut desk.prng);
+                }
+                self.resume = Some(resume);
+            }
+            Ok(_) => log::warn!("{:?}: resume data are of another number of pieces", self.key),
+            Err(refusal) => log::warn!("{:?}: {refusal}: what is there is checked instead", self.key),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Sessions against sessions over loopback, with real sockets, threads and files.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use tide::make::{Options, make};
+use tide::{Add, Config, Listen, Session};
+use tide_test_clients::{Payload, TempDir, compare};
+
+const GENEROUS: Duration = Duration::from_secs(10);
+
+/// A session on a loopback port of its own, with its state below `dir`.
+fn session(shards: u16, dir: &Path) -> Session {
+    let _ = env_logger::builder().is_test(true).try_init();
+    let listen = Listen::At(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]);
+    let config =
+        Config { listen, shards, hashers: 2, state_dir: Some(dir.join("state")), ..Config::default() };
+    Session::start(config).expect("a loopback port is free")
+}
+
+fn torrent_of(path: &Path) -> Vec<u8> {
+    let options = Options { piece_len: Some(32 * 1024), ..Options::default() };
+    make(path, &options, &mut |_| {}).expect("the payload can be read").bytes
+}
+
+fn transfers(shards: u16, payload: fn(&Path, u64) -> Payload) {
+    let dir = TempDir::new("loopback");
+    let payload = payload(&dir.folder("seed"), 7);
+    let bytes = torrent_of(payload.root());
+    let (a, b) = (session(shards, &dir.folder("a")), session(shards, &dir.folder("b")));
+    let seed = a.add(Add::bytes(&bytes).expect("a torrent").dir(payload.parent())).expect("taken in");
+    seed.wait_complete(Some(GENEROUS)).expect("the seed has everything");
+    let target = dir.folder("leech");
+    let add = Add::bytes(&bytes).expect("a torrent").dir(&target).peer(a.listening().tcp[0]);
+    let leech = b.add(add).expect("taken in");
+    if let Err(error) = leech.wait_complete(Some(GENEROUS)) {
+        panic!("{error}: {:#?}\n{:#?}\n{:#?}", leech.stats(), leech.peers(), seed.peers());
+    }
+    assert_eq!(compare::difference(payload.root(), &target.join(payload.name())), None);
+    let stats = leech.stats().expect("figures");
+    assert_eq!((stats.done, stats.corrupt), (payload.size(), 0));
+    assert!(b.shutdown(GENEROUS) && a.shutdown(GENEROUS), "everything ends in time");
+}
+
+#[test]
+fn one_file_with_one_two_and_five_shards() {
+    for shards in [1, 2, 5] {
+        transfers(shards, Payload::one_file);
+    }
+}
+
+#[test]
+fn many_files_with_one_two_and_five_shards() {
+    for shards in [1, 2, 5] {
+        transfers(shards, Payload::many_files);
+    }
+}

@@ -1,0 +1,3 @@
+//! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
+
+mod loopback;
