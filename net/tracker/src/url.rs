@@ -195,7 +195,7 @@ impl TrackerUrl {
     /// # Errors
     /// The rule that the new URL breaks.
     #[cfg(feature = "http")]
-    pub(crate) fn join(&self, location: &str) -> Result<TrackerUrl, UrlError> {
+    pub fn join(&self, location: &str) -> Result<TrackerUrl, UrlError> {
         let location = location.trim_ascii();
         let mut joined = if location.contains("://") && !location.starts_with(['/', '?', '.']) {
             TrackerUrl::parse(location)?

@@ -1,0 +1,56 @@
+//! Ctrl-C and SIGTERM: the first asks for a clean end, the second ends at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::exit::Exit;
+
+/// Whether somebody wants the program to end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    /// The signal that came; zero for none.
+    came: Arc<AtomicUsize>,
+    /// Whether the next signal ends the program where it stands.
+    at_once: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Listens to signals. They end the program at once, as if nobody listened but with our exit codes, until
+    /// [`be_gentle`](Self::be_gentle).
+    pub(crate) fn of_signals() -> io::Result<Stop> {
+        let stop = Stop::default();
+        stop.at_once.store(true, Ordering::SeqCst);
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the signal that makes the next one urgent is not urgent itself.
+            let code = i32::from(Exit::Interrupted(signal).code());
+            flag::register_conditional_shutdown(signal, code, Arc::clone(&stop.at_once))?;
+            flag::register(signal, Arc::clone(&stop.at_once))?;
+            flag::register_usize(signal, Arc::clone(&stop.came), signal.unsigned_abs() as usize)?;
+        }
+        Ok(stop)
+    }
+
+    /// From now on the first signal is only told by [`asked`](Self::asked): for commands that have something to leave
+    /// in order.
+    pub(crate) fn be_gentle(&self) {
+        self.at_once.store(false, Ordering::SeqCst);
+    }
+
+    /// How to exit, if a signal has come.
+    pub(crate) fn asked(&self) -> Option<Exit> {
+        match self.came.load(Ordering::SeqCst) {
+            0 => None,
+            signal => i32::try_from(signal).ok().map(Exit::Interrupted),
+        }
+    }
+
+    /// As if a signal had come.
+    #[cfg(test)]
+    pub(crate) fn interrupt(&self) {
+        self.came.store(SIGINT.unsigned_abs() as usize, Ordering::SeqCst);
+    }
+}

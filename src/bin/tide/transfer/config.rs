@@ -1,0 +1,136 @@
+//! A session and a torrent as the flags want them.
+
+use std::ffi::OsString;
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+
+use tide::{Add, Backing, Config, Listen, RateLimits, Session};
+use tide_base::id::hex;
+
+use crate::args::Matches;
+use crate::console::Console;
+use crate::env::state_home;
+use crate::exit::{Exit, Failure};
+use crate::json::Json;
+use crate::run::Context;
+
+/// Starts a session for content in `dir`, and says where it listens.
+///
+/// # Errors
+/// Flags that contradict each other; what the library says.
+pub(crate) fn start(context: &mut Context<'_>, dir: &Path) -> Result<Session, Failure> {
+    let config = config(&context.matches)?;
+    let state_dir = match config.backing {
+        // What is gone with the process cannot be resumed.
+        Backing::Memory => None,
+        _ => state_dir(dir, context.vars, &mut context.console),
+    };
+    if context.matches.has("no-tcp") {
+        context.console.warn("--no-tcp changes nothing yet: TCP is all that this version speaks with peers");
+    }
+    let session = Session::start(Config { state_dir, ..config })?;
+    let listening = session.listening();
+    let tcp = listening.tcp.iter();
+    let udp = [listening.udp_v4, listening.udp_v6];
+    let fields = [
+        ("tcp", Json::list(tcp.map(ToString::to_string))),
+        ("udp", Json::list(udp.iter().flatten().map(ToString::to_string))),
+    ];
+    context.console.emit(&Json::event("listening", fields));
+    Ok(session)
+}
+
+/// The configuration that the flags mean, without a state folder.
+pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
+    let plain = Config::default();
+    let (port, addrs) = (matches.number("port"), matches.addrs("listen"));
+    let listen = match (port, addrs.is_empty()) {
+        (Some(_), false) => return Err(Failure::usage("--port and --listen exclude each other")),
+        (Some(port), true) => Listen::Port(u16::try_from(port).unwrap_or_default()),
+        (None, false) => Listen::At(addrs),
+        (None, true) => Listen::Default,
+    };
+    let threads = |flag: &str| matches.number(flag).and_then(|count| u16::try_from(count).ok());
+    let peers = matches.number("max-peers").and_then(|count| u32::try_from(count).ok());
+    Ok(Config {
+        listen,
+        shards: threads("shards").unwrap_or(plain.shards),
+        hashers: threads("hashers").unwrap_or(plain.hashers),
+        memory: matches.number("memory").unwrap_or(plain.memory),
+        max_peers: peers.unwrap_or(plain.max_peers),
+        rates: RateLimits { down: matches.rate("down"), up: matches.rate("up") },
+        trackers: !matches.has("no-trackers"),
+        backing: match matches.text("storage") {
+            Some("file") => Backing::File,
+            Some("memory") => Backing::Memory,
+            _ => Backing::Mapped,
+        },
+        ..plain
+    })
+}
+
+/// `add` in the folder of the content, with the trackers and peers that the flags name.
+///
+/// # Errors
+/// A peer's host that has no address.
+pub(crate) fn add(add: Add, matches: &Matches, dir: &Path) -> Result<Add, Failure> {
+    let mut add = add.dir(dir);
+    for url in matches.texts("tracker") {
+        add = add.tracker(url);
+    }
+    for peer in matches.texts("peer") {
+        let addrs = peer.to_socket_addrs().map_err(|error| {
+            let message = format!("--peer {peer}: {error}");
+            Failure { exit: Exit::Other, kind: "resolve", message }
+        })?;
+        for addr in addrs {
+            add = add.peer(addr);
+        }
+    }
+    Ok(add)
+}
+
+/// The folder for resume data: one for each folder of content, so that the same torrent can be seeded from one and
+/// downloaded into another at the same time. Without one all goes on, but is hashed again the next time.
+fn state_dir(
+    content: &Path,
+    vars: &dyn Fn(&str) -> Option<OsString>,
+    console: &mut Console<'_>,
+) -> Option<PathBuf> {
+    let Some(home) = state_home(vars) else {
+        console.warn("neither XDG_STATE_HOME nor HOME is set: no resume data will be written");
+        return None;
+    };
+    let dir = home.join(digest(&absolute(content)));
+    match std::fs::create_dir_all(&dir) {
+        Ok(()) => Some(dir),
+        Err(error) => {
+            console.warn(&format!("{}: {error}: no resume data will be written", dir.display()));
+            None
+        }
+    }
+}
+
+/// One name for a folder, whatever way leads there; as far as it exists already.
+fn absolute(path: &Path) -> PathBuf {
+    let real = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    real.unwrap_or_else(|_| path.to_owned())
+}
+
+/// Sixteen hexadecimal digits of the hash of a path.
+fn digest(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    hex(&tide_hash::sha1(&[bytes])[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_have_state_of_their_own() {
+        assert_eq!(digest(Path::new("/a")).len(), 16);
+        assert_ne!(digest(Path::new("/a")), digest(Path::new("/b")));
+        assert_eq!(absolute(Path::new("/tmp/../tmp/.")), absolute(Path::new("/tmp")));
+    }
+}

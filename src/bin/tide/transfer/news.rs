@@ -1,0 +1,120 @@
+//! What is told of torrents, to people and to programs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tide::{Happening, TorrentStats, Trouble};
+
+use crate::console::Console;
+use crate::exit::{Failure, of_trouble};
+use crate::json::Json;
+use crate::transfer::entry::Entry;
+use crate::units;
+
+/// Remembers what has been told, so that it is not told again and again.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// By torrent and tracker, what it said last.
+    trackers: BTreeMap<(String, String), String>,
+}
+
+fn hash(entry: &Entry) -> (&'static str, Json) {
+    ("info_hash", entry.hash.as_str().into())
+}
+
+/// A torrent is known.
+pub(crate) fn added(console: &mut Console<'_>, entry: &Entry, pieces: u32) {
+    let fields = [
+        hash(entry),
+        ("name", entry.name.as_str().into()),
+        ("size", entry.size.into()),
+        ("pieces", pieces.into()),
+    ];
+    console.emit(&Json::event("added", fields));
+}
+
+/// How it stands.
+pub(crate) fn progress(console: &mut Console<'_>, entry: &Entry, stats: &TorrentStats) {
+    let fields = [
+        hash(entry),
+        ("done", stats.done.into()),
+        ("total", stats.wanted.into()),
+        ("down_rate", stats.down_rate.into()),
+        ("up_rate", stats.up_rate.into()),
+        ("uploaded", stats.uploaded.into()),
+        ("peers", stats.peers.into()),
+        ("seeds", stats.seeds.into()),
+        ("eta", stats.eta.map(|eta| eta.as_secs()).into()),
+    ];
+    console.emit(&Json::event("progress", fields));
+}
+
+/// All that is wanted is there.
+pub(crate) fn complete(
+    console: &mut Console<'_>,
+    entry: &Entry,
+    bytes: u64,
+    downloaded: u64,
+    took: Duration,
+) {
+    let fields =
+        [hash(entry), ("bytes", bytes.into()), ("downloaded", downloaded.into()), ("seconds", seconds(took))];
+    console.emit(&Json::event("complete", fields));
+    if !console.json() {
+        console.say(&format!("{}: complete, {} in {}", entry.name, units::size(bytes), units::span(took)));
+    }
+}
+
+/// It is served.
+pub(crate) fn seeding(console: &mut Console<'_>, entry: &Entry) {
+    console.emit(&Json::event("seeding", [hash(entry)]));
+    if !console.json() {
+        console.say(&format!("{}: seeding", entry.name));
+    }
+}
+
+/// Seconds, to the millisecond.
+pub(crate) fn seconds(span: Duration) -> Json {
+    Json::Float((span.as_secs_f64() * 1000.0).round() / 1000.0)
+}
+
+impl News {
+    /// Tells what happened, unless others tell it.
+    pub(crate) fn happened(&mut self, console: &mut Console<'_>, entry: &Entry, what: &Happening) {
+        match what {
+            Happening::Checking { done, total } => {
+                // The last piece may be shorter; all of them are the size.
+                let bytes = |pieces: &u32| (u64::from(*pieces) * entry.piece_len).min(entry.size);
+                let fields = [hash(entry), ("done", bytes(done).into()), ("total", bytes(total).into())];
+                console.emit(&Json::event("checking", fields));
+            }
+            Happening::Started { done, total } if *done > 0 && !console.json() => {
+                console.say(&format!("{}: {} are there", entry.name, units::size_of(*done, *total)));
+            }
+            Happening::Stopped(trouble) => console.fail(&failure(entry, trouble), Some(&entry.hash)),
+            Happening::Recovered if !console.json() => console.say(&format!("{}: goes on", entry.name)),
+            Happening::Tracker { url, message, failed } => {
+                self.tracker(console, entry, url, message, *failed);
+            }
+            Happening::Banned(addr) => log::info!("{}: {addr} is banned for bad data", entry.name),
+            _ => {}
+        }
+    }
+
+    fn tracker(&mut self, console: &mut Console<'_>, entry: &Entry, url: &str, message: &str, failed: bool) {
+        let key = (entry.hash.clone(), url.to_owned());
+        if self.trackers.insert(key, message.to_owned()).as_deref() == Some(message) {
+            return;
+        }
+        console.warn(&format!("{}: {url}: {message}", entry.name));
+        let kind = if failed { "tracker" } else { "tracker-warning" };
+        let message = format!("{url}: {message}");
+        console
+            .emit(&Json::event("error", [hash(entry), ("kind", kind.into()), ("message", message.into())]));
+    }
+}
+
+fn failure(entry: &Entry, trouble: &Trouble) -> Failure {
+    let message = format!("{}: {trouble}", entry.name);
+    Failure { exit: of_trouble(trouble), kind: trouble.kind.name(), message }
+}
