@@ -25,6 +25,7 @@ impl Crew {
         for key in self.roster.take_busy() {
             while self.serve_next(desk, now, key) {}
             self.offer(desk, key);
+            self.rearm(desk, key);
         }
     }
 
@@ -40,7 +41,7 @@ impl Crew {
             .min(desk.purses.at_hand(now, Flow::Up));
         let block = u64::from(self.facts.layout.block_len());
         if most < block && (!desk.purses.unlimited(Flow::Up) || self.up.rate().is_some()) {
-            desk.purses.draw(now, Flow::Up, block);
+            desk.purses.want(now, Flow::Up, block);
             desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
             self.unserved.push(key);
             return false;
@@ -155,7 +156,7 @@ impl Crew {
     /// A member is not read until the rate has refilled.
     pub(super) fn throttle(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
         let block = u64::from(self.facts.layout.block_len());
-        desk.purses.draw(now, Flow::Down, block);
+        desk.purses.want(now, Flow::Down, block);
         desk.wait_for_shares(self.key);
         desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
         if let Some(member) = self.roster.get_mut(key) {
@@ -174,6 +175,8 @@ impl Crew {
             self.throttled = false;
             self.unpark(desk, now, |parked| parked == Parked::Rate);
         } else {
+            // What was granted may have expired while the torrent's own limit held its use back.
+            desk.purses.want(now, Flow::Down, u64::from(self.facts.layout.block_len()));
             desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
         }
     }

@@ -20,13 +20,14 @@ const BURST_MIN: u64 = 32 * 1024;
 
 #[derive(Debug)]
 struct Reserve {
+    all: u64,
     left: u64,
     waiting: VecDeque<(ShardId, u64)>,
 }
 
 impl Reserve {
-    fn new(left: u64) -> Reserve {
-        Reserve { left, waiting: VecDeque::new() }
+    fn new(all: u64) -> Reserve {
+        Reserve { all, left: all, waiting: VecDeque::new() }
     }
 }
 
@@ -89,7 +90,7 @@ impl Treasury {
     /// A shard would like a share: it gets one if there is some, and does not wait for it.
     pub fn spare(&mut self, from: ShardId, stock: Stock, amount: u64) -> Vec<Grant> {
         let reserve = &mut self.stocks[stock as usize];
-        let granted = amount.min(reserve.left);
+        let granted = if reserve.waiting.is_empty() { amount.min(reserve.left) } else { 0 };
         reserve.left -= granted;
         if granted == 0 { Vec::new() } else { vec![(from, Resource::Stock(stock), granted)] }
     }
@@ -100,9 +101,9 @@ impl Treasury {
         self.grants(now)
     }
 
-    /// Whether somebody waits for a stock.
-    pub fn is_short_of(&self, stock: Stock) -> bool {
-        !self.stocks[stock as usize].waiting.is_empty()
+    /// Who waits longest for a stock, if anybody does.
+    pub fn is_short_of(&self, stock: Stock) -> Option<ShardId> {
+        self.stocks[stock as usize].waiting.front().map(|&(shard, _)| shard)
     }
 
     /// New limits of the flows.
@@ -130,8 +131,9 @@ impl Treasury {
         for (reserve, stock) in
             self.stocks.iter_mut().zip([Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen])
         {
+            // Whole or not at all: parts would lie about, each too small for anything.
             while let Some(&(to, amount)) = reserve.waiting.front()
-                && reserve.left > 0
+                && reserve.left >= amount.min(reserve.all)
             {
                 let granted = amount.min(reserve.left);
                 reserve.left -= granted;
@@ -145,12 +147,14 @@ impl Treasury {
                     .bucket
                     .rate()
                     .map_or(u64::MAX, |rate| (rate / GRANTS_A_SECOND / self.shards).max(BURST_MIN));
-                let granted = river.bucket.take(now, amount.min(most));
-                if granted == 0 {
+                // Whole or not at all: drops would expire before they make a block.
+                let whole = amount.min(most);
+                if river.bucket.available(now) < whole {
                     break;
                 }
+                river.bucket.take(now, whole);
                 river.waiting.pop_front();
-                grants.push((to, Resource::Flow(flow), granted));
+                grants.push((to, Resource::Flow(flow), whole));
             }
         }
         grants
@@ -173,9 +177,11 @@ mod tests {
         let mut treasury = treasury(100, None);
         let (now, a, b) = (Instant::ZERO, ShardId(0), ShardId(1));
         assert_eq!(treasury.ask(now, a, memory, 60), [(a, memory, 60)]);
-        assert_eq!(treasury.ask(now, b, memory, 60), [(b, memory, 40)]);
-        assert_eq!(treasury.ask(now, b, memory, 20), []);
-        assert_eq!(treasury.take_back(now, Stock::Memory, 60), [(b, memory, 20)]);
+        assert_eq!(treasury.ask(now, b, memory, 60), []);
+        assert_eq!(treasury.ask(now, a, memory, 30), [], "nobody overtakes");
+        assert_eq!(treasury.is_short_of(Stock::Memory), Some(b));
+        assert_eq!(treasury.take_back(now, Stock::Memory, 20), [(b, memory, 60)]);
+        assert_eq!(treasury.take_back(now, Stock::Memory, 30), [(a, memory, 30)]);
     }
 
     #[test]

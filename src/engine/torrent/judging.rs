@@ -112,6 +112,7 @@ impl Torrent {
         self.checkpoint.written(now, lease.piece, bytes);
         self.tell_crew(desk, ToCrew::Have(vec![lease.piece]));
         if self.is_complete() && self.is_active() {
+            self.schedule.completed();
             self.complete(desk, now);
         }
     }

@@ -31,8 +31,8 @@ impl Torrent {
     }
 
     /// When an address may be dialled.
-    pub(super) fn dial_deadline(&self) -> Instant {
-        match self.dialling < DIALS {
+    pub(super) fn dial_deadline(&self, most_peers: u32) -> Instant {
+        match self.dialling < DIALS && self.swarm.len() + self.dialling < most_peers {
             true => self.book.deadline(),
             false => Instant::NEVER,
         }
@@ -72,7 +72,9 @@ impl Torrent {
         end: &End,
         gave: u64,
     ) {
-        let Some((slot, peer)) = self.swarm.leave(key) else {
+        // An address that was spared never had a connection: its key names nobody.
+        let was_here = if matches!(end, End::Spared) { None } else { self.swarm.leave(key) };
+        let Some((slot, peer)) = was_here else {
             return self.dial_failed(desk, now, addr, end);
         };
         self.choker.left(slot);

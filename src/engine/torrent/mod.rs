@@ -108,6 +108,10 @@ pub struct Torrent {
     resuming: bool,
     /// Whether it is known which pieces are here.
     known: bool,
+    /// Whether the store is open, or was when it made trouble.
+    opened: bool,
+    /// Whether resume data were taken over: what they say beside pieces is news only once.
+    recalled: bool,
     /// Whether everything written is durable, and the files were looked at since: the way of a clean end.
     synced: bool,
     looked: bool,
@@ -188,13 +192,15 @@ impl Torrent {
     }
 
     fn arm(&self, desk: &mut Desk) {
-        let slot = self.slot();
+        let (slot, desk_peers) = (self.slot(), desk.limits.peers_per_torrent);
         let mut arm = |at, why| desk.timers.arm(Owner::Torrent(slot), at, why);
         let need = self.need();
         arm(self.schedule_deadline(need), Reason::Announce);
         if self.is_active() {
             arm(self.choker_deadline(), Reason::Choke);
-            arm(self.dial_deadline(), Reason::Dial);
+            arm(self.dial_deadline(desk_peers), Reason::Dial);
+        }
+        if self.may_save() {
             arm(self.checkpoint.deadline(), Reason::Checkpoint);
         }
         arm(self.retry_deadline(), Reason::Retry);
