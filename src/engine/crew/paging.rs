@@ -7,9 +7,8 @@ use tide_disk::{Outcome, Task, Trouble};
 use super::Crew;
 use super::lease::{Place, Stage};
 use super::member::Parked;
-use crate::border::Output;
-use crate::desk::Desk;
 use crate::desk::gates::{CrewErrand, Errand, LeaseRef};
+use crate::desk::{Desk, Stock};
 use crate::mail::ToTorrent;
 
 impl Crew {
@@ -28,10 +27,11 @@ impl Crew {
             let Some((piece, chunk)) = self.leases.coldest() else { break };
             self.page_out(desk, piece, chunk);
         }
-        if self.leaving == 0 || desk.purses.spare(crate::desk::Stock::Memory) > 0 {
+        let chunk_len = u64::from(desk.limits.chunk_len);
+        if desk.purses.has(Stock::Memory, chunk_len) {
             self.retry_paging(desk);
         }
-        if desk.purses.spare(crate::desk::Stock::Memory) > 0 {
+        if desk.purses.has(Stock::Memory, chunk_len) {
             self.unpark(desk, now, |parked| parked == Parked::Memory);
         }
     }
@@ -154,9 +154,7 @@ impl Crew {
     pub(super) fn unpark(&mut self, desk: &mut Desk, now: Instant, gone: impl Fn(Parked) -> bool) {
         for (_, member) in self.roster.iter_mut() {
             if member.parked.is_some_and(&gone) {
-                member.parked = None;
-                member.session.release(now);
-                desk.put(Output::Read(member.conn));
+                member.unpark(desk, now);
             }
         }
     }

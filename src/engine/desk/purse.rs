@@ -56,6 +56,7 @@ struct StockPurse {
     quantum: u64,
     short: u64,
     asked: bool,
+    /// Whether others are short, and whatever is not in use goes back as soon as there is some.
     recalled: bool,
     /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait.
     ahead: bool,
@@ -77,16 +78,21 @@ struct FlowPurse {
 pub struct Purses {
     stocks: [StockPurse; 4],
     flows: [FlowPurse; 3],
+    /// Whether something was given back since somebody looked.
+    freed: bool,
 }
 
 impl Purses {
     /// Empty purses; flows without a limit need no shares.
     pub fn new(setup: &Setup) -> Purses {
         let limits = &setup.limits;
+        // No shard asks for so much that the others have nothing.
+        let part = |all: u64| (all / (2 * u64::from(setup.shards))).max(1);
         let quantum = |stock| match stock {
-            Stock::Memory => u64::from(limits.chunk_len) * 8,
-            Stock::UploadMemory => u64::from(limits.read_len) * 4,
-            Stock::Peers | Stock::HalfOpen => 8,
+            Stock::Memory => (u64::from(limits.chunk_len) * 8).min(part(limits.memory)),
+            Stock::UploadMemory => (u64::from(limits.read_len) * 4).min(part(limits.upload_memory)),
+            Stock::Peers => part(u64::from(limits.peers)).min(8),
+            Stock::HalfOpen => part(u64::from(limits.half_open)).min(8),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -106,18 +112,27 @@ impl Purses {
                 short: 0,
                 asked: false,
             }),
+            freed: false,
         }
+    }
+
+    /// Whether the share has `amount` of a stock; if not, notes that it is short.
+    pub fn has(&mut self, stock: Stock, amount: u64) -> bool {
+        let purse = &mut self.stocks[stock as usize];
+        let enough = purse.used + amount <= purse.granted;
+        if !enough {
+            purse.short = purse.short.max(purse.used + amount - purse.granted);
+        }
+        enough
     }
 
     /// Takes `amount` of a stock if the share has it; else notes that the share is short.
     pub fn take(&mut self, stock: Stock, amount: u64) -> bool {
-        let purse = &mut self.stocks[stock as usize];
-        if purse.used + amount <= purse.granted {
-            purse.used += amount;
-            return true;
+        let enough = self.has(stock, amount);
+        if enough {
+            self.stocks[stock as usize].used += amount;
         }
-        purse.short = purse.short.max(purse.used + amount - purse.granted);
-        false
+        enough
     }
 
     /// Gives `amount` of a stock back.
@@ -125,6 +140,17 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         assert!(purse.used >= amount, "more of {stock:?} was given back than taken");
         purse.used -= amount;
+        self.freed |= amount > 0;
+    }
+
+    /// Whether something was given back since the last call.
+    pub fn take_freed(&mut self) -> bool {
+        core::mem::take(&mut self.freed)
+    }
+
+    /// Whether others are short of a stock, and this shard has not given any back since.
+    pub fn is_recalled(&self, stock: Stock) -> bool {
+        self.stocks[stock as usize].recalled
     }
 
     /// What is in use of a stock.
@@ -155,6 +181,13 @@ impl Purses {
         got
     }
 
+    /// Makes sure that there will be `amount` of a flow at hand: the share is short by what is missing.
+    pub fn want(&mut self, now: Instant, flow: Flow, amount: u64) {
+        let missing = amount.saturating_sub(self.at_hand(now, flow));
+        let purse = &mut self.flows[flow as usize];
+        purse.short = purse.short.max(missing);
+    }
+
     /// Whether a flow has no limit.
     pub fn unlimited(&self, flow: Flow) -> bool {
         self.flows[flow as usize].unlimited
@@ -177,6 +210,7 @@ impl Purses {
                 let purse = &mut self.stocks[stock as usize];
                 purse.granted += amount;
                 purse.asked = false;
+                purse.recalled = false;
             }
             Resource::Flow(flow) => {
                 let purse = &mut self.flows[flow as usize];
@@ -202,7 +236,9 @@ impl Purses {
         let mut asks = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             if purse.short > 0 && !purse.asked {
-                asks.push((Resource::Stock(stock), purse.short.max(purse.quantum)));
+                // Of what is hinted at ahead of need there is no need to ask for more than what is missing.
+                let least = if purse.ahead { 1 } else { purse.quantum };
+                asks.push((Resource::Stock(stock), purse.short.max(least)));
                 purse.asked = true;
             }
             purse.short = 0;
@@ -240,13 +276,21 @@ impl Purses {
         let mut returns = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
-            let recalled = core::mem::take(&mut purse.recalled) && spare > 0;
-            if spare > 2 * purse.quantum || recalled {
+            let recalled = purse.recalled && spare > 0;
+            if (spare > 2 * purse.quantum && !purse.asked) || recalled {
                 let back = if recalled { spare } else { spare - purse.quantum };
+                purse.recalled = false;
                 purse.granted -= back;
                 returns.push((Resource::Stock(stock), back));
             }
         }
         returns
+    }
+
+    /// Panics if any stock is in use.
+    pub fn check_unused(&self) {
+        for (purse, stock) in self.stocks.iter().zip(STOCKS) {
+            assert_eq!(purse.used, 0, "{stock:?} is in use");
+        }
     }
 }

@@ -83,11 +83,15 @@ impl Torrent {
         match (errand, result) {
             (TorrentErrand::Open, Ok(Outcome::Opened(files))) => {
                 self.files = files;
+                self.opened = true;
                 match (&self.phase, &self.spec.resume) {
+                    // It is opened anew at once: somebody wanted a check meanwhile.
+                    (Phase::Opening, _) if self.must_reopen() => {}
                     (Phase::Opening, Some(_)) => self.chores.push_front(TorrentErrand::LoadResume),
                     _ => self.planned(desk, now),
                 }
             }
+            (TorrentErrand::LoadResume, _) if self.must_reopen() => {}
             (TorrentErrand::LoadResume, result) => {
                 let bytes = match result {
                     Ok(Outcome::Resume(bytes)) => bytes,
@@ -105,10 +109,18 @@ impl Torrent {
                 self.files = files;
                 self.looked = errand == TorrentErrand::Stat;
             }
-            (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => self.files.clear(),
+            (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => {
+                self.opened = false;
+                self.files.clear();
+            }
             (errand, Err(trouble)) => self.chore_failed(desk, now, errand, trouble),
             (_, Ok(_)) => {}
         }
+    }
+
+    /// Whether the store is to be opened anew before anything else.
+    fn must_reopen(&self) -> bool {
+        self.chores.contains(&TorrentErrand::Open)
     }
 
     fn chore_failed(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, trouble: Trouble) {

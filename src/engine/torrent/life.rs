@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use tide_base::{Bits, Instant, ShardId};
+use tide_base::{Bits, Instant, ShardId, WallClock};
 use tide_disk::{Retry, Trouble, TroubleKind};
 use tide_tracker::{Family, Policy, Schedule, TrackerUrl};
 
@@ -19,7 +19,7 @@ use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
 use super::words::Priority;
-use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Reply};
+use crate::command::{AddTorrent, Answer, Check, CommandError, CommandId, Content, Reply};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -109,6 +109,8 @@ impl Torrent {
             leaving: None,
             resuming: false,
             known: false,
+            opened: false,
+            recalled: false,
             synced: false,
             looked: false,
             dates: (None, None),
@@ -159,13 +161,16 @@ impl Torrent {
 
     fn muster(&mut self, desk: &mut Desk) {
         assert!(self.crew.is_none(), "a crew is mustered once");
+        // What the last crew was asked and had not answered died with it.
+        self.reporting = false;
+        self.dialling = 0;
         let crew = desk.shard;
         self.crew = Some(crew);
         let muster = Muster {
             info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
             layout: self.spec.layout,
             have: self.stock.have().clone(),
-            missing: self.stock.missing(),
+            missing: self.stock.missing(&self.priorities),
             store: self.spec.store,
             volume: self.spec.volume,
             limits: self.spec.limits,
@@ -181,6 +186,7 @@ impl Torrent {
             let bytes = self.priorities.wanted_bytes();
             let downloaded = self.progress.totals().downloaded;
             self.event(desk, Happening::Complete { bytes, downloaded, took: now.since(self.added) });
+            self.dates.1 = self.dates.1.or(Some(wall_clock(desk, now)));
         }
         self.choker.set_mode(Mode::Seeding);
         self.book.set_seeding(true);
@@ -207,6 +213,7 @@ impl Torrent {
     pub(super) fn disbanded(&mut self, _desk: &mut Desk, _now: Instant, crew: ShardId) {
         if self.crew == Some(crew) {
             self.crew = None;
+            self.reporting = false;
         }
     }
 
@@ -231,7 +238,8 @@ impl Torrent {
     /// When trouble may be over.
     pub(super) fn retry_deadline(&self) -> Instant {
         match self.phase {
-            Phase::Stopped(until) if self.is_quiet() && self.chore.is_none() => until,
+            // Until nothing is under way any more nothing can be tried, and whatever ends then leads here.
+            Phase::Stopped(until) if self.may_retry() => until,
             _ => Instant::NEVER,
         }
     }
@@ -240,30 +248,39 @@ impl Torrent {
     pub(super) fn retry(&mut self, desk: &mut Desk, now: Instant) {
         if let Phase::Stopped(until) = self.phase
             && until <= now
-            && self.is_quiet()
-            && self.chore.is_none()
+            && self.may_retry()
         {
-            self.recover(desk);
+            self.recover(desk, now);
         }
+    }
+
+    fn may_retry(&self) -> bool {
+        self.is_quiet() && self.chore.is_none()
     }
 
     /// Goes on after trouble. The store is opened anew, since a failed sync leaves it unknown what the device kept; what
     /// resume data do not vouch for is hashed again, and everything if files changed beneath us.
-    pub(super) fn recover(&mut self, desk: &mut Desk) {
+    fn recover(&mut self, desk: &mut Desk, now: Instant) {
         let kind = self.trouble.take().map(|trouble| trouble.kind);
         self.event(desk, Happening::Recovered);
         let changed = matches!(kind, Some(TroubleKind::Missing | TroubleKind::Shrunk));
         if changed {
-            self.spec.check = crate::command::Check::Full;
+            self.doubt(now);
         }
         self.reopen();
+    }
+
+    /// Nothing is believed any more until it has been hashed; resume data claim nothing meanwhile.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        self.spec.check = crate::command::Check::Full;
+        self.checkpoint.rechecked(now, &Bits::new(self.spec.layout.pieces()), 0);
     }
 
     /// Closes the store and opens it anew.
     pub(super) fn reopen(&mut self) {
         self.phase = Phase::Opening;
-        let opened = !self.files.is_empty();
-        self.files.clear();
+        self.known = false;
+        let opened = self.opened || self.chore == Some(TorrentErrand::Open);
         self.chores =
             opened.then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
     }
@@ -274,14 +291,22 @@ impl Torrent {
             return;
         }
         self.halt(desk, now);
-        let opened = !self.files.is_empty();
+        let opened = self.opened || self.chore == Some(TorrentErrand::Open);
+        let doubted = self.spec.check == Check::Full && self.recalled;
         self.chores = match (why, content) {
-            _ if !opened && self.chore.is_none() => VecDeque::new(),
+            (Leave::Shutdown, _) | (_, Content::Keep) if !opened => VecDeque::new(),
+            // A check that was asked for is not done: what was claimed before is not claimed any more.
+            (Leave::Shutdown, _) if !self.known && doubted => {
+                [TorrentErrand::Save, TorrentErrand::Close].into()
+            }
             (Leave::Shutdown, _) if !self.known => [TorrentErrand::Close].into(),
             (Leave::Shutdown, _) => {
                 [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into()
             }
             (Leave::Removed, Content::Keep) => [TorrentErrand::DropResume, TorrentErrand::Close].into(),
+            (Leave::Removed, Content::Delete) if !opened => {
+                [TorrentErrand::Open, TorrentErrand::DropResume, TorrentErrand::Delete].into()
+            }
             (Leave::Removed, Content::Delete) => [TorrentErrand::DropResume, TorrentErrand::Delete].into(),
         };
         self.phase = Phase::Leaving(why);
@@ -369,6 +394,11 @@ impl Torrent {
         self.phase = Phase::Gone;
         self.answer_everybody(desk);
     }
+}
+
+/// The date, for files.
+pub(super) fn wall_clock(desk: &Desk, now: Instant) -> WallClock {
+    WallClock(desk.setup.epoch.0 + (now.as_nanos() / 1_000_000_000) as i64)
 }
 
 pub(super) fn picker(sequential: bool, pieces: u32) -> Box<dyn Picker> {
