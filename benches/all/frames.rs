@@ -22,8 +22,10 @@ pub(crate) fn run() {
     for (name, in_place) in [("blocks, read into place", true), ("blocks, all through a buffer", false)] {
         let seconds = best(|| blocks(start, in_place));
         let (rate, ns) = (f64::from(BLOCKS) / seconds, seconds * 1e9 / f64::from(BLOCKS));
-        let mb = rate * f64::from(BLOCK) / 1e6;
-        report(name, &format!("{rate:.2e} messages/s, {ns:.0} ns each, {mb:.2e} MB/s named and not copied"));
+        let gb = rate * f64::from(BLOCK) / 1e9;
+        let figures =
+            format!("{:.1} M messages/s, {ns:.0} ns each ({gb:.0} GB/s, named and not copied)", rate / 1e6);
+        report(name, &figures);
     }
     let mut stream = Vec::new();
     for piece in 0..HAVES {
@@ -31,7 +33,8 @@ pub(crate) fn run() {
     }
     let seconds = best(|| haves(start, &stream));
     let (rate, mb) = (f64::from(HAVES) / seconds, stream.len() as f64 / 1e6 / seconds);
-    report("HAVE", &format!("{rate:.2e} messages/s, {:.0} ns each, {mb:.0} MB/s", 1e9 / rate));
+    let figures = format!("{:.1} M messages/s, {:.0} ns each ({mb:.0} MB/s)", rate / 1e6, 1e9 / rate);
+    report("HAVE", &figures);
 }
 
 /// A session whose peer has everything and serves us, over this many pieces of a block each.

@@ -1,6 +1,6 @@
 //! What the parts of the engine cost: `cargo bench`, or `cargo bench -- pick turn` for some. Lines of a name and figures.
 //!
-//! Every figure is the best of several runs, because a shared machine only ever makes it slower.
+//! Figures are the best of several runs, because a shared machine only ever makes them slower, or means over many turns.
 
 mod check;
 mod frames;
