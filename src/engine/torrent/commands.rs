@@ -83,7 +83,7 @@ impl Torrent {
                 self.spec.sequential = sequential;
                 let copies: Vec<_> =
                     self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|h| !h.all()).collect();
-                let picker = picker(sequential, self.spec.layout.pieces());
+                let picker = picker(desk, sequential, self.spec.layout.pieces());
                 self.stock.set_picker(picker, &self.priorities, &copies);
                 self.checkpoint.touched(now);
                 ok

@@ -73,7 +73,7 @@ impl Torrent {
         }
         let priorities = priorities_of(&spec)?;
         let prng = desk.prng.split(&format!("{key:?}"));
-        let stock = Stock::new(pieces, picker(spec.sequential, pieces), &priorities);
+        let stock = Stock::new(pieces, picker(desk, spec.sequential, pieces), &priorities);
         let mut torrent = Torrent {
             key,
             phase: Phase::Opening,
@@ -401,10 +401,12 @@ pub(super) fn wall_clock(desk: &Desk, now: Instant) -> WallClock {
     WallClock(desk.setup.epoch.0 + (now.as_nanos() / 1_000_000_000) as i64)
 }
 
-pub(super) fn picker(sequential: bool, pieces: u32) -> Box<dyn Picker> {
-    match sequential {
-        true => Box::new(Sequential::new(pieces)),
-        false => Box::new(Rarest::new(pieces, PickerLimits::DEFAULT)),
+/// The picker of a torrent: in order if that is wanted, else the embedder's, else the rarest first.
+pub(super) fn picker(desk: &Desk, sequential: bool, pieces: u32) -> Box<dyn Picker> {
+    match &desk.setup.picker {
+        _ if sequential => Box::new(Sequential::new(pieces)),
+        Some(factory) => factory.make(pieces),
+        None => Box::new(Rarest::new(pieces, PickerLimits::DEFAULT)),
     }
 }
 
