@@ -9,7 +9,7 @@ use tide::make::{Options, make};
 use tide::metainfo::{Magnet, Torrent as Metainfo};
 use tide::tracker::{ServerLimits, Tracker, TrackerConfig};
 use tide::verify::verify;
-use tide::{Add, Config, Listen, RateLimits, Session, Torrent};
+use tide::{Add, Config, Listen, Session, Torrent};
 use tide_base::Prng;
 
 use crate::console::Ink;
@@ -22,14 +22,12 @@ use crate::units;
 
 /// What is shared: names and bytes, odd ones, so that pieces cross files.
 const PAYLOAD: [(&str, usize); 5] = [
-    ("large.bin", (24 << 20) + 12_345),
-    ("folder/medium.bin", (7 << 20) - 777),
+    ("large.bin", (48 << 20) + 12_345),
+    ("folder/medium.bin", (15 << 20) - 777),
     ("folder/deeper/small.bin", 54_321),
     ("empty.bin", 0),
     ("one byte.bin", 1),
 ];
-/// What the seed gives in a second: slow enough to be watched, and to make the downloaders help each other.
-const SEED_RATE: u64 = 16 << 20;
 /// How often the screen is refreshed.
 const LOOK: Duration = Duration::from_millis(100);
 /// Far more than it takes: something is wrong then.
@@ -109,10 +107,10 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
         ),
     );
     tell(context, "A seed and two downloaders meet through the trackers …");
-    let mut members = vec![Member::join("seed", origin, &made, Some(SEED_RATE))?];
+    let mut members = vec![Member::join("seed", origin, &made)?];
     for name in ["ann", "bob"] {
         let dir = scratch.folder(name).map_err(failed)?;
-        members.push(Member::join(name, dir, &made, None)?);
+        members.push(Member::join(name, dir, &made)?);
     }
     let outcome = match watch(context, &members) {
         Ok(outcome) => outcome,
@@ -162,12 +160,11 @@ fn tracker() -> Result<Tracker, Failure> {
 }
 
 impl Member {
-    fn join(name: &'static str, dir: PathBuf, made: &Metainfo, up: Option<u64>) -> Result<Member, Failure> {
+    fn join(name: &'static str, dir: PathBuf, made: &Metainfo) -> Result<Member, Failure> {
         let config = Config {
             listen: Listen::At(vec![([127, 0, 0, 1], 0).into()]),
             shards: 1,
             hashers: 1,
-            rates: RateLimits { down: None, up },
             ..Config::default()
         };
         let session = Session::start(config)?;
@@ -279,12 +276,11 @@ fn report(context: &mut Context<'_>, made: &Metainfo, outcome: &Outcome) {
         context,
         &format!(
             "Two copies of {} arrived in {:.1} s ({}), and {same}.\n\
-             The seed gave {} of it, limited to {}; the downloaders gave each other {}.",
+             The seed gave {} of it; the downloaders gave each other {}.",
             units::size(total),
             outcome.took.as_secs_f64(),
             units::rate(rate),
             units::size(outcome.by_seed),
-            units::rate(SEED_RATE),
             units::size(outcome.by_others),
         ),
     );
