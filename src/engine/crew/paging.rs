@@ -77,6 +77,7 @@ impl Crew {
             }
             Err(trouble) => {
                 lease.replace(chunk as usize, Place::Held(memory));
+                lease.doomed |= matches!(lease.stage, Stage::Writing(_));
                 desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
             }
         }
@@ -138,6 +139,8 @@ impl Crew {
             if lease.jobs == 0 {
                 self.end_lease(desk, now, id);
             }
+        } else if matches!(lease.stage, Stage::Writing(_)) {
+            self.write_ends(desk, now, id);
         } else if matches!(lease.stage, Stage::Hashing { stream: Some(_), .. }) {
             self.hash_more(desk, id);
         } else {

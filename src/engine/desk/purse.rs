@@ -86,13 +86,16 @@ impl Purses {
     /// Empty purses; flows without a limit need no shares.
     pub fn new(setup: &Setup) -> Purses {
         let limits = &setup.limits;
-        // No shard asks for so much that the others have nothing.
-        let part = |all: u64| (all / (2 * u64::from(setup.shards))).max(1);
+        // Some units, but not so many that the other shards have nothing.
+        let some = |unit: u32, units: u64, all: u64| {
+            let unit = u64::from(unit);
+            (unit * units).min(all / (2 * u64::from(setup.shards))).max(unit)
+        };
         let quantum = |stock| match stock {
-            Stock::Memory => (u64::from(limits.chunk_len) * 8).min(part(limits.memory)),
-            Stock::UploadMemory => (u64::from(limits.read_len) * 4).min(part(limits.upload_memory)),
-            Stock::Peers => part(u64::from(limits.peers)).min(8),
-            Stock::HalfOpen => part(u64::from(limits.half_open)).min(8),
+            Stock::Memory => some(limits.chunk_len, 8, limits.memory),
+            Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
+            Stock::Peers => some(1, 8, u64::from(limits.peers)),
+            Stock::HalfOpen => some(1, 8, u64::from(limits.half_open)),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
