@@ -36,6 +36,16 @@ impl Crew {
         }
     }
 
+    /// Somebody else is short of memory: brings a chunk to the disk, one at a time. False if there is none.
+    pub fn give_way(&mut self, desk: &mut Desk) -> bool {
+        if self.leaving == 0
+            && let Some((piece, chunk)) = self.leases.coldest()
+        {
+            self.page_out(desk, piece, chunk);
+        }
+        self.leaving > 0
+    }
+
     fn parked(&self, why: Parked) -> u32 {
         self.roster.iter().filter(|(_, member)| member.parked == Some(why)).count() as u32
     }

@@ -2,7 +2,10 @@
 
 mod content;
 mod disk;
+mod orders;
+mod restart;
 mod swarm;
+mod trouble;
 mod world;
 
 use std::net::SocketAddr;
