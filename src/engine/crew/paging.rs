@@ -36,6 +36,16 @@ impl Crew {
         }
     }
 
+    /// Somebody else is short of memory: brings a chunk to the disk, one at a time. False if there is none.
+    pub fn give_way(&mut self, desk: &mut Desk) -> bool {
+        if self.leaving == 0
+            && let Some((piece, chunk)) = self.leases.coldest()
+        {
+            self.page_out(desk, piece, chunk);
+        }
+        self.leaving > 0
+    }
+
     fn parked(&self, why: Parked) -> u32 {
         self.roster.iter().filter(|(_, member)| member.parked == Some(why)).count() as u32
     }
@@ -77,6 +87,7 @@ impl Crew {
             }
             Err(trouble) => {
                 lease.replace(chunk as usize, Place::Held(memory));
+                lease.doomed |= matches!(lease.stage, Stage::Writing(_));
                 desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
             }
         }
@@ -138,6 +149,8 @@ impl Crew {
             if lease.jobs == 0 {
                 self.end_lease(desk, now, id);
             }
+        } else if matches!(lease.stage, Stage::Writing(_)) {
+            self.write_ends(desk, now, id);
         } else if matches!(lease.stage, Stage::Hashing { stream: Some(_), .. }) {
             self.hash_more(desk, id);
         } else {

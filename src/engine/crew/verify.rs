@@ -154,7 +154,7 @@ impl Crew {
         lease.stage = Stage::Writing(runs.len() as u32);
         lease.jobs += runs.len() as u32;
         if runs.is_empty() {
-            return self.stored(desk, now, id);
+            return self.write_ends(desk, now, id);
         }
         for (first, chunks) in runs {
             let offset = lease.chunk_start(first as usize);
@@ -183,12 +183,16 @@ impl Crew {
             lease.doomed = true;
             desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
         }
-        if lease.jobs > 0 {
-            return;
-        }
-        match lease.doomed {
-            true => self.end_lease(desk, now, id),
-            false => self.stored(desk, now, id),
+        self.write_ends(desk, now, id);
+    }
+
+    /// The piece is stored once all of it is written, also what was on its way to the disk before.
+    pub(super) fn write_ends(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef) {
+        match self.leases.find(id) {
+            Some(lease) if lease.jobs > 0 => {}
+            Some(lease) if lease.doomed => self.end_lease(desk, now, id),
+            Some(_) => self.stored(desk, now, id),
+            None => {}
         }
     }
 

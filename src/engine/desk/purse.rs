@@ -55,6 +55,8 @@ struct StockPurse {
     /// The least that is worth a letter.
     quantum: u64,
     short: u64,
+    /// The most that was wanted at a time while the share was short.
+    wanted: u64,
     asked: bool,
     /// Whether others are short, and whatever is not in use goes back as soon as there is some.
     recalled: bool,
@@ -86,13 +88,16 @@ impl Purses {
     /// Empty purses; flows without a limit need no shares.
     pub fn new(setup: &Setup) -> Purses {
         let limits = &setup.limits;
-        // No shard asks for so much that the others have nothing.
-        let part = |all: u64| (all / (2 * u64::from(setup.shards))).max(1);
+        // Some units, but not so many that the other shards have nothing.
+        let some = |unit: u32, units: u64, all: u64| {
+            let unit = u64::from(unit);
+            (unit * units).min(all / (2 * u64::from(setup.shards))).max(unit)
+        };
         let quantum = |stock| match stock {
-            Stock::Memory => (u64::from(limits.chunk_len) * 8).min(part(limits.memory)),
-            Stock::UploadMemory => (u64::from(limits.read_len) * 4).min(part(limits.upload_memory)),
-            Stock::Peers => part(u64::from(limits.peers)).min(8),
-            Stock::HalfOpen => part(u64::from(limits.half_open)).min(8),
+            Stock::Memory => some(limits.chunk_len, 8, limits.memory),
+            Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
+            Stock::Peers => some(1, 8, u64::from(limits.peers)),
+            Stock::HalfOpen => some(1, 8, u64::from(limits.half_open)),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -122,6 +127,7 @@ impl Purses {
         let enough = purse.used + amount <= purse.granted;
         if !enough {
             purse.short = purse.short.max(purse.used + amount - purse.granted);
+            purse.wanted = purse.wanted.max(amount);
         }
         enough
     }
@@ -148,9 +154,10 @@ impl Purses {
         core::mem::take(&mut self.freed)
     }
 
-    /// Whether others are short of a stock, and this shard has not given any back since.
-    pub fn is_recalled(&self, stock: Stock) -> bool {
-        self.stocks[stock as usize].recalled
+    /// Whether somebody, here or on another shard, is short of a stock and waits for it to be given back.
+    pub fn is_pressed(&self, stock: Stock) -> bool {
+        let purse = &self.stocks[stock as usize];
+        purse.recalled || purse.short > 0
     }
 
     /// What is in use of a stock.
@@ -210,6 +217,7 @@ impl Purses {
                 let purse = &mut self.stocks[stock as usize];
                 purse.granted += amount;
                 purse.asked = false;
+                purse.wanted = 0;
                 purse.recalled = false;
             }
             Resource::Flow(flow) => {
@@ -277,8 +285,11 @@ impl Purses {
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
             let recalled = purse.recalled && spare > 0;
-            if (spare > 2 * purse.quantum && !purse.asked) || recalled {
-                let back = if recalled { spare } else { spare - purse.quantum };
+            // What was asked for is here meanwhile: others wait behind an ask that is not needed any more.
+            let met = purse.asked && purse.wanted > 0 && spare >= purse.wanted;
+            if (spare > 2 * purse.quantum && !purse.asked) || recalled || met {
+                let back = if recalled || met { spare } else { spare - purse.quantum };
+                purse.wanted = 0;
                 purse.recalled = false;
                 purse.granted -= back;
                 returns.push((Resource::Stock(stock), back));

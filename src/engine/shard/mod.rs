@@ -329,6 +329,7 @@ impl Shard {
             if self.desk.purses.take_freed() {
                 self.touched.append(&mut self.desk.take_waiting());
             }
+            self.ease_memory();
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
                 central.settle(&mut self.desk, now);
@@ -341,6 +342,15 @@ impl Shard {
         self.end(now);
         while let Some(job) = self.desk.gates.next_job(now) {
             self.desk.put(job);
+        }
+    }
+
+    /// Somebody is short of memory: a crew that has some it does not need at once gives way, lest a torrent without
+    /// peers hold what others wait for.
+    fn ease_memory(&mut self) {
+        let desk = &mut self.desk;
+        if desk.purses.is_pressed(crate::desk::Stock::Memory) && desk.memory.out() > 0 {
+            let _ = self.crews.iter_mut().any(|(_, crew)| crew.give_way(desk));
         }
     }
 

@@ -19,7 +19,7 @@ use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
 use super::words::Priority;
-use crate::command::{AddTorrent, Answer, Check, CommandError, CommandId, Content, Reply};
+use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Reply};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -280,9 +280,21 @@ impl Torrent {
     pub(super) fn reopen(&mut self) {
         self.phase = Phase::Opening;
         self.known = false;
-        let opened = self.opened || self.chore == Some(TorrentErrand::Open);
-        self.chores =
-            opened.then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
+        self.chores = self
+            .will_be_open()
+            .then_some(TorrentErrand::Close)
+            .into_iter()
+            .chain([TorrentErrand::Open])
+            .collect();
+    }
+
+    /// Whether the store is open once the chore under way is done.
+    fn will_be_open(&self) -> bool {
+        match self.chore {
+            Some(TorrentErrand::Open) => true,
+            Some(TorrentErrand::Close | TorrentErrand::Delete) => false,
+            _ => self.opened,
+        }
     }
 
     /// Leaves: what is to be done with the files first.
@@ -291,24 +303,21 @@ impl Torrent {
             return;
         }
         self.halt(desk, now);
-        let opened = self.opened || self.chore == Some(TorrentErrand::Open);
-        let doubted = self.spec.check == Check::Full && self.recalled;
+        let opened = self.will_be_open();
         self.chores = match (why, content) {
-            (Leave::Shutdown, _) | (_, Content::Keep) if !opened => VecDeque::new(),
-            // A check that was asked for is not done: what was claimed before is not claimed any more.
-            (Leave::Shutdown, _) if !self.known && doubted => {
-                [TorrentErrand::Save, TorrentErrand::Close].into()
-            }
-            (Leave::Shutdown, _) if !self.known => [TorrentErrand::Close].into(),
+            (Leave::Shutdown, _) if !self.recalled && !opened => VecDeque::new(),
+            (Leave::Shutdown, _) if !self.recalled => [TorrentErrand::Close].into(),
+            // What is there is not known yet, or not any more: what is claimed stands.
+            (Leave::Shutdown, _) if !self.known => [TorrentErrand::Save, TorrentErrand::Close].into(),
             (Leave::Shutdown, _) => {
                 [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into()
             }
             (Leave::Removed, Content::Keep) => [TorrentErrand::DropResume, TorrentErrand::Close].into(),
-            (Leave::Removed, Content::Delete) if !opened => {
-                [TorrentErrand::Open, TorrentErrand::DropResume, TorrentErrand::Delete].into()
-            }
             (Leave::Removed, Content::Delete) => [TorrentErrand::DropResume, TorrentErrand::Delete].into(),
         };
+        if !opened && !self.chores.is_empty() {
+            self.chores.push_front(TorrentErrand::Open);
+        }
         self.phase = Phase::Leaving(why);
     }
 
@@ -414,7 +423,7 @@ fn choker_limits(desk: &Desk) -> ChokerLimits {
     ChokerLimits { round: desk.limits.choke_round, ..ChokerLimits::DEFAULT }
 }
 
-fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
+pub(super) fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
     CheckpointLimits { interval: desk.limits.checkpoint_after, ..CheckpointLimits::DEFAULT }
 }
 

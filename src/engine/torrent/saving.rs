@@ -133,7 +133,7 @@ impl Torrent {
         let pieces = self.spec.layout.pieces();
         match Checkpoint::decode(&bytes, Some(&self.spec.info_hashes)) {
             Ok(resume) if resume.have.as_ref().is_none_or(|have| have.len() == pieces) => {
-                if !core::mem::replace(&mut self.recalled, true) {
+                if !self.recalled {
                     self.recall(desk, now, &resume);
                 }
                 self.resume = Some(resume);

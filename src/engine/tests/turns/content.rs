@@ -87,3 +87,32 @@ pub(crate) fn fill_some(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &
     let parts: Vec<Vec<u8>> = contents.iter().map(some).collect();
     fill(disk, spec, &parts);
 }
+
+/// What a disk has of a torrent's content; zeros where it has nothing.
+pub(crate) fn content_on(disk: &tide_disk::Memory, spec: &AddTorrent) -> Vec<u8> {
+    use tide_disk::{Access, Place, Storage, StorageFile};
+    let mut all = Vec::new();
+    for file in spec.files.files() {
+        let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
+        let mut bytes = vec![0; file.len as usize];
+        if let Ok(open) = disk.open(at, Access::Read) {
+            let _ = open.read_at(&mut [std::io::IoSliceMut::new(&mut bytes)], 0);
+        }
+        all.extend(bytes);
+    }
+    all
+}
+
+/// The resume data on a disk, if there are any.
+pub(crate) fn resume_on(
+    disk: &tide_disk::Memory,
+    spec: &AddTorrent,
+) -> Option<tide_disk::resume::Checkpoint> {
+    use tide_disk::{Access, Place, Storage, StorageFile};
+    let path = spec.resume.as_ref().expect("a torrent with resume data");
+    let file = disk.open(Place::of(Backing::File, path), Access::Read).ok()?;
+    let mut bytes = vec![0; 1 << 16];
+    let len = file.read_at(&mut [std::io::IoSliceMut::new(&mut bytes)], 0).expect("memory can be read");
+    bytes.truncate(len);
+    tide_disk::resume::Checkpoint::decode(&bytes, Some(&spec.info_hashes)).ok()
+}

@@ -49,11 +49,6 @@ impl Disk {
         self.faults.bad.store(bad, Ordering::Relaxed);
         self.faults.good.store(good, Ordering::Relaxed);
     }
-
-    /// Calls so far.
-    pub(crate) fn calls(&self) -> i64 {
-        self.faults.calls.load(Ordering::Relaxed)
-    }
 }
 
 impl Faults {

@@ -2,8 +2,11 @@
 
 mod content;
 mod disk;
+mod orders;
 mod rates;
+mod restart;
 mod swarm;
+mod trouble;
 mod world;
 
 use std::net::SocketAddr;

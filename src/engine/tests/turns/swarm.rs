@@ -135,7 +135,7 @@ fn random_swarms_complete_whatever_happens() {
     if let Ok(seed) = std::env::var("SEED") {
         return swarm(seed.parse().expect("a number"));
     }
-    for seed in 0..28 {
+    for seed in 0..100 {
         eprintln!("seed {seed}");
         swarm(seed);
     }

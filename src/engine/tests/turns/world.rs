@@ -346,8 +346,8 @@ impl World {
             Output::Read(_) | Output::Datagram { .. } | Output::Resolve { .. } => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
-                let pipe =
-                    self.pipes.remove(&End { node, shard, conn }).expect("a connection that is handed over");
+                // It may have ended in the same turn.
+                let Some(pipe) = self.pipes.remove(&End { node, shard, conn }) else { return };
                 let now = self.now;
                 let adopted = self.nodes[node].shards[usize::from(to.0)].adopt(now, &arrival);
                 let Some(conn) = adopted else {
