@@ -1,3 +1,6 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+mod interop;
 mod loopback;
+mod scene;
+mod trackers;

@@ -1,0 +1,1 @@
+//! Announces to real trackers, and other clients at tide's own.
