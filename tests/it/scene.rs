@@ -16,8 +16,11 @@ pub(crate) const LEAVE: Duration = Duration::from_secs(10);
 /// Holds a torrent to a rate at which a payload takes ten seconds: time enough to look at the peers.
 const HELD: RateLimits = RateLimits { down: Some(400_000), up: Some(400_000) };
 
+/// Makes content in a folder, of a number.
+pub(crate) type Shape = fn(&Path, u64) -> Payload;
+
 /// The shapes of content that every client must get right.
-pub(crate) const SHAPES: [fn(&Path, u64) -> Payload; 2] = [Payload::one_file, Payload::many_files];
+pub(crate) const SHAPES: [Shape; 2] = [Payload::one_file, Payload::many_files];
 
 /// Content and its torrent.
 pub(crate) struct Scene {
@@ -28,7 +31,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Content of one shape and a torrent of it that names at most one tracker.
-    pub(crate) fn new(shape: fn(&Path, u64) -> Payload, tracker: Option<&str>) -> Scene {
+    pub(crate) fn new(shape: Shape, tracker: Option<&str>) -> Scene {
         let dir = TempDir::new("interop");
         let payload = shape(&dir.folder("seed"), 1);
         let recipe = Mktorrent::new();
@@ -85,7 +88,9 @@ impl Ours {
     /// A session that listens at `addr`, a seed if `folder` holds the content.
     pub(crate) fn start(scene: &Scene, shards: u16, addr: SocketAddr, folder: &Path) -> Ours {
         let _ = env_logger::builder().is_test(true).try_init();
-        let state = scene.dir.folder(format!("state {}", addr.port()));
+        // A seed and a leech keep their resume data apart.
+        let state =
+            scene.dir.folder(if folder == scene.payload.parent() { "seed state" } else { "our state" });
         let config = Config {
             listen: Listen::At(vec![addr]),
             shards,
