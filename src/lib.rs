@@ -47,3 +47,8 @@ pub use tide_engine::{
 
 /// .torrent files and magnet links.
 pub use tide_metainfo as metainfo;
+
+/// The README's program, compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
