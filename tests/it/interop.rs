@@ -3,7 +3,7 @@
 //! Both sides are asked whom they see: tide by its peer id or name through the other's interface, the other by its name
 //! through [`tide::Torrent::peers`].
 
-use tide_test_clients::{Aria2, Client, LibTorrent, Payload, Tool, Transmission, compare, have};
+use tide_test_clients::{Aria2, Client, LibTorrent, Tool, Transmission, compare, have};
 
 use crate::scene::{OUR_ID, Ours, SHAPES, Scene, Shape};
 
@@ -111,42 +111,40 @@ fn to_libtorrent_that_calls_us() {
 }
 
 // Transmission serves nobody before its next round of unchokes, which come every ten seconds, and as a leech it starts
-// slowly: a test for each transfer, so that they wait at the same time.
+// slowly: both shapes wait at the same time.
 
-fn from_transmission(shape: Shape, shards: u16) {
-    if have(&[Tool::Transmission, Tool::Mktorrent]) {
+#[test]
+fn from_transmission() {
+    if !have(&[Tool::Transmission, Tool::Mktorrent]) {
+        return;
+    }
+    at_once([2, 1], |shape, shards| {
         let scene = Scene::new(shape, None);
         from(&scene, shards, Transmission::start(), &Caller::Tide, &TRANSMISSION);
-    }
+    });
 }
 
-fn to_transmission(shape: Shape, shards: u16) {
-    if have(&[Tool::Transmission, Tool::Mktorrent]) {
+#[test]
+fn to_transmission() {
+    if !have(&[Tool::Transmission, Tool::Mktorrent]) {
+        return;
+    }
+    at_once([1, 2], |shape, shards| {
         let scene = Scene::new(shape, None);
         to(&scene, shards, Transmission::start(), &Caller::Tide, &TRANSMISSION);
         let theirs = scene.theirs().join(scene.payload.name());
         compare::same_but_for_empty_files(scene.payload.root(), &theirs);
-    }
+    });
 }
 
-#[test]
-fn one_file_from_transmission() {
-    from_transmission(Payload::one_file, 2);
-}
-
-#[test]
-fn many_files_from_transmission() {
-    from_transmission(Payload::many_files, 1);
-}
-
-#[test]
-fn one_file_to_transmission() {
-    to_transmission(Payload::one_file, 1);
-}
-
-#[test]
-fn many_files_to_transmission() {
-    to_transmission(Payload::many_files, 2);
+/// Runs a transfer of each shape, all at the same time.
+fn at_once(shards: [u16; 2], transfer: impl Fn(Shape, u16) + Sync) {
+    std::thread::scope(|scope| {
+        for (shape, shards) in SHAPES.into_iter().zip(shards) {
+            let transfer = &transfer;
+            scope.spawn(move || transfer(shape, shards));
+        }
+    });
 }
 
 #[test]

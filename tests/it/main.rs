@@ -1,5 +1,7 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+#[cfg(feature = "tls")]
+mod https;
 mod interop;
 mod loopback;
 mod scene;
