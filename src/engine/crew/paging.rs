@@ -7,8 +7,8 @@ use tide_disk::{Outcome, Task, Trouble};
 use super::Crew;
 use super::lease::{Place, Stage};
 use super::member::Parked;
-use crate::desk::{Desk, Stock};
 use crate::desk::gates::{CrewErrand, Errand, LeaseRef};
+use crate::desk::{Desk, Stock};
 use crate::mail::ToTorrent;
 
 impl Crew {

@@ -274,8 +274,12 @@ impl Torrent {
     pub(super) fn reopen(&mut self) {
         self.phase = Phase::Opening;
         self.known = false;
-        self.chores =
-            self.will_be_open().then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
+        self.chores = self
+            .will_be_open()
+            .then_some(TorrentErrand::Close)
+            .into_iter()
+            .chain([TorrentErrand::Open])
+            .collect();
     }
 
     /// Whether the store is open once the chore under way is done.

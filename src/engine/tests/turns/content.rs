@@ -104,7 +104,10 @@ pub(crate) fn content_on(disk: &tide_disk::Memory, spec: &AddTorrent) -> Vec<u8>
 }
 
 /// The resume data on a disk, if there are any.
-pub(crate) fn resume_on(disk: &tide_disk::Memory, spec: &AddTorrent) -> Option<tide_disk::resume::Checkpoint> {
+pub(crate) fn resume_on(
+    disk: &tide_disk::Memory,
+    spec: &AddTorrent,
+) -> Option<tide_disk::resume::Checkpoint> {
     use tide_disk::{Access, Place, Storage, StorageFile};
     let path = spec.resume.as_ref().expect("a torrent with resume data");
     let file = disk.open(Place::of(Backing::File, path), Access::Read).ok()?;

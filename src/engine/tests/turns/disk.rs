@@ -20,7 +20,6 @@ struct Faults {
     /// Calls that fail after these.
     bad: AtomicI64,
     errno: AtomicI32,
-    calls: AtomicI64,
 }
 
 /// Memory that fails when it is told to.
@@ -49,16 +48,10 @@ impl Disk {
         self.faults.bad.store(bad, Ordering::Relaxed);
         self.faults.good.store(good, Ordering::Relaxed);
     }
-
-    /// Calls so far.
-    pub(crate) fn calls(&self) -> i64 {
-        self.faults.calls.load(Ordering::Relaxed)
-    }
 }
 
 impl Faults {
     fn call(&self) -> io::Result<()> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
         if self.bad.load(Ordering::Relaxed) <= 0 || self.good.fetch_sub(1, Ordering::Relaxed) > 0 {
             return Ok(());
         }

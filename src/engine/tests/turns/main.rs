@@ -1,8 +1,11 @@
 //! Engines against engines: whole turns with a manual clock, no socket and no file.
 
+mod choice;
 mod content;
 mod disk;
+mod mutants;
 mod orders;
+mod rates;
 mod restart;
 mod swarm;
 mod trouble;

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use tide_base::{Duration, Prng};
 use tide_disk::{Memory, VolumeId};
-use tide_engine::{
-    AddTorrent, Answer, Command, CommandError, Content, State, TorrentCommand, TorrentKey,
-};
+use tide_engine::{AddTorrent, Answer, Command, CommandError, Content, State, TorrentCommand, TorrentKey};
 
 use crate::content::{content_on, fill, holds, resume_on, torrent};
 use crate::world::World;

@@ -118,7 +118,9 @@ fn a_clean_end_leaves_nothing_to_be_hashed_and_the_totals() {
             }
             let key = pair.key;
             if before.is_none() {
-                pair.world.ask(LEECH, key.shard.0, Command::Torrent(key, TorrentCommand::Stats)).expect("known");
+                pair.world
+                    .ask(LEECH, key.shard.0, Command::Torrent(key, TorrentCommand::Stats))
+                    .expect("known");
             }
             let stats = pair.world.stats(LEECH, key);
             pair.world.shut_down(LEECH);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::{Duration, Instant, Prng, ShardId};
+use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
 use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
     AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
@@ -27,6 +27,9 @@ struct Pipe {
     inbox: VecDeque<u8>,
     ended: bool,
 }
+
+/// The number of those who are no engine.
+const STRANGER: usize = usize::MAX;
 
 /// One session without its shell.
 pub(crate) struct Node {
@@ -71,6 +74,7 @@ pub(crate) struct World {
     pub(crate) lazy: Option<Prng>,
     /// Turns since the time passed last.
     spinning: u32,
+    strangers: u64,
 }
 
 impl World {
@@ -83,6 +87,7 @@ impl World {
             gulp: 1 << 20,
             lazy: None,
             spinning: 0,
+            strangers: 0,
         }
     }
 
@@ -131,9 +136,39 @@ impl World {
         let Some(pipe) = self.pipes.remove(&end) else { return };
         for gone in [Some(end), pipe.other].into_iter().flatten() {
             self.pipes.remove(&gone);
+            if gone.node == STRANGER {
+                continue;
+            }
             let closed = Owned::Closed(gone.conn, NetError::Reset);
             self.nodes[gone.node].inputs[usize::from(gone.shard)].push_back(closed);
         }
+    }
+
+    /// Somebody who is no engine connects to one: his end, unless he is turned away.
+    pub(crate) fn stranger(&mut self, to: usize, from: SocketAddr) -> Option<End> {
+        let (now, addr) = (self.now, self.nodes[to].addr);
+        let conn = self.nodes[to].shards[0].accept(now, from, addr)?;
+        self.strangers += 1;
+        let ours = End { node: STRANGER, shard: 0, conn: ConnKey(SlotKey::from_bits(self.strangers)) };
+        let other = End { node: to, shard: 0, conn };
+        self.pipes.insert(ours, Pipe { other: Some(other), ..Pipe::default() });
+        self.pipes.insert(other, Pipe { other: Some(ours), ..Pipe::default() });
+        Some(ours)
+    }
+
+    /// A stranger says something.
+    pub(crate) fn say(&mut self, stranger: End, bytes: &[u8]) {
+        let other = self.pipes.get(&stranger).and_then(|pipe| pipe.other);
+        if let Some(pipe) = other.and_then(|other| self.pipes.get_mut(&other)) {
+            pipe.inbox.extend(bytes);
+        }
+    }
+
+    /// What a stranger is told; `None` once he is not talked to any more.
+    pub(crate) fn hear(&mut self, stranger: End) -> Option<Vec<u8>> {
+        let pipe = self.pipes.get_mut(&stranger)?;
+        let bytes: Vec<u8> = pipe.inbox.drain(..).collect();
+        (!pipe.ended || !bytes.is_empty()).then_some(bytes)
     }
 
     /// Ends an engine in good order, and makes sure that nothing borrowed is left.
@@ -142,8 +177,7 @@ impl World {
             self.send(node, shard, Command::Shutdown(Duration::from_secs(3600)));
         }
         let shards = self.nodes[node].shards.len();
-        let ended =
-            self.run(Duration::from_secs(1800), |world| world.nodes[node].finished == shards);
+        let ended = self.run(Duration::from_secs(1800), |world| world.nodes[node].finished == shards);
         assert!(ended, "node {node} does not end");
         for shard in &self.nodes[node].shards {
             shard.check_quiet();
@@ -225,7 +259,8 @@ impl World {
         }
         self.spinning += 1;
         assert!(self.spinning < 100_000, "turns without end at {:?}", self.now);
-        let waiting = self.lazy.is_some() && self.pipes.values().any(|pipe| !pipe.inbox.is_empty());
+        let full = |(end, pipe): (&End, &Pipe)| end.node != STRANGER && !pipe.inbox.is_empty();
+        let waiting = self.lazy.is_some() && self.pipes.iter().any(full);
         let working = self.nodes.iter().any(|node| node.stores.pending() > 0);
         if !progress && !working && (!waiting || self.spinning > 50) {
             let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
@@ -347,7 +382,7 @@ impl World {
             Output::Read(_) | Output::Datagram { .. } | Output::Resolve { .. } => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
-// It may have ended in the same turn.
+                // It may have ended in the same turn.
                 let Some(pipe) = self.pipes.remove(&End { node, shard, conn }) else { return };
                 let now = self.now;
                 let adopted = self.nodes[node].shards[usize::from(to.0)].adopt(now, &arrival);
