@@ -12,6 +12,7 @@ use tide_engine::{
 };
 
 use crate::disk::Disk;
+use crate::trackers::Tracker;
 
 /// One end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -57,7 +58,22 @@ enum Owned {
     Disk(Done),
     Hashed(Hashed),
     Mail(ShardId, tide_engine::Mail),
+    Datagram(SocketAddr, Vec<u8>),
     Command(CommandId, Command),
+}
+
+impl Owned {
+    fn into_input(self) -> Input<'static> {
+        match self {
+            Owned::Connected(conn) => Input::Connected { conn, local: SocketAddr::from(([10, 0, 0, 1], 1)) },
+            Owned::Closed(conn, why) => Input::Closed { conn, why },
+            Owned::Disk(done) => Input::Disk(done),
+            Owned::Hashed(hashed) => Input::Hashed(hashed),
+            Owned::Mail(from, mail) => Input::Mail { from, mail },
+            Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
+            Owned::Datagram(..) => unreachable!("a datagram is borrowed"),
+        }
+    }
 }
 
 /// Engines, and what is between them.
@@ -75,6 +91,8 @@ pub(crate) struct World {
     /// Turns since the time passed last.
     spinning: u32,
     strangers: u64,
+    /// The tracker of this world, if there is one.
+    pub(crate) tracker: Option<Tracker>,
 }
 
 impl World {
@@ -88,6 +106,7 @@ impl World {
             lazy: None,
             spinning: 0,
             strangers: 0,
+            tracker: None,
         }
     }
 
@@ -105,8 +124,9 @@ impl World {
     fn engine(&self, mut setup: Setup, disk: Disk, addr: SocketAddr) -> Node {
         setup.now = self.now;
         let mut shards: Vec<Shard> = (0..setup.shards).map(|id| Shard::new(ShardId(id), &setup)).collect();
+        let listening = Listening { tcp: vec![addr], udp_v4: Some(addr), udp_v6: None };
         for shard in &mut shards {
-            shard.handle(self.now, Input::Listening(Listening { tcp: vec![addr], ..Listening::default() }));
+            shard.handle(self.now, Input::Listening(listening.clone()));
         }
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
         let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
@@ -276,19 +296,14 @@ impl World {
         while let Some(input) = self.nodes[node].inputs[usize::from(shard)].pop_front() {
             progress = true;
             let shard = &mut self.nodes[node].shards[usize::from(shard)];
-            shard.handle(
-                now,
-                match input {
-                    Owned::Connected(conn) => {
-                        Input::Connected { conn, local: SocketAddr::from(([10, 0, 0, 1], 1)) }
-                    }
-                    Owned::Closed(conn, why) => Input::Closed { conn, why },
-                    Owned::Disk(done) => Input::Disk(done),
-                    Owned::Hashed(hashed) => Input::Hashed(hashed),
-                    Owned::Mail(from, mail) => Input::Mail { from, mail },
-                    Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
-                },
-            );
+            let input = match &input {
+                Owned::Datagram(from, data) => {
+                    shard.handle(now, Input::Datagram { from: *from, data });
+                    continue;
+                }
+                _ => input.into_input(),
+            };
+            shard.handle(now, input);
         }
         progress |= self.work(node) | self.read_all(node, shard);
         let due = self.nodes[node].shards[usize::from(shard)].wake_at().is_some_and(|(at, _)| at <= now);
@@ -379,7 +394,13 @@ impl World {
         match output {
             Output::Dial { conn, to, tls: _ } => self.connect(End { node, shard, conn }, to),
             Output::Send(conn) => self.write_all(End { node, shard, conn }),
-            Output::Read(_) | Output::Datagram { .. } | Output::Resolve { .. } => {}
+            Output::Datagram { to, data } => {
+                let (now, from) = (self.now, self.nodes[node].addr);
+                if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, &data)) {
+                    inputs(self, shard, Owned::Datagram(to, answer));
+                }
+            }
+            Output::Read(_) | Output::Resolve { .. } => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
                 // It may have ended in the same turn.
