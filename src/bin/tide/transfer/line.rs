@@ -105,7 +105,6 @@ pub(crate) mod tests {
             copies: (31, 500),
             eta: Some(Duration::from_secs(17)),
             trouble: None,
-            memory: 0,
         }
     }
 
