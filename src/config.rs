@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_disk::{Allocation, Backing};
+use tide_engine::torrent::picker::Factory;
 use tide_engine::{Limits, RateLimits};
 
 use crate::error::Error;
@@ -77,6 +78,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// What makes connections, instead of TCP: an embedder's own transport.
     pub dial: Option<Arc<dyn Dial>>,
+    /// Makes the pickers of torrents that are not [sequential](crate::Add::sequential): an embedder's own order of
+    /// pieces. Default: the rarest first.
+    pub picker: Option<Factory>,
     /// Every other bound of the engine. `memory` and `peers` in it are overridden by the fields above.
     pub limits: Limits,
     /// Bounds of each volume's disk thread.
@@ -102,6 +106,7 @@ impl Default for Config {
             announce_port: None,
             seed: None,
             dial: None,
+            picker: None,
             limits,
             disk: tide_disk::Limits::default(),
         }

@@ -45,6 +45,14 @@ pub use tide_engine::{
     State, TorrentStats, TrackerInfo,
 };
 
+pub mod picker {
+    //! The order in which pieces are fetched: [`Config::picker`](crate::Config::picker) takes an embedder's own.
+    pub use tide_base::{Bits, PieceIndex, Prng};
+    pub use tide_engine::torrent::picker::{
+        Closed, Copies, Factory, Has, Opened, Picker, PickerLimits, Priority, Rarest, Sequential,
+    };
+}
+
 /// .torrent files and magnet links.
 pub use tide_metainfo as metainfo;
 

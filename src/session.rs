@@ -69,6 +69,7 @@ impl Session {
             epoch: clock.epoch(),
             announce_port: config.announce_port,
             trackers: config.trackers,
+            picker: config.picker.clone(),
             now: clock.now(),
         };
         let shell = Shell::start(Plan {

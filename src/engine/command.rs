@@ -9,6 +9,7 @@ use tide_disk::{Allocation, Backing, FileTable, StoreKey, Trouble, VolumeId};
 
 use crate::id::TorrentKey;
 use crate::stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, TorrentStats, TrackerInfo};
+use crate::torrent::picker::Factory;
 
 /// Names a command until its reply.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -228,6 +229,8 @@ pub struct Setup {
     pub announce_port: Option<u16>,
     /// Whether trackers are asked at all.
     pub trackers: bool,
+    /// Makes the pickers of torrents that are not fetched in order; `None` is the rarest piece first.
+    pub picker: Option<Factory>,
     /// The first moment.
     pub now: Instant,
 }
@@ -246,6 +249,7 @@ impl Setup {
             epoch: WallClock(0),
             announce_port: None,
             trackers: true,
+            picker: None,
             now: Instant::ZERO,
         }
     }

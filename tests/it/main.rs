@@ -1,3 +1,8 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+#[cfg(feature = "tls")]
+mod https;
+mod interop;
 mod loopback;
+mod scene;
+mod trackers;

@@ -35,7 +35,7 @@ impl Crew {
             return Want::Nothing;
         }
         let Some(member) = self.roster.get(key) else { return Want::Nothing };
-        let short = desk.purses.spare(crate::desk::Stock::Memory) == 0;
+        let short = desk.purses.spare(crate::desk::Stock::Memory) < u64::from(desk.limits.chunk_len);
         let SessionWant::Payload { span, at } = member.session.want() else {
             let idle = member.session.asks().is_empty();
             let scratch = if idle {
@@ -72,6 +72,9 @@ impl Crew {
     fn place(&mut self, desk: &mut Desk, key: SlotKey, span: Span, at: u32) -> Result<bool, Parked> {
         let block = self.facts.layout.block(span).expect("only blocks are asked for");
         let Some(lease) = self.leases.get_mut(span.piece) else { return Ok(false) };
+        if !lease.needs(block.block) {
+            return Ok(false);
+        }
         let (chunk, _) = lease.chunk_of(block.block);
         match lease.place(chunk) {
             Place::Held(_) => {}
@@ -191,11 +194,14 @@ impl Crew {
                 memory[from..from + bytes.len()].copy_from_slice(bytes);
             }
             Ok(false) => {}
-            Err(_) => {
+            Err(why) => {
                 self.traffic.wasted += u64::from(span.len);
+                self.starved |= why == Parked::Memory;
                 if let Some(member) = self.roster.get_mut(key) {
                     member.session.cancel(now, span);
                     member.writing = None;
+                    // Else it would be asked again, sent again and dropped again.
+                    member.park(now, why);
                 }
                 if let Some(lease) = self.leases.get_mut(span.piece) {
                     lease.end_write(block.block, key);
@@ -225,20 +231,24 @@ impl Crew {
         self.leases.refresh(span.piece);
         self.traffic.downloaded += u64::from(span.len);
         if others > 0 {
-            self.cancel_others(now, key, span);
+            self.cancel_others(desk, now, key, span);
         }
         if whole {
-            self.begin_verify(desk, id);
+            self.begin_verify(desk, now, id);
         }
     }
 
-    fn cancel_others(&mut self, now: Instant, key: SlotKey, span: Span) {
+    fn cancel_others(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, span: Span) {
         for other in self.roster.keys() {
             let Some(member) = self.roster.get_mut(other).filter(|_| other != key) else { continue };
             if member.session.cancel(now, span) {
                 let block = self.facts.layout.block(span);
                 if member.writing == block {
                     member.writing = None;
+                }
+                // It may have been waiting for room for this very block.
+                if matches!(member.parked, Some(Parked::Memory | Parked::Paging(_))) {
+                    member.unpark(desk, now);
                 }
                 self.roster.hungry(other);
             }

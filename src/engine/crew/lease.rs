@@ -274,16 +274,33 @@ impl Lease {
         self.places.iter().all(|place| matches!(place, Place::Held(_)))
     }
 
-    /// A held chunk that nobody is writing into, to be brought to disk.
+    /// A held chunk that nobody needs at once, to be brought to disk: one that nobody is writing into, or of a piece
+    /// being hashed chunk by chunk one whose turn is over, or else the one whose turn comes last.
     pub fn idle_chunk(&self) -> Option<usize> {
-        let busy = |chunk: usize| self.writers.iter().any(|&(block, _)| self.chunk_of(block).0 == chunk);
-        (0..self.places.len()).find(|&i| matches!(self.places[i], Place::Held(_)) && !busy(i))
+        let held = |i: &usize| matches!(self.places[*i], Place::Held(_));
+        match self.stage {
+            _ if self.doomed => None,
+            Stage::Filling => {
+                let busy = |i: usize| self.writers.iter().any(|&(block, _)| self.chunk_of(block).0 == i);
+                (0..self.places.len()).find(|i| held(i) && !busy(*i))
+            }
+            Stage::Hashing { next, stream: Some(_) } => {
+                let next = next as usize;
+                (0..next).chain((next + 1..self.places.len()).rev()).find(held)
+            }
+            Stage::Hashing { .. } | Stage::Judging | Stage::Blaming(_) | Stage::Writing(_) => None,
+        }
+    }
+
+    /// Whether the block is still to come.
+    pub fn needs(&self, block: BlockIndex) -> bool {
+        matches!(self.stage, Stage::Filling) && !self.doomed && !self.is_here(block)
     }
 
     /// `member` may write the block, of which `at` bytes came before. Whoever begins last writes: a member that was
     /// writing it may not go on.
     pub fn begin_write(&mut self, block: BlockIndex, member: SlotKey, at: u32) -> bool {
-        if !matches!(self.stage, Stage::Filling) || matches!(self.blocks[block.0 as usize], Block::Here(_)) {
+        if !self.needs(block) {
             return false;
         }
         let standing = self.writers.iter_mut().find(|(b, _)| *b == block);

@@ -91,11 +91,10 @@ impl Leases {
         }
     }
 
-    /// The unfinished lease, with memory that could be freed, that was touched longest ago.
+    /// The lease, with memory that could be freed, that was touched longest ago.
     pub fn coldest(&self) -> Option<(PieceIndex, usize)> {
         self.leases
             .values()
-            .filter(|lease| matches!(lease.stage, super::lease::Stage::Filling) && !lease.doomed)
             .filter_map(|lease| Some((lease.touched, lease.piece(), lease.idle_chunk()?)))
             .min()
             .map(|(_, piece, chunk)| (piece, chunk))

@@ -44,13 +44,29 @@ impl Crew {
                 self.spare(desk, addr);
                 continue;
             }
-            if desk.purses.draw(now, Flow::Dials, 1) == 0 || !desk.meet_stranger() {
+            if !desk.has_room_for_stranger()
+                || desk.purses.draw(now, Flow::Dials, 1) == 0
+                || !desk.meet_stranger()
+            {
                 return desk.wait_for_shares(self.key);
             }
             self.to_dial.pop_front();
             let conn = desk.conns.insert(addr, now, Role::Dialling(self.key));
             desk.wake_conn(conn, now + desk.limits.connect_timeout, Reason::Handshake);
             desk.put(Output::Dial { conn, to: addr, tls: None });
+        }
+    }
+
+    /// Nobody is met any more: the torrent hears of every address that it gave.
+    pub(super) fn give_up_dials(&mut self, desk: &mut Desk) {
+        for addr in core::mem::take(&mut self.to_dial) {
+            self.spare(desk, addr);
+        }
+        for (conn, addr, outgoing) in desk.conns.greeting_for(self.key) {
+            if outgoing {
+                self.spare(desk, addr);
+            }
+            desk.close(conn);
         }
     }
 

@@ -6,6 +6,8 @@ use tide_base::meter::Meter;
 use tide_base::{Bits, BlockRef, Instant, PeerId, PieceIndex, Span};
 use tide_peer::Session;
 
+use crate::border::Output;
+use crate::desk::{Desk, Reason};
 use crate::id::ConnKey;
 
 /// Why a member's socket is not read.
@@ -97,6 +99,14 @@ impl Member {
             self.session.hold(now);
         }
         self.parked = Some(why);
+    }
+
+    /// Its socket is read again, and its clocks go on.
+    pub fn unpark(&mut self, desk: &mut Desk, now: Instant) {
+        self.parked = None;
+        self.session.release(now);
+        desk.wake_conn(self.conn, self.session.deadline().0, Reason::Peer);
+        desk.put(Output::Read(self.conn));
     }
 
     /// Whether there are requests of its that nobody is reading.

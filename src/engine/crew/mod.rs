@@ -39,8 +39,13 @@ use crate::mail::{End, Muster, ToCrew, ToTorrent, Traffic, Whom};
 use leases::Leases;
 use roster::Roster;
 
-/// Seconds of a torrent's own rate that may be saved up.
-const BURST: u64 = 1;
+/// Blocks that a torrent's own rate lets through at once, however low it is: less, and no block ever would.
+const BURST_BLOCKS: u64 = 2;
+
+/// What a torrent's own rate lets through at once: a second of it. Nothing at all if the rate is zero.
+fn burst(rate: Option<u64>, block_len: u32) -> u64 {
+    rate.filter(|&rate| rate > 0).map_or(0, |rate| rate.max(BURST_BLOCKS * u64::from(block_len)))
+}
 
 /// One torrent's crew on one shard.
 #[derive(Debug)]
@@ -84,7 +89,7 @@ impl Crew {
         facts: Muster,
         config: Arc<SessionConfig>,
     ) -> Crew {
-        let burst = |rate: Option<u64>| rate.map_or(0, |rate| rate * BURST);
+        let block_len = facts.layout.block_len();
         Crew {
             key,
             torrent,
@@ -102,8 +107,8 @@ impl Crew {
             throttled: false,
             starved: false,
             traffic: Traffic::default(),
-            down: Bucket::new(now, facts.limits.down, burst(facts.limits.down)),
-            up: Bucket::new(now, facts.limits.up, burst(facts.limits.up)),
+            down: Bucket::new(now, facts.limits.down, burst(facts.limits.down, block_len)),
+            up: Bucket::new(now, facts.limits.up, burst(facts.limits.up, block_len)),
             disbanding: false,
             facts,
         }
@@ -191,12 +196,14 @@ impl Crew {
 
     fn set_limits(&mut self, now: Instant, limits: RateLimits) {
         self.facts.limits = limits;
-        self.down.set_rate(now, limits.down, limits.down.map_or(0, |rate| rate * BURST));
-        self.up.set_rate(now, limits.up, limits.up.map_or(0, |rate| rate * BURST));
+        let block_len = self.facts.layout.block_len();
+        self.down.set_rate(now, limits.down, burst(limits.down, block_len));
+        self.up.set_rate(now, limits.up, burst(limits.up, block_len));
     }
 
     fn disband(&mut self, desk: &mut Desk, now: Instant) {
         self.disbanding = true;
+        self.give_up_dials(desk);
         for key in self.roster.keys() {
             self.leave(desk, key, End::Parted);
         }

@@ -7,9 +7,8 @@ use tide_disk::{Outcome, Task, Trouble};
 use super::Crew;
 use super::lease::{Place, Stage};
 use super::member::Parked;
-use crate::border::Output;
-use crate::desk::Desk;
 use crate::desk::gates::{CrewErrand, Errand, LeaseRef};
+use crate::desk::{Desk, Stock};
 use crate::mail::ToTorrent;
 
 impl Crew {
@@ -28,12 +27,23 @@ impl Crew {
             let Some((piece, chunk)) = self.leases.coldest() else { break };
             self.page_out(desk, piece, chunk);
         }
-        if self.leaving == 0 || desk.purses.spare(crate::desk::Stock::Memory) > 0 {
+        let chunk_len = u64::from(desk.limits.chunk_len);
+        if desk.purses.has(Stock::Memory, chunk_len) {
             self.retry_paging(desk);
         }
-        if desk.purses.spare(crate::desk::Stock::Memory) > 0 {
+        if desk.purses.has(Stock::Memory, chunk_len) {
             self.unpark(desk, now, |parked| parked == Parked::Memory);
         }
+    }
+
+    /// Somebody else is short of memory: brings a chunk to the disk, one at a time. False if there is none.
+    pub fn give_way(&mut self, desk: &mut Desk) -> bool {
+        if self.leaving == 0
+            && let Some((piece, chunk)) = self.leases.coldest()
+        {
+            self.page_out(desk, piece, chunk);
+        }
+        self.leaving > 0
     }
 
     fn parked(&self, why: Parked) -> u32 {
@@ -77,6 +87,7 @@ impl Crew {
             }
             Err(trouble) => {
                 lease.replace(chunk as usize, Place::Held(memory));
+                lease.doomed |= matches!(lease.stage, Stage::Writing(_));
                 desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
             }
         }
@@ -138,6 +149,8 @@ impl Crew {
             if lease.jobs == 0 {
                 self.end_lease(desk, now, id);
             }
+        } else if matches!(lease.stage, Stage::Writing(_)) {
+            self.write_ends(desk, now, id);
         } else if matches!(lease.stage, Stage::Hashing { stream: Some(_), .. }) {
             self.hash_more(desk, id);
         } else {
@@ -154,9 +167,7 @@ impl Crew {
     pub(super) fn unpark(&mut self, desk: &mut Desk, now: Instant, gone: impl Fn(Parked) -> bool) {
         for (_, member) in self.roster.iter_mut() {
             if member.parked.is_some_and(&gone) {
-                member.parked = None;
-                member.session.release(now);
-                desk.put(Output::Read(member.conn));
+                member.unpark(desk, now);
             }
         }
     }

@@ -16,6 +16,9 @@ use tide_base::Duration;
 /// How long a member waits for a used-up rate to refill before it is looked at again.
 const REFILL: Duration = Duration::from_millis(25);
 
+/// Bytes of a flow that are asked for at a time; the treasury gives as much of it as the rate allows at once.
+const FLOW: u64 = 1 << 20;
+
 impl Crew {
     /// Reads what members wait for, as far as the allowances go.
     pub(super) fn serve_all(&mut self, desk: &mut Desk, now: Instant) {
@@ -25,6 +28,7 @@ impl Crew {
         for key in self.roster.take_busy() {
             while self.serve_next(desk, now, key) {}
             self.offer(desk, key);
+            self.rearm(desk, key);
         }
     }
 
@@ -40,7 +44,8 @@ impl Crew {
             .min(desk.purses.at_hand(now, Flow::Up));
         let block = u64::from(self.facts.layout.block_len());
         if most < block && (!desk.purses.unlimited(Flow::Up) || self.up.rate().is_some()) {
-            desk.purses.draw(now, Flow::Up, block);
+            desk.purses.want(now, Flow::Up, FLOW);
+            desk.wait_for_shares(self.key);
             desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
             self.unserved.push(key);
             return false;
@@ -154,8 +159,7 @@ impl Crew {
 
     /// A member is not read until the rate has refilled.
     pub(super) fn throttle(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
-        let block = u64::from(self.facts.layout.block_len());
-        desk.purses.draw(now, Flow::Down, block);
+        desk.purses.want(now, Flow::Down, FLOW);
         desk.wait_for_shares(self.key);
         desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
         if let Some(member) = self.roster.get_mut(key) {
@@ -174,6 +178,9 @@ impl Crew {
             self.throttled = false;
             self.unpark(desk, now, |parked| parked == Parked::Rate);
         } else {
+            // What was granted may have expired while the torrent's own limit held its use back.
+            desk.purses.want(now, Flow::Down, FLOW);
+            desk.wait_for_shares(self.key);
             desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
         }
     }

@@ -12,11 +12,13 @@ use crate::mail::ToTorrent;
 
 impl Crew {
     /// The piece has become whole: hash it.
-    pub(super) fn begin_verify(&mut self, desk: &mut Desk, id: LeaseRef) {
+    pub(super) fn begin_verify(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef) {
         let Some(lease) = self.leases.find(id) else { return };
         assert!(lease.whole(), "a piece with missing blocks is not hashed");
         let stream = (!lease.all_held()).then(|| Box::new(Sha1Stream::new()));
         lease.stage = Stage::Hashing { next: 0, stream };
+        // Whoever waits to write into it need not any more.
+        self.unpark_paging(desk, now, id.piece);
         self.hash_more(desk, id);
     }
 
@@ -115,7 +117,7 @@ impl Crew {
             let errand = Errand::Crew(key, CrewErrand::HashBlocks(id));
             desk.gates.hash(chunks, Digest::Sha1Blocks(block_len), errand);
         } else if good {
-            self.write(desk, id);
+            self.write(desk, now, id);
         } else {
             self.end_lease(desk, now, id);
         }
@@ -127,12 +129,12 @@ impl Crew {
         let senders = lease.senders();
         desk.tell_torrent(self.torrent, ToTorrent::Blocks { lease: id, good, digests, senders });
         match good {
-            true => self.write(desk, id),
+            true => self.write(desk, now, id),
             false => self.end_lease(desk, now, id),
         }
     }
 
-    fn write(&mut self, desk: &mut Desk, id: LeaseRef) {
+    fn write(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef) {
         let (key, store, volume) = (self.key, self.facts.store, self.facts.volume);
         let Some(lease) = self.leases.find(id) else { return };
         let mut runs: Vec<(u32, Vec<Chunk>)> = Vec::new();
@@ -152,7 +154,7 @@ impl Crew {
         lease.stage = Stage::Writing(runs.len() as u32);
         lease.jobs += runs.len() as u32;
         if runs.is_empty() {
-            return self.stored(desk, id);
+            return self.write_ends(desk, now, id);
         }
         for (first, chunks) in runs {
             let offset = lease.chunk_start(first as usize);
@@ -181,19 +183,28 @@ impl Crew {
             lease.doomed = true;
             desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
         }
-        if lease.jobs > 0 {
-            return;
-        }
-        match lease.doomed {
-            true => self.end_lease(desk, now, id),
-            false => self.stored(desk, id),
+        self.write_ends(desk, now, id);
+    }
+
+    /// The piece is stored once all of it is written, also what was on its way to the disk before.
+    pub(super) fn write_ends(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef) {
+        match self.leases.find(id) {
+            Some(lease) if lease.jobs > 0 => {}
+            Some(lease) if lease.doomed => self.end_lease(desk, now, id),
+            Some(_) => self.stored(desk, now, id),
+            None => {}
         }
     }
 
-    fn stored(&mut self, desk: &mut Desk, id: LeaseRef) {
-        let lease = self.leases.remove(id.piece).expect("the piece was under lease");
+    fn stored(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef) {
+        let mut lease = self.leases.remove(id.piece).expect("the piece was under lease");
         assert_eq!((lease.id, lease.jobs), (id, 0), "a stored piece has no job under way");
+        // What was on disk before the piece was whole was not written again, and may still be held.
+        for chunk in lease.take_all() {
+            desk.give_chunk(chunk);
+        }
         desk.tell_torrent(self.torrent, ToTorrent::Stored(id));
+        self.unpark_paging(desk, now, id.piece);
         self.roster.all_hungry();
     }
 

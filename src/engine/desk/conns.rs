@@ -91,6 +91,16 @@ impl Conns {
         self.slots.contains(key.0)
     }
 
+    /// The connections that a crew dials or shakes hands on: which, with whom, and whether we dialled.
+    pub fn greeting_for(&self, crew: SlotKey) -> Vec<(ConnKey, SocketAddr, bool)> {
+        let outgoing = |role: &Role| match role {
+            Role::Dialling(of) if *of == crew => Some(true),
+            Role::Greeting(of, _, outgoing) if *of == crew => Some(*outgoing),
+            _ => None,
+        };
+        self.iter().filter_map(|(key, conn)| Some((key, conn.addr, outgoing(&conn.role)?))).collect()
+    }
+
     /// All connections.
     pub fn iter(&self) -> impl Iterator<Item = (ConnKey, &Conn)> {
         self.slots.iter().map(|(key, conn)| (ConnKey(key), conn))

@@ -227,16 +227,17 @@ impl Desk {
         }
     }
 
-    /// There is room for one more connection that may become a peer's.
+    /// Takes room for one more connection that may become a peer's, if there is some.
     pub fn meet_stranger(&mut self) -> bool {
-        if !self.purses.take(Stock::HalfOpen, 1) {
-            return false;
-        }
-        let room = self.purses.take(Stock::Peers, 1);
-        if !room {
-            self.purses.give(Stock::HalfOpen, 1);
-        }
-        room
+        self.has_room_for_stranger()
+            && self.purses.take(Stock::HalfOpen, 1)
+            && self.purses.take(Stock::Peers, 1)
+    }
+
+    /// Whether there is room for one more connection that may become a peer's.
+    pub fn has_room_for_stranger(&mut self) -> bool {
+        let half_open = self.purses.has(Stock::HalfOpen, 1);
+        self.purses.has(Stock::Peers, 1) && half_open
     }
 
     /// A connection ended before it became a peer's.

@@ -55,7 +55,10 @@ struct StockPurse {
     /// The least that is worth a letter.
     quantum: u64,
     short: u64,
+    /// The most that was wanted at a time while the share was short.
+    wanted: u64,
     asked: bool,
+    /// Whether others are short, and whatever is not in use goes back as soon as there is some.
     recalled: bool,
     /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait.
     ahead: bool,
@@ -77,16 +80,24 @@ struct FlowPurse {
 pub struct Purses {
     stocks: [StockPurse; 4],
     flows: [FlowPurse; 3],
+    /// Whether something was given back since somebody looked.
+    freed: bool,
 }
 
 impl Purses {
     /// Empty purses; flows without a limit need no shares.
     pub fn new(setup: &Setup) -> Purses {
         let limits = &setup.limits;
+        // Some units, but not so many that the other shards have nothing.
+        let some = |unit: u32, units: u64, all: u64| {
+            let unit = u64::from(unit);
+            (unit * units).min(all / (2 * u64::from(setup.shards))).max(unit)
+        };
         let quantum = |stock| match stock {
-            Stock::Memory => u64::from(limits.chunk_len) * 8,
-            Stock::UploadMemory => u64::from(limits.read_len) * 4,
-            Stock::Peers | Stock::HalfOpen => 8,
+            Stock::Memory => some(limits.chunk_len, 8, limits.memory),
+            Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
+            Stock::Peers => some(1, 8, u64::from(limits.peers)),
+            Stock::HalfOpen => some(1, 8, u64::from(limits.half_open)),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -106,18 +117,28 @@ impl Purses {
                 short: 0,
                 asked: false,
             }),
+            freed: false,
         }
+    }
+
+    /// Whether the share has `amount` of a stock; if not, notes that it is short.
+    pub fn has(&mut self, stock: Stock, amount: u64) -> bool {
+        let purse = &mut self.stocks[stock as usize];
+        let enough = purse.used + amount <= purse.granted;
+        if !enough {
+            purse.short = purse.short.max(purse.used + amount - purse.granted);
+            purse.wanted = purse.wanted.max(amount);
+        }
+        enough
     }
 
     /// Takes `amount` of a stock if the share has it; else notes that the share is short.
     pub fn take(&mut self, stock: Stock, amount: u64) -> bool {
-        let purse = &mut self.stocks[stock as usize];
-        if purse.used + amount <= purse.granted {
-            purse.used += amount;
-            return true;
+        let enough = self.has(stock, amount);
+        if enough {
+            self.stocks[stock as usize].used += amount;
         }
-        purse.short = purse.short.max(purse.used + amount - purse.granted);
-        false
+        enough
     }
 
     /// Gives `amount` of a stock back.
@@ -125,6 +146,18 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         assert!(purse.used >= amount, "more of {stock:?} was given back than taken");
         purse.used -= amount;
+        self.freed |= amount > 0;
+    }
+
+    /// Whether something was given back since the last call.
+    pub fn take_freed(&mut self) -> bool {
+        core::mem::take(&mut self.freed)
+    }
+
+    /// Whether somebody, here or on another shard, is short of a stock and waits for it to be given back.
+    pub fn is_pressed(&self, stock: Stock) -> bool {
+        let purse = &self.stocks[stock as usize];
+        purse.recalled || purse.short > 0
     }
 
     /// What is in use of a stock.
@@ -155,6 +188,13 @@ impl Purses {
         got
     }
 
+    /// Makes sure that there will be `amount` of a flow at hand: the share is short by what is missing.
+    pub fn want(&mut self, now: Instant, flow: Flow, amount: u64) {
+        let missing = amount.saturating_sub(self.at_hand(now, flow));
+        let purse = &mut self.flows[flow as usize];
+        purse.short = purse.short.max(missing);
+    }
+
     /// Whether a flow has no limit.
     pub fn unlimited(&self, flow: Flow) -> bool {
         self.flows[flow as usize].unlimited
@@ -177,6 +217,8 @@ impl Purses {
                 let purse = &mut self.stocks[stock as usize];
                 purse.granted += amount;
                 purse.asked = false;
+                purse.wanted = 0;
+                purse.recalled = false;
             }
             Resource::Flow(flow) => {
                 let purse = &mut self.flows[flow as usize];
@@ -202,7 +244,9 @@ impl Purses {
         let mut asks = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             if purse.short > 0 && !purse.asked {
-                asks.push((Resource::Stock(stock), purse.short.max(purse.quantum)));
+                // Of what is hinted at ahead of need there is no need to ask for more than what is missing.
+                let least = if purse.ahead { 1 } else { purse.quantum };
+                asks.push((Resource::Stock(stock), purse.short.max(least)));
                 purse.asked = true;
             }
             purse.short = 0;
@@ -240,13 +284,24 @@ impl Purses {
         let mut returns = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
-            let recalled = core::mem::take(&mut purse.recalled) && spare > 0;
-            if spare > 2 * purse.quantum || recalled {
-                let back = if recalled { spare } else { spare - purse.quantum };
+            let recalled = purse.recalled && spare > 0;
+            // What was asked for is here meanwhile: others wait behind an ask that is not needed any more.
+            let met = purse.asked && purse.wanted > 0 && spare >= purse.wanted;
+            if (spare > 2 * purse.quantum && !purse.asked) || recalled || met {
+                let back = if recalled || met { spare } else { spare - purse.quantum };
+                purse.wanted = 0;
+                purse.recalled = false;
                 purse.granted -= back;
                 returns.push((Resource::Stock(stock), back));
             }
         }
         returns
+    }
+
+    /// Panics if any stock is in use.
+    pub fn check_unused(&self) {
+        for (purse, stock) in self.stocks.iter().zip(STOCKS) {
+            assert_eq!(purse.used, 0, "{stock:?} is in use");
+        }
     }
 }

@@ -20,13 +20,14 @@ const BURST_MIN: u64 = 32 * 1024;
 
 #[derive(Debug)]
 struct Reserve {
+    all: u64,
     left: u64,
     waiting: VecDeque<(ShardId, u64)>,
 }
 
 impl Reserve {
-    fn new(left: u64) -> Reserve {
-        Reserve { left, waiting: VecDeque::new() }
+    fn new(all: u64) -> Reserve {
+        Reserve { all, left: all, waiting: VecDeque::new() }
     }
 }
 
@@ -39,6 +40,15 @@ struct River {
 impl River {
     fn new(now: Instant, rate: Option<u64>, burst_min: u64) -> River {
         River { bucket: Bucket::new(now, rate, burst(rate, burst_min)), waiting: VecDeque::new() }
+    }
+}
+
+impl River {
+    /// What is granted at a time to a shard that asks for `amount`.
+    fn portion(&self, amount: u64, shards: u64) -> u64 {
+        let most =
+            self.bucket.rate().map_or(u64::MAX, |rate| (rate / GRANTS_A_SECOND / shards).max(BURST_MIN));
+        amount.min(most)
     }
 }
 
@@ -89,7 +99,7 @@ impl Treasury {
     /// A shard would like a share: it gets one if there is some, and does not wait for it.
     pub fn spare(&mut self, from: ShardId, stock: Stock, amount: u64) -> Vec<Grant> {
         let reserve = &mut self.stocks[stock as usize];
-        let granted = amount.min(reserve.left);
+        let granted = if reserve.waiting.is_empty() { amount.min(reserve.left) } else { 0 };
         reserve.left -= granted;
         if granted == 0 { Vec::new() } else { vec![(from, Resource::Stock(stock), granted)] }
     }
@@ -100,9 +110,9 @@ impl Treasury {
         self.grants(now)
     }
 
-    /// Whether somebody waits for a stock.
-    pub fn is_short_of(&self, stock: Stock) -> bool {
-        !self.stocks[stock as usize].waiting.is_empty()
+    /// Who waits longest for a stock, if anybody does.
+    pub fn is_short_of(&self, stock: Stock) -> Option<ShardId> {
+        self.stocks[stock as usize].waiting.front().map(|&(shard, _)| shard)
     }
 
     /// New limits of the flows.
@@ -115,9 +125,11 @@ impl Treasury {
 
     /// When something refills that is waited for.
     pub fn deadline(&mut self, now: Instant) -> Instant {
+        let shards = self.shards;
         let ready = |river: &mut River| match river.waiting.front() {
             Some(&(_, amount)) => {
-                river.bucket.ready_at(now, amount.min(BURST_MIN)).max(now + Duration::from_millis(5))
+                let whole = river.portion(amount, shards);
+                river.bucket.ready_at(now, whole).max(now + Duration::from_millis(1))
             }
             None => Instant::NEVER,
         };
@@ -130,8 +142,9 @@ impl Treasury {
         for (reserve, stock) in
             self.stocks.iter_mut().zip([Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen])
         {
+            // Whole or not at all: parts would lie about, each too small for anything.
             while let Some(&(to, amount)) = reserve.waiting.front()
-                && reserve.left > 0
+                && reserve.left >= amount.min(reserve.all)
             {
                 let granted = amount.min(reserve.left);
                 reserve.left -= granted;
@@ -141,16 +154,14 @@ impl Treasury {
         }
         for (river, flow) in self.flows.iter_mut().zip([Flow::Down, Flow::Up, Flow::Dials]) {
             while let Some(&(to, amount)) = river.waiting.front() {
-                let most = river
-                    .bucket
-                    .rate()
-                    .map_or(u64::MAX, |rate| (rate / GRANTS_A_SECOND / self.shards).max(BURST_MIN));
-                let granted = river.bucket.take(now, amount.min(most));
-                if granted == 0 {
+                // Whole or not at all: drops would expire before they make a block.
+                let whole = river.portion(amount, self.shards);
+                if river.bucket.available(now) < whole {
                     break;
                 }
+                river.bucket.take(now, whole);
                 river.waiting.pop_front();
-                grants.push((to, Resource::Flow(flow), granted));
+                grants.push((to, Resource::Flow(flow), whole));
             }
         }
         grants
@@ -173,9 +184,11 @@ mod tests {
         let mut treasury = treasury(100, None);
         let (now, a, b) = (Instant::ZERO, ShardId(0), ShardId(1));
         assert_eq!(treasury.ask(now, a, memory, 60), [(a, memory, 60)]);
-        assert_eq!(treasury.ask(now, b, memory, 60), [(b, memory, 40)]);
-        assert_eq!(treasury.ask(now, b, memory, 20), []);
-        assert_eq!(treasury.take_back(now, Stock::Memory, 60), [(b, memory, 20)]);
+        assert_eq!(treasury.ask(now, b, memory, 60), []);
+        assert_eq!(treasury.ask(now, a, memory, 30), [], "nobody overtakes");
+        assert_eq!(treasury.is_short_of(Stock::Memory), Some(b));
+        assert_eq!(treasury.take_back(now, Stock::Memory, 20), [(b, memory, 60)]);
+        assert_eq!(treasury.take_back(now, Stock::Memory, 30), [(a, memory, 30)]);
     }
 
     #[test]

@@ -51,11 +51,7 @@ impl Central {
             ToSession::Ask(resource, amount) => {
                 let grants = self.treasury.ask(now, from, resource, amount);
                 send(desk, grants);
-                if let Resource::Stock(stock) = resource
-                    && self.treasury.is_short_of(stock)
-                {
-                    broadcast(desk, || FromSession::Recall(stock));
-                }
+                self.recall(desk, resource);
             }
             ToSession::Hint(stock, amount) => {
                 let grants = self.treasury.spare(from, stock, amount);
@@ -64,6 +60,7 @@ impl Central {
             ToSession::Return(Resource::Stock(stock), amount) => {
                 let grants = self.treasury.take_back(now, stock, amount);
                 send(desk, grants);
+                self.recall(desk, Resource::Stock(stock));
             }
             ToSession::Return(Resource::Flow(_), _) => {}
             ToSession::SetRates(rates) => {
@@ -74,6 +71,15 @@ impl Central {
             ToSession::Ban(ip) => broadcast(desk, || FromSession::Ban(ip, now + BAN)),
             ToSession::Announce(job) => self.announcer.submit(desk, now, *job),
             ToSession::Forget(torrent) => self.announcer.forget(torrent),
+        }
+    }
+
+    /// While somebody waits for a stock, everybody else gives back what is not in use.
+    fn recall(&self, desk: &mut Desk, resource: Resource) {
+        let Resource::Stock(stock) = resource else { return };
+        let Some(short) = self.treasury.is_short_of(stock) else { return };
+        for shard in (0..desk.setup.shards).map(ShardId).filter(|&shard| shard != short) {
+            desk.mail(shard, Mail::FromSession(FromSession::Recall(stock)));
         }
     }
 
@@ -88,8 +94,9 @@ impl Central {
         desk.timers.arm(Owner::Session, self.announcer.deadline(), Reason::Announce);
     }
 
+    /// Whether no torrent of any shard is left, and no announce is under way.
     pub(super) fn is_idle(&self) -> bool {
-        self.announcer.is_idle()
+        self.announcer.is_idle() && self.directory.is_empty()
     }
 
     pub(super) fn resolved(

@@ -22,7 +22,7 @@ use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCom
 use crate::crew::Crew;
 use crate::desk::{Desk, Errand, Owner, Reason, Role};
 use crate::id::{ConnKey, TorrentKey};
-use crate::mail::{FromSession, Mail, ToCrew, ToSession};
+use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
 use crate::stats::SessionStats;
 use crate::torrent::Torrent;
 
@@ -161,6 +161,10 @@ impl Shard {
     fn mail(&mut self, now: Instant, mail: Mail) {
         match mail {
             Mail::ToTorrent { torrent, crew, what } => {
+                if let ToTorrent::Traffic(traffic) = &what {
+                    self.traffic.0 += traffic.downloaded;
+                    self.traffic.1 += traffic.uploaded;
+                }
                 self.touched.insert(Owner::Torrent(torrent.slot));
                 if let Some(known) = self.torrents.get_mut(torrent.slot) {
                     known.told(&mut self.desk, now, crew, what);
@@ -322,18 +326,31 @@ impl Shard {
             while let Some(owner) = self.touched.pop_first() {
                 self.settle_one(now, owner);
             }
+            if self.desk.purses.take_freed() {
+                self.touched.append(&mut self.desk.take_waiting());
+            }
+            self.ease_memory();
             self.desk.ask_for_shares();
-            if !self.desk.has_local() {
+            if let Some(central) = &mut self.central {
+                central.settle(&mut self.desk, now);
+            }
+            if !self.desk.has_local() && self.touched.is_empty() {
                 break;
             }
-        }
-        if let Some(central) = &mut self.central {
-            central.settle(&mut self.desk, now);
         }
         self.desk.memory.trim();
         self.end(now);
         while let Some(job) = self.desk.gates.next_job(now) {
             self.desk.put(job);
+        }
+    }
+
+    /// Somebody is short of memory: a crew that has some it does not need at once gives way, lest a torrent without
+    /// peers hold what others wait for.
+    fn ease_memory(&mut self) {
+        let desk = &mut self.desk;
+        if desk.purses.is_pressed(crate::desk::Stock::Memory) && desk.memory.out() > 0 {
+            let _ = self.crews.iter_mut().any(|(_, crew)| crew.give_way(desk));
         }
     }
 
@@ -411,7 +428,7 @@ impl Shard {
             self.finished = true;
             let conns: Vec<ConnKey> = self.desk.conns.iter().map(|(key, _)| key).collect();
             for conn in conns {
-                self.desk.put(Output::Close(conn));
+                self.desk.close(conn);
             }
             self.desk.put(Output::Finished);
         } else if !self.finished {
@@ -556,6 +573,16 @@ impl Shard {
         for (_, crew) in self.crews.iter() {
             crew.check_invariants();
         }
+    }
+
+    /// Panics unless everything that was borrowed has been given back: for tests and simulations, after
+    /// [`Output::Finished`].
+    pub fn check_quiet(&self) {
+        assert!(self.torrents.is_empty() && self.crews.is_empty(), "somebody is left");
+        assert!(self.desk.conns.is_empty(), "a connection is left");
+        assert_eq!(self.desk.memory.out(), 0, "memory is out");
+        assert_eq!(self.desk.gates.outstanding(), 0, "jobs are under way");
+        self.desk.purses.check_unused();
     }
 }
 

@@ -62,7 +62,7 @@ impl Torrent {
             corrupt: totals.corrupt,
             event: due.event,
             key: desk.setup.tracker_key,
-            want: if due.event == TrackerEvent::Stopped || self.is_complete() { 0 } else { WANT },
+            want: if due.event == TrackerEvent::Stopped { 0 } else { WANT },
             tracker_id: self.schedule.tracker_id(due.tracker).map(Into::into),
             ipv4: None,
             ipv6: None,

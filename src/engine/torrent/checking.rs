@@ -22,8 +22,9 @@ impl Torrent {
             }
             let Some(piece) = checker.next_piece(self.spec.layout.piece_len().min(WINDOW)) else { return };
             let len = self.spec.layout.len_of(piece);
-            let stream = (len > WINDOW).then(|| Box::new(Sha1Stream::new()));
-            let Some(chunks) = take_chunks(desk, len.min(WINDOW)) else {
+            let window = window(desk);
+            let stream = (len > window).then(|| Box::new(Sha1Stream::new()));
+            let Some(chunks) = take_chunks(desk, len.min(window)) else {
                 return desk.wait_for_shares_as(Owner::Torrent(self.slot()));
             };
             checker.begin(piece, Looking { next: 0, stream });
@@ -120,8 +121,18 @@ impl Torrent {
     }
 }
 
+/// Bytes read and hashed as one job: whole chunks, and no more than half of all memory.
+fn window(desk: &Desk) -> u32 {
+    let (half, chunk) = (desk.limits.memory / 2, u64::from(desk.limits.chunk_len));
+    WINDOW.min(u32::try_from(half / chunk * chunk).unwrap_or(u32::MAX)).max(desk.limits.chunk_len)
+}
+
 /// Memory for `len` bytes in chunks, all or nothing.
 fn take_chunks(desk: &mut Desk, len: u32) -> Option<Vec<Chunk>> {
+    let room = u64::from(len.next_multiple_of(desk.limits.block_len));
+    if !desk.purses.has(crate::desk::Stock::Memory, room) {
+        return None;
+    }
     let mut chunks = Vec::new();
     let mut left = len;
     while left > 0 {

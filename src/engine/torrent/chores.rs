@@ -5,7 +5,9 @@ use tide_disk::{Outcome, StoreSpec, Task, Trouble};
 
 use super::Torrent;
 use super::check::{Checker, plan};
-use super::life::Phase;
+use super::checkpoint::Checkpoint;
+use super::life::{Phase, checkpoint_limits};
+use crate::command::Check;
 use crate::desk::Desk;
 use crate::desk::gates::{Errand, TorrentErrand};
 
@@ -83,17 +85,21 @@ impl Torrent {
         match (errand, result) {
             (TorrentErrand::Open, Ok(Outcome::Opened(files))) => {
                 self.files = files;
+                self.opened = true;
                 match (&self.phase, &self.spec.resume) {
+                    // It is opened anew at once: somebody wanted a check meanwhile.
+                    (Phase::Opening, _) if self.must_reopen() => {}
                     (Phase::Opening, Some(_)) => self.chores.push_front(TorrentErrand::LoadResume),
                     _ => self.planned(desk, now),
                 }
             }
-            (TorrentErrand::LoadResume, result) => {
-                let bytes = match result {
-                    Ok(Outcome::Resume(bytes)) => bytes,
-                    _ => None,
-                };
+            (TorrentErrand::LoadResume, _) if self.must_reopen() => {}
+            (TorrentErrand::LoadResume, Ok(Outcome::Resume(bytes))) => {
                 self.resume_loaded(desk, now, bytes);
+                self.recalled = true;
+                self.planned(desk, now);
+            }
+            (TorrentErrand::LoadResume, _) => {
                 self.planned(desk, now);
             }
             (TorrentErrand::Sync, result) => self.sync_done(desk, now, result),
@@ -105,10 +111,18 @@ impl Torrent {
                 self.files = files;
                 self.looked = errand == TorrentErrand::Stat;
             }
-            (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => self.files.clear(),
+            (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => {
+                self.opened = false;
+                self.files.clear();
+            }
             (errand, Err(trouble)) => self.chore_failed(desk, now, errand, trouble),
             (_, Ok(_)) => {}
         }
+    }
+
+    /// Whether the store is to be opened anew before anything else.
+    fn must_reopen(&self) -> bool {
+        self.chores.contains(&TorrentErrand::Open)
     }
 
     fn chore_failed(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, trouble: Trouble) {
@@ -136,8 +150,13 @@ impl Torrent {
         let resume = self.resume.take();
         let plan = plan(self.spec.check, &self.spec.files, &self.files, &self.spec.layout, resume.as_ref());
         self.take_stock(&plan.trusted);
-        self.spec.check = crate::command::Check::Resume;
-        self.checkpoint.rechecked(now, self.stock.have(), 0);
+        // What was claimed and is believed stays claimed while the rest is hashed.
+        let claimed = match self.spec.check {
+            Check::Resume => plan.trusted,
+            Check::Full | Check::Skip => Bits::new(self.spec.layout.pieces()),
+        };
+        self.checkpoint = Checkpoint::new(claimed, checkpoint_limits(desk));
+        self.spec.check = Check::Resume;
         self.told_checked = 0;
         self.checker = Some(Checker::new(plan.doubtful));
         self.phase = Phase::Checking;

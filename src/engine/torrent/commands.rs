@@ -7,7 +7,7 @@ use super::Torrent;
 use super::book::Sources;
 use super::life::{Leave, Phase, picker};
 use super::words::Priority;
-use crate::command::{Answer, Check, CommandError, CommandId, Reply, TorrentCommand};
+use crate::command::{Answer, CommandError, CommandId, Reply, TorrentCommand};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -46,9 +46,12 @@ impl Torrent {
                 self.unpause(desk, now);
                 ok
             }
+            TorrentCommand::Recheck if matches!(self.phase, Phase::Moving) => {
+                Some(Err(CommandError::Invalid("a torrent that is being moved cannot be checked")))
+            }
             TorrentCommand::Recheck => {
                 self.halt(desk, now);
-                self.spec.check = Check::Full;
+                self.doubt(now);
                 self.reopen();
                 ok
             }
@@ -80,7 +83,7 @@ impl Torrent {
                 self.spec.sequential = sequential;
                 let copies: Vec<_> =
                     self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|h| !h.all()).collect();
-                let picker = picker(sequential, self.spec.layout.pieces());
+                let picker = picker(desk, sequential, self.spec.layout.pieces());
                 self.stock.set_picker(picker, &self.priorities, &copies);
                 self.checkpoint.touched(now);
                 ok
@@ -179,10 +182,11 @@ impl Torrent {
                 desk.tell_crew(crew, self.key, ToCrew::Revoke(lease));
             }
         }
-        self.tell_crew(desk, ToCrew::Missing(self.stock.missing()));
+        self.tell_crew(desk, ToCrew::Missing(self.stock.missing(&self.priorities)));
         self.checkpoint.touched(now);
         self.selection_changed(desk, now);
-        if self.wanted_files() != before && !self.files.is_empty() {
+        let opening = self.chore == Some(TorrentErrand::Open);
+        if self.wanted_files() != before && (self.opened || opening) {
             self.chores.push_back(TorrentErrand::Select);
             self.answer_later(id);
             return None;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use tide_base::{Bits, Instant, ShardId};
+use tide_base::{Bits, Instant, ShardId, WallClock};
 use tide_disk::{Retry, Trouble, TroubleKind};
 use tide_tracker::{Family, Policy, Schedule, TrackerUrl};
 
@@ -73,7 +73,7 @@ impl Torrent {
         }
         let priorities = priorities_of(&spec)?;
         let prng = desk.prng.split(&format!("{key:?}"));
-        let stock = Stock::new(pieces, picker(spec.sequential, pieces), &priorities);
+        let stock = Stock::new(pieces, picker(desk, spec.sequential, pieces), &priorities);
         let mut torrent = Torrent {
             key,
             phase: Phase::Opening,
@@ -109,6 +109,8 @@ impl Torrent {
             leaving: None,
             resuming: false,
             known: false,
+            opened: false,
+            recalled: false,
             synced: false,
             looked: false,
             dates: (None, None),
@@ -159,13 +161,16 @@ impl Torrent {
 
     fn muster(&mut self, desk: &mut Desk) {
         assert!(self.crew.is_none(), "a crew is mustered once");
+        // What the last crew was asked and had not answered died with it.
+        self.reporting = false;
+        self.dialling = 0;
         let crew = desk.shard;
         self.crew = Some(crew);
         let muster = Muster {
             info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
             layout: self.spec.layout,
             have: self.stock.have().clone(),
-            missing: self.stock.missing(),
+            missing: self.stock.missing(&self.priorities),
             store: self.spec.store,
             volume: self.spec.volume,
             limits: self.spec.limits,
@@ -181,6 +186,7 @@ impl Torrent {
             let bytes = self.priorities.wanted_bytes();
             let downloaded = self.progress.totals().downloaded;
             self.event(desk, Happening::Complete { bytes, downloaded, took: now.since(self.added) });
+            self.dates.1 = self.dates.1.or(Some(wall_clock(desk, now)));
         }
         self.choker.set_mode(Mode::Seeding);
         self.book.set_seeding(true);
@@ -207,6 +213,7 @@ impl Torrent {
     pub(super) fn disbanded(&mut self, _desk: &mut Desk, _now: Instant, crew: ShardId) {
         if self.crew == Some(crew) {
             self.crew = None;
+            self.reporting = false;
         }
     }
 
@@ -231,7 +238,8 @@ impl Torrent {
     /// When trouble may be over.
     pub(super) fn retry_deadline(&self) -> Instant {
         match self.phase {
-            Phase::Stopped(until) if self.is_quiet() && self.chore.is_none() => until,
+            // Until nothing is under way any more nothing can be tried, and whatever ends then leads here.
+            Phase::Stopped(until) if self.may_retry() => until,
             _ => Instant::NEVER,
         }
     }
@@ -240,32 +248,53 @@ impl Torrent {
     pub(super) fn retry(&mut self, desk: &mut Desk, now: Instant) {
         if let Phase::Stopped(until) = self.phase
             && until <= now
-            && self.is_quiet()
-            && self.chore.is_none()
+            && self.may_retry()
         {
-            self.recover(desk);
+            self.recover(desk, now);
         }
+    }
+
+    fn may_retry(&self) -> bool {
+        self.is_quiet() && self.chore.is_none()
     }
 
     /// Goes on after trouble. The store is opened anew, since a failed sync leaves it unknown what the device kept; what
     /// resume data do not vouch for is hashed again, and everything if files changed beneath us.
-    pub(super) fn recover(&mut self, desk: &mut Desk) {
+    fn recover(&mut self, desk: &mut Desk, now: Instant) {
         let kind = self.trouble.take().map(|trouble| trouble.kind);
         self.event(desk, Happening::Recovered);
         let changed = matches!(kind, Some(TroubleKind::Missing | TroubleKind::Shrunk));
         if changed {
-            self.spec.check = crate::command::Check::Full;
+            self.doubt(now);
         }
         self.reopen();
+    }
+
+    /// Nothing is believed any more until it has been hashed; resume data claim nothing meanwhile.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        self.spec.check = crate::command::Check::Full;
+        self.checkpoint.rechecked(now, &Bits::new(self.spec.layout.pieces()), 0);
     }
 
     /// Closes the store and opens it anew.
     pub(super) fn reopen(&mut self) {
         self.phase = Phase::Opening;
-        let opened = !self.files.is_empty();
-        self.files.clear();
-        self.chores =
-            opened.then_some(TorrentErrand::Close).into_iter().chain([TorrentErrand::Open]).collect();
+        self.known = false;
+        self.chores = self
+            .will_be_open()
+            .then_some(TorrentErrand::Close)
+            .into_iter()
+            .chain([TorrentErrand::Open])
+            .collect();
+    }
+
+    /// Whether the store is open once the chore under way is done.
+    fn will_be_open(&self) -> bool {
+        match self.chore {
+            Some(TorrentErrand::Open) => true,
+            Some(TorrentErrand::Close | TorrentErrand::Delete) => false,
+            _ => self.opened,
+        }
     }
 
     /// Leaves: what is to be done with the files first.
@@ -274,16 +303,21 @@ impl Torrent {
             return;
         }
         self.halt(desk, now);
-        let opened = !self.files.is_empty();
+        let opened = self.will_be_open();
         self.chores = match (why, content) {
-            _ if !opened && self.chore.is_none() => VecDeque::new(),
-            (Leave::Shutdown, _) if !self.known => [TorrentErrand::Close].into(),
+            (Leave::Shutdown, _) if !self.recalled && !opened => VecDeque::new(),
+            (Leave::Shutdown, _) if !self.recalled => [TorrentErrand::Close].into(),
+            // What is there is not known yet, or not any more: what is claimed stands.
+            (Leave::Shutdown, _) if !self.known => [TorrentErrand::Save, TorrentErrand::Close].into(),
             (Leave::Shutdown, _) => {
                 [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into()
             }
             (Leave::Removed, Content::Keep) => [TorrentErrand::DropResume, TorrentErrand::Close].into(),
             (Leave::Removed, Content::Delete) => [TorrentErrand::DropResume, TorrentErrand::Delete].into(),
         };
+        if !opened && !self.chores.is_empty() {
+            self.chores.push_front(TorrentErrand::Open);
+        }
         self.phase = Phase::Leaving(why);
     }
 
@@ -371,10 +405,17 @@ impl Torrent {
     }
 }
 
-pub(super) fn picker(sequential: bool, pieces: u32) -> Box<dyn Picker> {
-    match sequential {
-        true => Box::new(Sequential::new(pieces)),
-        false => Box::new(Rarest::new(pieces, PickerLimits::DEFAULT)),
+/// The date, for files.
+pub(super) fn wall_clock(desk: &Desk, now: Instant) -> WallClock {
+    WallClock(desk.setup.epoch.0 + (now.as_nanos() / 1_000_000_000) as i64)
+}
+
+/// The picker of a torrent: in order if that is wanted, else the embedder's, else the rarest first.
+pub(super) fn picker(desk: &Desk, sequential: bool, pieces: u32) -> Box<dyn Picker> {
+    match &desk.setup.picker {
+        _ if sequential => Box::new(Sequential::new(pieces)),
+        Some(factory) => factory.make(pieces),
+        None => Box::new(Rarest::new(pieces, PickerLimits::DEFAULT)),
     }
 }
 
@@ -382,7 +423,7 @@ fn choker_limits(desk: &Desk) -> ChokerLimits {
     ChokerLimits { round: desk.limits.choke_round, ..ChokerLimits::DEFAULT }
 }
 
-fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
+pub(super) fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
     CheckpointLimits { interval: desk.limits.checkpoint_after, ..CheckpointLimits::DEFAULT }
 }
 

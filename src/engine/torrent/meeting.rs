@@ -76,7 +76,9 @@ impl Torrent {
         end: &End,
         gave: u64,
     ) {
-        let Some((slot, peer)) = self.swarm.leave(key) else {
+        // An address that was spared never had a connection: its key names nobody.
+        let was_here = if matches!(end, End::Spared) { None } else { self.swarm.leave(key) };
+        let Some((slot, peer)) = was_here else {
             return self.dial_failed(desk, now, addr, end);
         };
         self.choker.left(slot);

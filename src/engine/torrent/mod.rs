@@ -110,6 +110,10 @@ pub struct Torrent {
     resuming: bool,
     /// Whether it is known which pieces are here.
     known: bool,
+    /// Whether the store is open, or was when it made trouble.
+    opened: bool,
+    /// Whether resume data were taken over: what they say beside pieces is news only once.
+    recalled: bool,
     /// Whether everything written is durable, and the files were looked at since: the way of a clean end.
     synced: bool,
     looked: bool,

@@ -3,19 +3,20 @@
 //! A piece is claimed only after a finished sync of its bytes. While the session runs the file carries an open-marker:
 //! whoever finds it knows that more may be there than is claimed, and nothing less.
 
-use tide_base::{Instant, WallClock};
+use tide_base::Instant;
 use tide_disk::resume::{Checkpoint, Ending, MAX_PEERS, Totals};
 use tide_disk::{Outcome, Trouble};
 
 use super::Torrent;
 use super::book::Sources;
 use super::checkpoint::Step;
-use super::life::{Leave, Phase};
+use super::life::{Leave, Phase, wall_clock};
 use super::progress;
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 
 impl Torrent {
+    /// Whether a sync or a save could begin now.
     fn may_save(&self) -> bool {
         self.spec.resume.is_some()
             && self.chore.is_none()
@@ -77,10 +78,11 @@ impl Torrent {
     /// The resume file's bytes as of now.
     pub(super) fn resume_bytes(&self, desk: &Desk, now: Instant) -> Vec<u8> {
         let leaving = matches!(self.phase, Phase::Leaving(Leave::Shutdown));
-        let clean = leaving && self.known && self.synced && self.looked;
+        // After trouble nobody knows what the device kept, whatever a later sync says.
+        let clean = leaving && self.known && self.synced && self.looked && self.trouble.is_none();
         let have = if clean { self.stock.have() } else { self.checkpoint.claimed() };
         let totals = self.progress.totals();
-        let date = WallClock(desk.setup.epoch.0 + (now.as_nanos() / 1_000_000_000) as i64);
+        let date = wall_clock(desk, now);
         Checkpoint {
             info_hashes: self.spec.info_hashes,
             ending: if clean { Ending::Clean } else { Ending::Open },
@@ -97,7 +99,7 @@ impl Torrent {
             limit_down: self.spec.limits.down,
             limit_up: self.spec.limits.up,
             added: Some(self.dates.0.unwrap_or(date)),
-            completed: self.dates.1.or(self.is_complete().then_some(date)),
+            completed: self.dates.1,
             trackers: self.spec.trackers.clone(),
             peers: self.book.export().into_iter().map(|peer| peer.addr).take(MAX_PEERS).collect(),
             root: self.spec.root.clone(),
@@ -111,22 +113,28 @@ impl Torrent {
         (0..self.priorities.files()).map(|i| self.priorities.file(i).map_or(0, |p| p.get())).collect()
     }
 
+    /// What resume data say beside pieces: once, since later they know less than we do.
+    fn recall(&mut self, desk: &mut Desk, now: Instant, resume: &Checkpoint) {
+        let Totals { uploaded, downloaded, corrupt } = resume.totals;
+        let totals = progress::Totals { uploaded, downloaded, corrupt, wasted: 0 };
+        self.progress = progress::Progress::new(totals);
+        self.dates = (resume.added, resume.completed);
+        if self.spec.limits == crate::command::RateLimits::default() {
+            self.spec.limits = crate::command::RateLimits { down: resume.limit_down, up: resume.limit_up };
+        }
+        for &addr in &resume.peers {
+            self.book.add(now, addr, Sources::RESUME, &mut desk.prng);
+        }
+    }
+
     /// What the resume file says is taken over, as far as it is this torrent's.
     pub(super) fn resume_loaded(&mut self, desk: &mut Desk, now: Instant, bytes: Option<Vec<u8>>) {
         let Some(bytes) = bytes else { return };
         let pieces = self.spec.layout.pieces();
         match Checkpoint::decode(&bytes, Some(&self.spec.info_hashes)) {
             Ok(resume) if resume.have.as_ref().is_none_or(|have| have.len() == pieces) => {
-                let Totals { uploaded, downloaded, corrupt } = resume.totals;
-                let totals = progress::Totals { uploaded, downloaded, corrupt, wasted: 0 };
-                self.progress = progress::Progress::new(totals);
-                self.dates = (resume.added, resume.completed);
-                if self.spec.limits == crate::command::RateLimits::default() {
-                    self.spec.limits =
-                        crate::command::RateLimits { down: resume.limit_down, up: resume.limit_up };
-                }
-                for &addr in &resume.peers {
-                    self.book.add(now, addr, Sources::RESUME, &mut desk.prng);
+                if !self.recalled {
+                    self.recall(desk, now, &resume);
                 }
                 self.resume = Some(resume);
             }

@@ -60,9 +60,9 @@ impl Stock {
     }
 
     /// The pieces that are wanted and not here.
-    pub fn missing(&self) -> Arc<Bits> {
+    pub fn missing(&self, priorities: &Priorities) -> Arc<Bits> {
         let mut missing = self.open.clone();
-        for piece in self.leased.keys() {
+        for piece in self.leased.keys().filter(|&&piece| priorities.piece(piece).is_wanted()) {
             missing.set(piece.0);
         }
         Arc::new(missing)

@@ -159,6 +159,8 @@ impl Client for Aria2 {
                 let peer_id = percent_decoded(peer["peerId"].as_str().unwrap_or_default());
                 PeerSeen { address: SocketAddr::new(ip, port), client: String::new(), peer_id }
             })
+            // Until it has shaken hands, aria2 calls it by twenty zeros.
+            .filter(|peer| peer.peer_id.iter().any(|byte| *byte != 0))
             .collect()
     }
 }

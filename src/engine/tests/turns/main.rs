@@ -1,5 +1,12 @@
 //! Engines against engines: whole turns with a manual clock, no socket and no file.
 
+mod content;
+mod disk;
+mod orders;
+mod rates;
+mod restart;
+mod swarm;
+mod trouble;
 mod world;
 
 use std::net::SocketAddr;
@@ -8,7 +15,8 @@ use tide_base::Duration;
 use tide_disk::Memory;
 use tide_engine::{Limits, Setup};
 
-use world::{World, fill, holds, torrent};
+use content::{fill, holds, torrent};
+use world::World;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -57,6 +65,7 @@ fn a_torrent_goes_from_a_seed_to_a_leech() {
         assert!(holds(&b, &spec, &contents));
         let stats = world.stats(leech, leeching);
         assert_eq!((stats.done, stats.downloaded, stats.wasted), (170_001, 170_001, 0));
+        world.shut_down_all();
     }
 }
 
@@ -83,5 +92,6 @@ fn five_leeches_share_what_one_seed_has_through_tiny_queues() {
         for disk in &disks {
             assert!(holds(disk, &spec, &contents));
         }
+        world.shut_down_all();
     }
 }

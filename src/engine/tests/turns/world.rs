@@ -3,18 +3,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, PieceIndex, ShardId};
-use tide_disk::{
-    Allocation, Answer as HashAnswer, Backing, Digest, Done, FileEntry, FileTable, HashJob, Hashed, StoreKey,
-    Stores, VolumeId,
-};
+use tide_base::{Duration, Instant, Prng, ShardId};
+use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
-    AddTorrent, Answer, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError,
-    Output, RateLimits, Reply, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats, Want,
+    AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
+    Reply, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats, Want,
 };
+
+use crate::disk::Disk;
 
 /// One end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -37,7 +34,11 @@ pub(crate) struct Node {
     pub(crate) shards: Vec<Shard>,
     /// Where it listens.
     pub(crate) addr: SocketAddr,
-    stores: Stores<tide_disk::Memory>,
+    stores: Stores<Disk>,
+    disk: Disk,
+    setup: Setup,
+    /// Pieces, or parts of them, that were read to be hashed.
+    pub(crate) loads: usize,
     inputs: Vec<VecDeque<Owned>>,
     /// What it told the application.
     pub(crate) events: Vec<Event>,
@@ -66,6 +67,10 @@ pub(crate) struct World {
     next_command: u64,
     /// The most bytes that one read or write moves: small numbers split everything everywhere.
     pub(crate) gulp: usize,
+    /// If there is one, disks and readers take their time.
+    pub(crate) lazy: Option<Prng>,
+    /// Turns since the time passed last.
+    spinning: u32,
 }
 
 impl World {
@@ -76,26 +81,81 @@ impl World {
             pipes: BTreeMap::new(),
             next_command: 0,
             gulp: 1 << 20,
+            lazy: None,
+            spinning: 0,
         }
     }
 
     /// A new engine; its number.
-    pub(crate) fn node(&mut self, mut setup: Setup, disk: tide_disk::Memory) -> usize {
+    pub(crate) fn node(&mut self, mut setup: Setup, disk: impl Into<Disk>) -> usize {
         let number = self.nodes.len();
-        let ip = IpAddr::from([10, 0, 0, number as u8 + 1]);
-        setup.now = self.now;
         setup.seed = number as u64 + 1;
         setup.peer_id = tide_peer::client::our_id([number as u8 + 1; 12]);
-        let addr = SocketAddr::new(ip, 6881);
+        let ip = IpAddr::from([10, 0, 0, number as u8 + 1]);
+        let node = self.engine(setup, disk.into(), SocketAddr::new(ip, 6881));
+        self.nodes.push(node);
+        number
+    }
+
+    fn engine(&self, mut setup: Setup, disk: Disk, addr: SocketAddr) -> Node {
+        setup.now = self.now;
         let mut shards: Vec<Shard> = (0..setup.shards).map(|id| Shard::new(ShardId(id), &setup)).collect();
         for shard in &mut shards {
             shard.handle(self.now, Input::Listening(Listening { tcp: vec![addr], ..Listening::default() }));
         }
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
-        let stores = Stores::new(disk, tide_disk::Limits::default());
+        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
         let (events, replies) = (Vec::new(), BTreeMap::new());
-        self.nodes.push(Node { shards, addr, stores, inputs, events, replies, finished: 0 });
-        number
+        Node { shards, addr, stores, disk, setup, loads: 0, inputs, events, replies, finished: 0 }
+    }
+
+    /// Kills an engine, whatever it is doing, and starts it again on the same disk.
+    pub(crate) fn crash(&mut self, node: usize) {
+        for end in self.ends(node) {
+            self.close(end);
+        }
+        let (setup, disk, addr) =
+            (self.nodes[node].setup.clone(), self.nodes[node].disk.clone(), self.nodes[node].addr);
+        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
+        self.nodes[node].stores = stores;
+        self.nodes[node] = self.engine(setup, disk, addr);
+    }
+
+    /// The ends of a node's connections.
+    pub(crate) fn ends(&self, node: usize) -> Vec<End> {
+        self.pipes.keys().filter(|end| end.node == node).copied().collect()
+    }
+
+    /// Cuts a connection in the middle of whatever it carries; both sides hear of it.
+    pub(crate) fn cut(&mut self, end: End) {
+        let Some(pipe) = self.pipes.remove(&end) else { return };
+        for gone in [Some(end), pipe.other].into_iter().flatten() {
+            self.pipes.remove(&gone);
+            let closed = Owned::Closed(gone.conn, NetError::Reset);
+            self.nodes[gone.node].inputs[usize::from(gone.shard)].push_back(closed);
+        }
+    }
+
+    /// Ends an engine in good order, and makes sure that nothing borrowed is left.
+    pub(crate) fn shut_down(&mut self, node: usize) {
+        for shard in 0..self.nodes[node].shards.len() as u16 {
+            self.send(node, shard, Command::Shutdown(Duration::from_secs(3600)));
+        }
+        let shards = self.nodes[node].shards.len();
+        let ended = self.run(Duration::from_secs(1800), |world| world.nodes[node].finished == shards);
+        assert!(ended, "node {node} does not end");
+        for shard in &self.nodes[node].shards {
+            shard.check_quiet();
+        }
+    }
+
+    /// Ends all engines in good order.
+    pub(crate) fn shut_down_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].finished == 0 {
+                self.shut_down(node);
+            }
+        }
     }
 
     /// Hands a command in and runs until it is answered.
@@ -162,10 +222,15 @@ impl World {
                 progress |= self.turn(node, shard);
             }
         }
-        if !progress {
+        self.spinning += 1;
+        assert!(self.spinning < 100_000, "turns without end at {:?}", self.now);
+        let waiting = self.lazy.is_some() && self.pipes.values().any(|pipe| !pipe.inbox.is_empty());
+        let working = self.nodes.iter().any(|node| node.stores.pending() > 0);
+        if !progress && !working && (!waiting || self.spinning > 50) {
             let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
             let next = wakes.map(|(at, _)| at).min().unwrap_or(self.now + Duration::from_secs(1));
             self.now = next.max(self.now + Duration::from_millis(1));
+            self.spinning = 0;
         }
     }
 
@@ -189,7 +254,7 @@ impl World {
                 },
             );
         }
-        progress |= self.read_all(node, shard);
+        progress |= self.work(node) | self.read_all(node, shard);
         let due = self.nodes[node].shards[usize::from(shard)].wake_at().is_some_and(|(at, _)| at <= now);
         self.nodes[node].shards[usize::from(shard)].settle(now);
         while let Some(output) = self.nodes[node].shards[usize::from(shard)].poll() {
@@ -200,11 +265,36 @@ impl World {
         progress || due
     }
 
+    /// Lets the disk do some of its work.
+    fn work(&mut self, node: usize) -> bool {
+        if self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 2)) {
+            return false;
+        }
+        let Node { stores, inputs, .. } = &mut self.nodes[node];
+        let mut all = Vec::new();
+        let most = if self.lazy.is_some() { 1 } else { usize::MAX };
+        for _ in 0..most {
+            let worked = stores.work(&mut |done| all.push(done));
+            let sync = stores.next_sync().map(|job| all.push(job.run()));
+            if !worked && sync.is_none() {
+                break;
+            }
+        }
+        let some = !all.is_empty();
+        for done in all {
+            inputs[usize::from(done.shard.0)].push_back(Owned::Disk(done));
+        }
+        some
+    }
+
     fn read_all(&mut self, node: usize, shard: u16) -> bool {
         let ends: Vec<End> =
             self.pipes.keys().filter(|end| end.node == node && end.shard == shard).copied().collect();
         let mut progress = false;
         for end in ends {
+            if self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 3)) {
+                continue;
+            }
             while self.read_some(end) {
                 progress = true;
             }
@@ -256,8 +346,8 @@ impl World {
             Output::Read(_) | Output::Datagram { .. } | Output::Resolve { .. } => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
-                let pipe =
-                    self.pipes.remove(&End { node, shard, conn }).expect("a connection that is handed over");
+                // It may have ended in the same turn.
+                let Some(pipe) = self.pipes.remove(&End { node, shard, conn }) else { return };
                 let now = self.now;
                 let adopted = self.nodes[node].shards[usize::from(to.0)].adopt(now, &arrival);
                 let Some(conn) = adopted else {
@@ -273,19 +363,8 @@ impl World {
                 self.pipes.insert(end, pipe);
             }
             Output::Disk(job) => {
+                self.nodes[node].loads += usize::from(matches!(job.task, Task::Load { .. }));
                 self.nodes[node].stores.submit(job);
-                let mut all = Vec::new();
-                let stores = &mut self.nodes[node].stores;
-                loop {
-                    let worked = stores.work(&mut |done| all.push(done));
-                    let sync = stores.next_sync().map(|job| all.push(job.run()));
-                    if !worked && sync.is_none() {
-                        break;
-                    }
-                }
-                for done in all {
-                    inputs(self, done.shard.0, Owned::Disk(done));
-                }
             }
             Output::Hash(job) => inputs(self, shard, Owned::Hashed(hash(job))),
             Output::Mail { to, mail } => inputs(self, to.0, Owned::Mail(ShardId(shard), mail)),
@@ -360,70 +439,4 @@ fn hash(job: HashJob) -> Hashed {
         }
     };
     Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
-}
-
-/// A torrent of made-up content: the specification, and the content of each file.
-pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
-    let byte = |i: u64| (i.wrapping_mul(2_654_435_761).wrapping_add(u64::from(seed) * 97) >> 7) as u8;
-    let mut offset = 0;
-    let mut contents = Vec::new();
-    let mut entries = Vec::new();
-    for (i, &len) in lens.iter().enumerate() {
-        contents.push((offset..offset + len).map(byte).collect::<Vec<u8>>());
-        let path = PathBuf::from(format!("t{seed}/f{i}"));
-        entries.push(FileEntry { path, offset: 0, len, padding: false, executable: false });
-        offset += len;
-    }
-    let layout = Layout::new(offset, piece_len, block_len).expect("a legal layout");
-    let whole: Vec<u8> = contents.concat();
-    let hashes: Vec<u8> =
-        whole.chunks(piece_len as usize).flat_map(|piece| tide_hash::sha1(&[piece])).collect();
-    let spec = AddTorrent {
-        info_hashes: InfoHashes::v1(InfoHash([seed; 20])),
-        name: format!("t{seed}"),
-        files: Arc::new(FileTable::new(entries)),
-        layout,
-        piece_hashes: hashes.into(),
-        private: false,
-        trackers: Vec::new(),
-        store: StoreKey(u64::from(seed)),
-        volume: VolumeId(0),
-        root: PathBuf::from("/content"),
-        resume: Some(PathBuf::from(format!("/state/{seed}.resume"))),
-        aside: Some(PathBuf::from(format!("/state/{seed}.aside"))),
-        backing: Backing::File,
-        allocation: Allocation::Sparse,
-        priorities: Vec::new(),
-        sequential: false,
-        paused: false,
-        check: Check::Resume,
-        peers: Vec::new(),
-        limits: RateLimits::default(),
-    };
-    assert_eq!(layout.len_of(PieceIndex(0)).min(piece_len), layout.len_of(PieceIndex(0)));
-    (spec, contents)
-}
-
-/// Puts the content of a torrent on a disk.
-pub(crate) fn fill(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) {
-    use tide_disk::{Access, Place, Storage, StorageFile};
-    for (file, content) in spec.files.files().iter().zip(contents) {
-        let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
-        disk.make_folders(at.folder()).expect("memory has room for folders");
-        let open = disk.open(at, Access::Create { executable: false }).expect("memory has room for files");
-        let wrote = open.write_at(&[std::io::IoSlice::new(content)], 0).expect("memory has room");
-        assert_eq!(wrote, content.len());
-    }
-}
-
-/// Whether a disk holds exactly the content of a torrent.
-pub(crate) fn holds(disk: &tide_disk::Memory, spec: &AddTorrent, contents: &[Vec<u8>]) -> bool {
-    use tide_disk::{Access, Place, Storage, StorageFile};
-    spec.files.files().iter().zip(contents).all(|(file, content)| {
-        let at = Place { backing: spec.backing, root: &spec.root, below: &file.path };
-        let Ok(open) = disk.open(at, Access::Read) else { return content.is_empty() };
-        let mut bytes = vec![0; content.len() + 1];
-        let read = open.read_at(&mut [std::io::IoSliceMut::new(&mut bytes)], 0).unwrap_or(0);
-        read == content.len() && bytes[..read] == content[..]
-    })
 }

@@ -1,5 +1,6 @@
 //! Which piece to lease next. A picker orders pieces; the blocks within a leased piece are handed out by its crew.
 
+pub mod factory;
 pub mod fruitless;
 pub mod rarest;
 pub mod sequential;
@@ -7,6 +8,7 @@ pub mod sequential;
 mod tests;
 
 pub use crate::torrent::words::{Copies, Has, Priority};
+pub use factory::Factory;
 pub use fruitless::Fruitless;
 pub use rarest::Rarest;
 pub use sequential::Sequential;

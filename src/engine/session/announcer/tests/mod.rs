@@ -81,6 +81,7 @@ impl World {
             limits: Limits::default(),
             epoch: WallClock(0),
             announce_port: None,
+            picker: None,
             trackers: true,
             now: Instant::ZERO,
         };

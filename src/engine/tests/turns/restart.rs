@@ -1,0 +1,164 @@
+//! Killed at any moment, or ended in good order, and started again: what is claimed is there, and is not hashed again.
+
+use tide_base::{Duration, PieceIndex, Prng};
+use tide_disk::Memory;
+use tide_engine::{AddTorrent, Command, State, TorrentCommand, TorrentKey};
+
+use crate::content::{content_on, fill, holds, resume_on, torrent};
+use crate::world::World;
+use crate::{PATIENCE, tiny};
+
+struct Pair {
+    world: World,
+    disk: Memory,
+    spec: AddTorrent,
+    contents: Vec<Vec<u8>>,
+    key: TorrentKey,
+}
+
+const LEECH: usize = 1;
+
+fn pair(seed: u64) -> Pair {
+    let mut prng = Prng::new(seed).split("restart");
+    let mut world = World::new();
+    world.lazy = Some(prng.split("lazy"));
+    world.gulp = 100;
+    let (spec, contents) = torrent(3, &[700, 0, 2500, 900], 128, 64);
+    let (seeds, disk) = (Memory::default(), Memory::default());
+    fill(&seeds, &spec, &contents);
+    let mut slow = tiny(1);
+    slow.rates.up = Some(400);
+    let from = world.node(slow, seeds);
+    world.add(from, spec.clone());
+    let mut setup = tiny([1, 2][prng.index(2)]);
+    setup.limits.checkpoint_after = Duration::from_millis(200);
+    let leech = world.node(setup, disk.clone());
+    assert_eq!(leech, LEECH);
+    let mut wanted = spec.clone();
+    wanted.peers = vec![world.nodes[from].addr];
+    let key = world.add(leech, wanted.clone());
+    Pair { world, disk, spec: wanted, contents, key }
+}
+
+impl Pair {
+    /// The pieces that resume data claim; all of them are on the disk.
+    fn claims(&self) -> u32 {
+        let Some(resume) = resume_on(&self.disk, &self.spec) else { return 0 };
+        let Some(have) = resume.have else { return 0 };
+        let content = content_on(&self.disk, &self.spec);
+        for piece in have.iter().map(PieceIndex) {
+            let start = self.spec.layout.start(piece) as usize;
+            let len = self.spec.layout.len_of(piece) as usize;
+            let digest = tide_hash::sha1(&[&content[start..start + len]]);
+            let at = piece.at() * 20;
+            assert_eq!(digest, self.spec.piece_hashes[at..at + 20], "{piece:?} is claimed and not there");
+        }
+        have.count()
+    }
+
+    fn again(&mut self) {
+        self.key = self.world.add(LEECH, self.spec.clone());
+    }
+
+    fn is_transferring(&mut self) -> bool {
+        let key = self.key;
+        matches!(self.world.stats(LEECH, key).state, State::Downloading | State::Seeding)
+    }
+
+    fn completes(&mut self) {
+        let key = self.key;
+        let done = |world: &mut World| world.has_completed(LEECH, key);
+        assert!(self.world.run(PATIENCE, done), "the leech completes");
+        assert!(holds(&self.disk, &self.spec, &self.contents));
+        self.world.shut_down_all();
+    }
+}
+
+#[test]
+fn a_kill_loses_no_claim_and_claims_are_not_hashed_again() {
+    for seed in 0..40 {
+        let mut pair = pair(seed);
+        let mut prng = Prng::new(seed);
+        for _ in 0..3 {
+            for _ in 0..prng.below(1500) {
+                pair.world.step();
+            }
+            let claimed = pair.claims();
+            pair.world.crash(LEECH);
+            pair.again();
+            let resumed = |pair: &mut Pair| pair.is_transferring();
+            let mut steps = 0;
+            while !resumed(&mut pair) {
+                pair.world.step();
+                steps += 1;
+                assert!(steps < 100_000, "seed {seed}: it starts again");
+            }
+            let (key, pieces) = (pair.key, pair.spec.layout.pieces());
+            let stats = pair.world.stats(LEECH, key);
+            assert!(stats.pieces_done >= claimed, "seed {seed}: a claim is lost");
+            let loads = pair.world.nodes[LEECH].loads as u32;
+            assert!(loads <= pieces - claimed, "seed {seed}: {loads} hashed, {claimed} claimed");
+        }
+        pair.completes();
+    }
+}
+
+#[test]
+fn a_clean_end_leaves_nothing_to_be_hashed_and_the_totals() {
+    for seed in 0..20 {
+        let mut pair = pair(seed);
+        let mut prng = Prng::new(seed);
+        let mut before = None;
+        for _ in 0..3 {
+            while !pair.is_transferring() {
+                pair.world.step();
+            }
+            for _ in 0..prng.below(1000) {
+                pair.world.step();
+            }
+            let key = pair.key;
+            if before.is_none() {
+                pair.world
+                    .ask(LEECH, key.shard.0, Command::Torrent(key, TorrentCommand::Stats))
+                    .expect("known");
+            }
+            let stats = pair.world.stats(LEECH, key);
+            pair.world.shut_down(LEECH);
+            let claimed = pair.claims();
+            assert!(claimed >= stats.pieces_done, "seed {seed}");
+            pair.world.crash(LEECH);
+            pair.again();
+            while !pair.is_transferring() {
+                pair.world.step();
+            }
+            assert_eq!(pair.world.nodes[LEECH].loads, 0, "seed {seed}");
+            let key = pair.key;
+            let again = pair.world.stats(LEECH, key);
+            assert!(again.pieces_done >= claimed && again.downloaded >= stats.downloaded, "seed {seed}");
+            before = Some(again);
+        }
+        pair.completes();
+    }
+}
+
+#[test]
+fn a_check_cut_short_by_the_end_of_the_session_loses_nothing() {
+    for steps in [0, 1, 3, 5, 8, 13, 21, 34] {
+        let mut pair = pair(9);
+        let key = pair.key;
+        assert!(pair.world.run(PATIENCE, |world| world.has_completed(LEECH, key)));
+        let done = pair.world.stats(LEECH, key).downloaded;
+        pair.world.send(LEECH, key.shard.0, Command::Torrent(key, TorrentCommand::Recheck));
+        for _ in 0..steps {
+            pair.world.step();
+        }
+        pair.world.shut_down(LEECH);
+        pair.claims();
+        pair.world.crash(LEECH);
+        pair.again();
+        let key = pair.key;
+        assert!(pair.world.run(PATIENCE, |world| world.has_completed(LEECH, key)), "after {steps}");
+        assert_eq!(pair.world.stats(LEECH, key).downloaded, done, "nothing is fetched twice, after {steps}");
+        pair.completes();
+    }
+}
