@@ -1,5 +1,7 @@
 //! The members of a crew, and which of them need to be looked at.
 
+use std::collections::BTreeMap;
+
 use tide_base::{SlotKey, Slots};
 
 use super::member::Member;
@@ -9,6 +11,7 @@ use crate::id::ConnKey;
 #[derive(Debug, Default)]
 pub struct Roster {
     members: Slots<Member>,
+    by_conn: BTreeMap<ConnKey, SlotKey>,
     /// Those whose pipeline may have room, each once.
     hungry: Vec<SlotKey>,
     /// Those to whom something happened in this turn, each once.
@@ -23,12 +26,17 @@ impl Roster {
 
     /// A new member.
     pub fn insert(&mut self, member: Member) -> SlotKey {
-        self.members.insert(member)
+        let conn = member.conn;
+        let key = self.members.insert(member);
+        self.by_conn.insert(conn, key);
+        key
     }
 
     /// Takes a member out.
     pub fn remove(&mut self, key: SlotKey) -> Option<Member> {
-        self.members.remove(key)
+        let member = self.members.remove(key)?;
+        self.by_conn.remove(&member.conn);
+        Some(member)
     }
 
     /// A member.
@@ -68,7 +76,7 @@ impl Roster {
 
     /// The member with this connection.
     pub fn by_conn(&self, conn: ConnKey) -> Option<SlotKey> {
-        self.members.iter().find(|(_, member)| member.conn == conn).map(|(key, _)| key)
+        self.by_conn.get(&conn).copied()
     }
 
     /// The member's pipeline may have room.

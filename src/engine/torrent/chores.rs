@@ -127,11 +127,13 @@ impl Torrent {
 
     fn chore_failed(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, trouble: Trouble) {
         self.fail_pending(&trouble);
+        if errand == TorrentErrand::Move {
+            self.spec.root.clone_from(&self.moving_from);
+        }
         match (&self.phase, errand) {
             (Phase::Leaving(_), _) => log::warn!("{:?}: {errand:?}: {trouble}", self.key()),
             (Phase::Moving, _) => {
                 self.chores.clear();
-                self.spec.root.clone_from(&self.moving_from);
                 self.phase = Phase::Opening;
                 self.start(desk, now);
             }

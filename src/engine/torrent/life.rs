@@ -304,6 +304,11 @@ impl Torrent {
         }
         self.halt(desk, now);
         let opened = self.will_be_open();
+        if self.chores.contains(&TorrentErrand::Move) {
+            // It has not begun, and does not any more.
+            self.spec.root.clone_from(&self.moving_from);
+            self.pending.iter_mut().for_each(|(_, reply)| *reply = super::gone());
+        }
         self.chores = match (why, content) {
             (Leave::Shutdown, _) if !self.recalled && !opened => VecDeque::new(),
             (Leave::Shutdown, _) if !self.recalled => [TorrentErrand::Close].into(),
