@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_disk::{Allocation, Backing};
-use tide_engine::torrent::picker::Factory;
+use tide_engine::picker::Factory;
 use tide_engine::{Limits, RateLimits};
 
 use crate::error::Error;

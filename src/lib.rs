@@ -48,7 +48,7 @@ pub use tide_engine::{
 pub mod picker {
     //! The order in which pieces are fetched: [`Config::picker`](crate::Config::picker) takes an embedder's own.
     pub use tide_base::{Bits, PieceIndex, Prng};
-    pub use tide_engine::torrent::picker::{
+    pub use tide_engine::picker::{
         Closed, Copies, Factory, Has, Opened, Picker, PickerLimits, Priority, Rarest, Sequential,
     };
 }

@@ -2,7 +2,7 @@
 
 use tide::picker::{Bits, Closed, Copies, Has, Opened, Picker, PickerLimits, PieceIndex, Prng, Rarest};
 use tide_base::SlotKey;
-use tide_engine::torrent::picker::Fruitless;
+use tide_engine::picker::Fruitless;
 
 use crate::timing::{report, time};
 

@@ -113,7 +113,9 @@ pub(crate) fn inbox_capacity(limits: &Limits, shards: u16) -> usize {
     let (disk, hash) = (limits.disk_jobs as usize * VOLUMES, limits.hash_jobs as usize);
     let names = limits.announces as usize + limits.half_open as usize;
     let others = usize::from(shards) - 1;
-    others * (MAIL + limits.half_open as usize) + disk + hash + names + COMMANDS + NEWS
+    // A session that ends says `stopped` to every tracker of every torrent in one turn.
+    let announces = limits.torrents as usize * 8;
+    others * (MAIL + announces + limits.half_open as usize) + disk + hash + names + COMMANDS + NEWS
 }
 
 /// A way to a shard whose bell is `bell`, for at most `capacity` letters.

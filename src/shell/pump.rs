@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 
-use tide_engine::shard::SLICES;
+use tide_engine::SLICES;
 use tide_engine::{Slices, Want};
 
 use crate::shell::transport::Transport;

@@ -51,8 +51,8 @@ pub enum Stage {
     Judging,
     /// The blocks are being hashed one by one; whether the piece is good.
     Blaming(bool),
-    /// The piece is good and being written: chunks still to be answered for.
-    Writing(u32),
+    /// The piece is good and being written.
+    Writing,
 }
 
 /// What a block's arrival came to.
@@ -136,11 +136,6 @@ impl Lease {
     /// Whether every block is here.
     pub fn whole(&self) -> bool {
         self.here as usize == self.blocks.len()
-    }
-
-    /// Bytes that are here.
-    pub fn bytes_here(&self) -> u64 {
-        u64::from(self.here) * u64::from(self.layout.block_len())
     }
 
     fn block_ref(&self, block: u32) -> BlockRef {
@@ -292,7 +287,7 @@ impl Lease {
                 let next = next as usize;
                 (0..next).chain((next + 1..self.places.len()).rev()).find(held)
             }
-            Stage::Hashing { .. } | Stage::Judging | Stage::Blaming(_) | Stage::Writing(_) => None,
+            Stage::Hashing { .. } | Stage::Judging | Stage::Blaming(_) | Stage::Writing => None,
         }
     }
 

@@ -71,7 +71,7 @@ impl Crew {
     }
 
     /// A dialled connection never came to shaking hands.
-    pub fn dial_failed(&mut self, desk: &mut Desk, conn: ConnKey, addr: SocketAddr, end: End) {
+    pub fn dial_failed(&self, desk: &mut Desk, conn: ConnKey, addr: SocketAddr, end: End) {
         let peer = PeerKey { shard: desk.shard, conn };
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0, had: None });
     }
@@ -124,7 +124,6 @@ impl Crew {
             offered: false,
             down: Meter::new(),
             up: Meter::new(),
-            since: now,
         };
         let key = self.roster.insert(member);
         self.roster.busy(key);

@@ -72,8 +72,6 @@ pub struct Member {
     pub down: Meter,
     /// Content to it.
     pub up: Meter,
-    /// Since when it has been a member.
-    pub since: Instant,
 }
 
 impl Member {

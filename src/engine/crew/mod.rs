@@ -129,11 +129,6 @@ impl Crew {
         self.disbanding && self.leases.is_empty() && self.reads == 0 && self.roster.is_empty()
     }
 
-    /// How many members there are.
-    pub fn members(&self) -> usize {
-        self.roster.len()
-    }
-
     /// The torrent says something.
     pub fn told(&mut self, desk: &mut Desk, now: Instant, what: ToCrew) {
         match what {

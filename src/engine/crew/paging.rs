@@ -87,7 +87,7 @@ impl Crew {
             }
             Err(trouble) => {
                 lease.replace(chunk as usize, Place::Held(memory));
-                lease.doomed |= matches!(lease.stage, Stage::Writing(_));
+                lease.doomed |= matches!(lease.stage, Stage::Writing);
                 desk.tell_torrent(self.torrent, ToTorrent::Trouble(trouble));
             }
         }
@@ -149,7 +149,7 @@ impl Crew {
             if lease.jobs == 0 {
                 self.end_lease(desk, now, id);
             }
-        } else if matches!(lease.stage, Stage::Writing(_)) {
+        } else if matches!(lease.stage, Stage::Writing) {
             self.write_ends(desk, now, id);
         } else if matches!(lease.stage, Stage::Hashing { stream: Some(_), .. }) {
             self.hash_more(desk, id);

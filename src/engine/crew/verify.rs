@@ -151,7 +151,7 @@ impl Crew {
             }
             last = Some(i);
         }
-        lease.stage = Stage::Writing(runs.len() as u32);
+        lease.stage = Stage::Writing;
         lease.jobs += runs.len() as u32;
         if runs.is_empty() {
             return self.write_ends(desk, now, id);

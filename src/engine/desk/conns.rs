@@ -34,13 +34,6 @@ pub enum Role {
     Tracker(SlotKey),
 }
 
-impl Role {
-    /// Whether the connection stands and hands have been shaken.
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Role::Member(..) | Role::Tracker(_))
-    }
-}
-
 /// The connections of one shard.
 #[derive(Debug, Default)]
 pub struct Conns {
@@ -56,7 +49,9 @@ impl Conns {
 
     /// A new connection.
     pub fn insert(&mut self, addr: SocketAddr, since: Instant, role: Role) -> ConnKey {
-        *self.per_ip.entry(addr.ip()).or_default() += 1;
+        if !matches!(role, Role::Tracker(_)) {
+            *self.per_ip.entry(addr.ip()).or_default() += 1;
+        }
         ConnKey(self.slots.insert(Conn { addr, since, role }))
     }
 
@@ -73,15 +68,17 @@ impl Conns {
     /// Forgets a connection.
     pub fn remove(&mut self, key: ConnKey) -> Option<Conn> {
         let conn = self.slots.remove(key.0)?;
-        let count = self.per_ip.get_mut(&conn.addr.ip()).expect("each connection is counted");
-        *count -= 1;
-        if *count == 0 {
-            self.per_ip.remove(&conn.addr.ip());
+        if !matches!(conn.role, Role::Tracker(_)) {
+            let count = self.per_ip.get_mut(&conn.addr.ip()).expect("each connection is counted");
+            *count -= 1;
+            if *count == 0 {
+                self.per_ip.remove(&conn.addr.ip());
+            }
         }
         Some(conn)
     }
 
-    /// How many connections there are with this address.
+    /// How many connections there are with this address, trackers aside.
     pub fn with_ip(&self, ip: IpAddr) -> u32 {
         self.per_ip.get(&ip).copied().unwrap_or(0)
     }

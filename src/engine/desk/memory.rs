@@ -59,11 +59,6 @@ impl Memory {
     pub fn out(&self) -> u64 {
         self.out
     }
-
-    /// Bytes in chunks that are free.
-    pub fn kept(&self) -> u64 {
-        self.kept
-    }
 }
 
 #[cfg(test)]
@@ -78,12 +73,12 @@ mod tests {
         assert_eq!(memory.out(), 512);
         assert_eq!(memory.give(a), 256);
         memory.trim();
-        assert_eq!((memory.out(), memory.kept()), (256, 256));
+        assert_eq!((memory.out(), memory.kept), (256, 256));
         let a = memory.take(256);
-        assert_eq!(memory.kept(), 0);
+        assert_eq!(memory.kept, 0);
         memory.give(a);
         memory.give(b);
         memory.trim();
-        assert_eq!((memory.out(), memory.kept()), (0, 0));
+        assert_eq!((memory.out(), memory.kept), (0, 0));
     }
 }

@@ -21,8 +21,8 @@ use crate::limits::Limits;
 use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
 use tide_tracker::Family;
 
-pub use conns::{Conn, Conns, Role};
-pub use gates::{CrewErrand, Errand, Gates, TorrentErrand};
+pub use conns::{Conns, Role};
+pub use gates::{Errand, Gates};
 pub use memory::Memory;
 pub use purse::{Flow, Purses, Stock};
 

@@ -160,11 +160,6 @@ impl Purses {
         purse.recalled || purse.short > 0
     }
 
-    /// What is in use of a stock.
-    pub fn used(&self, stock: Stock) -> u64 {
-        self.stocks[stock as usize].used
-    }
-
     /// What is left of a stock's share.
     pub fn spare(&self, stock: Stock) -> u64 {
         let purse = &self.stocks[stock as usize];

@@ -55,11 +55,7 @@ impl Shard {
     /// Somebody connected: the key of the connection, or `None` if it shall be closed at once.
     pub fn accept(&mut self, now: Instant, from: SocketAddr, local: SocketAddr) -> Option<ConnKey> {
         let from = canonical(from);
-        let crowded = self.desk.conns.with_ip(from.ip()) >= self.desk.limits.peers_per_ip;
-        if self.ending.is_some() || crowded || self.bans.is_banned(now, from.ip()) {
-            return None;
-        }
-        if !self.desk.meet_stranger() {
+        if !self.may_come_in(now, from) {
             return None;
         }
         log::trace!("{from} connects to {local}");
@@ -68,9 +64,16 @@ impl Shard {
         Some(conn)
     }
 
+    /// Whether somebody from there is let in; if so, a place is taken for him.
+    fn may_come_in(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let crowded = self.desk.conns.with_ip(from.ip()) >= self.desk.limits.peers_per_ip;
+        let welcome = self.ending.is_none() && !crowded && !self.bans.is_banned(now, from.ip());
+        welcome && self.desk.meet_stranger()
+    }
+
     /// A connection came over from another shard ([`Output::HandOver`]): its key here, or `None` to close it.
     pub fn adopt(&mut self, now: Instant, arrival: &Arrival) -> Option<ConnKey> {
-        if self.ending.is_some() || !self.desk.meet_stranger() {
+        if !self.may_come_in(now, arrival.from) {
             return None;
         }
         let conn = self.desk.conns.insert(

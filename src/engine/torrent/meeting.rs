@@ -101,7 +101,8 @@ impl Torrent {
             End::Fault(Fault::SelfConnection) => {
                 self.book.handshaken(addr, our_id(desk));
             }
-            _ => self.book.failed(now, addr, &mut desk.prng),
+            End::Spared | End::Parted => self.book.spared(now, addr),
+            End::Failed(_) | End::Lost(_) | End::Fault(_) => self.book.failed(now, addr, &mut desk.prng),
         }
     }
 

@@ -152,11 +152,6 @@ impl Announcer {
         self.timers.next().map_or(Instant::NEVER, |(at, ())| at)
     }
 
-    /// Whether nothing is under way and nothing waits.
-    pub fn is_idle(&self) -> bool {
-        self.requests.is_empty()
-    }
-
     /// Whether somebody waits for an announce. A torrent waits for its `stopped` as long as that may take before it is
     /// gone; what is still under way for one that is gone is out of time.
     pub fn is_awaited(&self) -> bool {

@@ -239,6 +239,15 @@ impl Book {
         }
     }
 
+    /// An address was not dialled after all, or we let the connection go before anything came of it: no fault of its.
+    pub fn spared(&mut self, now: Instant, addr: SocketAddr) {
+        let addr = canonical(addr);
+        if self.entries.get(&addr).is_some_and(|entry| entry.state == State::Dialling) {
+            let from = now + self.limits.reconnect;
+            self.update(addr, |entry| entry.state = State::Idle { from });
+        }
+    }
+
     /// A connection ended.
     pub fn disconnected(&mut self, now: Instant, addr: SocketAddr, use_of_it: Use, prng: &mut Prng) {
         let addr = canonical(addr);

@@ -61,6 +61,13 @@ fn job(number: u64, url: &str, event: Event) -> AnnounceJob {
     }
 }
 
+impl Announcer {
+    /// Whether nothing is under way and nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty()
+    }
+}
+
 /// The announcer, its desk and its clock.
 struct World {
     desk: Desk,
