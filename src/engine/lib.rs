@@ -5,7 +5,7 @@
     reason = "`pub` says what a module offers to the others; what leaves the crate is named below"
 )]
 
-mod border;
+pub mod border;
 mod command;
 mod crew;
 mod desk;

@@ -49,8 +49,15 @@ pub enum Stage {
     },
     /// The torrent compares.
     Judging,
-    /// The blocks are being hashed one by one; whether the piece is good.
-    Blaming(bool),
+    /// The blocks are being hashed one by one, chunk after chunk, to learn who sent a bad one.
+    Blaming {
+        /// Whether the piece is good.
+        good: bool,
+        /// The next chunk.
+        next: u32,
+        /// The hash of each block before it.
+        digests: Vec<[u8; 20]>,
+    },
     /// The piece is good and being written.
     Writing,
 }
@@ -283,11 +290,11 @@ impl Lease {
                 let busy = |i: usize| self.writers.iter().any(|&(block, _)| self.chunk_of(block).0 == i);
                 (0..self.places.len()).find(|i| held(i) && !busy(*i))
             }
-            Stage::Hashing { next, stream: Some(_) } => {
+            Stage::Hashing { next, stream: Some(_) } | Stage::Blaming { next, .. } => {
                 let next = next as usize;
                 (0..next).chain((next + 1..self.places.len()).rev()).find(held)
             }
-            Stage::Hashing { .. } | Stage::Judging | Stage::Blaming(_) | Stage::Writing => None,
+            Stage::Hashing { .. } | Stage::Judging | Stage::Writing => None,
         }
     }
 

@@ -153,6 +153,8 @@ impl Crew {
             self.write_ends(desk, now, id);
         } else if matches!(lease.stage, Stage::Hashing { stream: Some(_), .. }) {
             self.hash_more(desk, id);
+        } else if matches!(lease.stage, Stage::Blaming { .. }) {
+            self.blame_more(desk, id);
         } else {
             self.unpark_paging(desk, now, id.piece);
         }

@@ -63,9 +63,7 @@ impl Crew {
                 self.hashed_part(desk, now, id, stream, hashed.chunks)
             }
             (CrewErrand::HashBlocks(id), Answer::Sha1Blocks(digests)) => {
-                if self.take_back(desk, now, id, 0, hashed.chunks) {
-                    self.blame(desk, now, id, digests);
-                }
+                self.blamed_part(desk, now, id, digests, hashed.chunks);
             }
             (errand, answer) => unreachable!("{errand:?} is not answered by {answer:?}"),
         }
@@ -108,14 +106,10 @@ impl Crew {
 
     /// The torrent has compared.
     pub(super) fn verdict(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef, good: bool, blocks: bool) {
-        let (key, block_len) = (self.key, self.facts.layout.block_len());
         let Some(lease) = self.leases.find(id) else { return };
-        if blocks && lease.all_held() {
-            lease.stage = Stage::Blaming(good);
-            let chunks = (0..lease.chunks()).map(|i| lease.take_held(i, Place::Lent)).collect();
-            lease.jobs += 1;
-            let errand = Errand::Crew(key, CrewErrand::HashBlocks(id));
-            desk.gates.hash(chunks, Digest::Sha1Blocks(block_len), errand);
+        if blocks {
+            lease.stage = Stage::Blaming { good, next: 0, digests: Vec::new() };
+            self.blame_more(desk, id);
         } else if good {
             self.write(desk, now, id);
         } else {
@@ -123,9 +117,52 @@ impl Crew {
         }
     }
 
-    fn blame(&mut self, desk: &mut Desk, now: Instant, id: LeaseRef, digests: Vec<[u8; 20]>) {
+    /// Hands the next chunk of a judged piece to the hash pool, block by block.
+    pub(super) fn blame_more(&mut self, desk: &mut Desk, id: LeaseRef) {
+        let (key, block_len) = (self.key, self.facts.layout.block_len());
         let Some(lease) = self.leases.find(id) else { return };
-        let Stage::Blaming(good) = lease.stage else { unreachable!("only a judged piece is blamed") };
+        let Stage::Blaming { next, .. } = lease.stage else { return };
+        match lease.place(next as usize) {
+            Place::Held(_) => {
+                let chunk = lease.take_held(next as usize, Place::Lent);
+                lease.jobs += 1;
+                let errand = Errand::Crew(key, CrewErrand::HashBlocks(id));
+                desk.gates.hash(vec![chunk], Digest::Sha1Blocks(block_len), errand);
+            }
+            Place::Away => self.page_in(desk, id, next as usize),
+            // It is on its way, and goes on from there.
+            Place::Empty | Place::Lent | Place::Leaving | Place::Coming => {}
+        }
+    }
+
+    fn blamed_part(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        id: LeaseRef,
+        hashes: Vec<[u8; 20]>,
+        chunks: Vec<Chunk>,
+    ) {
+        let Some(lease) = self.leases.find(id) else { unreachable!("a lease outlives its jobs") };
+        let Stage::Blaming { next: at, .. } = lease.stage else {
+            unreachable!("only a judged piece is blamed")
+        };
+        if !self.take_back(desk, now, id, at as usize, chunks) {
+            return;
+        }
+        let Some(lease) = self.leases.find(id) else { return };
+        if lease.is_on_disk(at as usize) {
+            let chunk = lease.take_held(at as usize, Place::Away);
+            desk.give_chunk(chunk);
+        }
+        let last = at as usize + 1 == lease.chunks();
+        let Stage::Blaming { good, next, digests } = &mut lease.stage else { return };
+        digests.extend(hashes);
+        *next += 1;
+        if !last {
+            return self.blame_more(desk, id);
+        }
+        let (good, digests) = (*good, core::mem::take(digests));
         let senders = lease.senders();
         desk.tell_torrent(self.torrent, ToTorrent::Blocks { lease: id, good, digests, senders });
         match good {
