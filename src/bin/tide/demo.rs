@@ -9,7 +9,7 @@ use tide::make::{Options, make};
 use tide::metainfo::{Magnet, Torrent as Metainfo};
 use tide::tracker::{ServerLimits, Tracker, TrackerConfig};
 use tide::verify::verify;
-use tide::{Add, Config, Listen, Session, Torrent};
+use tide::{Add, Config, Listen, RateLimits, Session, Torrent};
 use tide_base::Prng;
 
 use crate::console::Ink;
@@ -22,14 +22,18 @@ use crate::units;
 
 /// What is shared: names and bytes, odd ones, so that pieces cross files.
 const PAYLOAD: [(&str, usize); 5] = [
-    ("large.bin", (48 << 20) + 12_345),
-    ("folder/medium.bin", (15 << 20) - 777),
+    ("large.bin", (24 << 20) + 12_345),
+    ("folder/medium.bin", (7 << 20) - 777),
     ("folder/deeper/small.bin", 54_321),
     ("empty.bin", 0),
     ("one byte.bin", 1),
 ];
+/// What the seed gives in a second: slow enough to be watched, and to make the downloaders help each other.
+const SEED_RATE: u64 = 16 << 20;
 /// How often the screen is refreshed.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often something short is looked for.
+const GLANCE: Duration = Duration::from_millis(10);
 /// Far more than it takes: something is wrong then.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a session has for its leave.
@@ -107,10 +111,18 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
         ),
     );
     tell(context, "A seed and two downloaders meet through the trackers …");
-    let mut members = vec![Member::join("seed", origin, &made)?];
+    let mut members = vec![Member::join(
+        "seed",
+        Add::metainfo(made.clone()).dir(&origin).skip_check(),
+        origin,
+        Some(SEED_RATE),
+    )?];
+    if let Some(exit) = wait_for_announce(context, &members[0])? {
+        return Ok(exit);
+    }
     for name in ["ann", "bob"] {
         let dir = scratch.folder(name).map_err(failed)?;
-        members.push(Member::join(name, dir, &made)?);
+        members.push(Member::join(name, Add::metainfo(made.clone()).dir(&dir), dir, None)?);
     }
     let outcome = match watch(context, &members) {
         Ok(outcome) => outcome,
@@ -160,17 +172,35 @@ fn tracker() -> Result<Tracker, Failure> {
 }
 
 impl Member {
-    fn join(name: &'static str, dir: PathBuf, made: &Metainfo) -> Result<Member, Failure> {
+    fn join(name: &'static str, add: Add, dir: PathBuf, up: Option<u64>) -> Result<Member, Failure> {
         let config = Config {
             listen: Listen::At(vec![([127, 0, 0, 1], 0).into()]),
             shards: 1,
             hashers: 1,
+            rates: RateLimits { down: None, up },
             ..Config::default()
         };
         let session = Session::start(config)?;
-        let torrent = session.add(Add::metainfo(made.clone()).dir(&dir))?;
+        let torrent = session.add(add)?;
         Ok(Member { name, dir, session, torrent })
     }
+}
+
+/// Waits until the trackers know the seed: whoever asks before has to wait for the next time. How to exit, if somebody
+/// wants that.
+fn wait_for_announce(context: &mut Context<'_>, seed: &Member) -> Result<Option<Exit>, Failure> {
+    let started = context.clock.elapsed();
+    while !seed.torrent.trackers()?.iter().any(|tracker| tracker.working) {
+        if let Some(exit) = context.stop.asked() {
+            return Ok(Some(exit));
+        }
+        if context.clock.elapsed() - started > PATIENCE {
+            let message = "the seed could not announce itself to its trackers".to_owned();
+            return Err(Failure { exit: Exit::Stalled, kind: "timeout", message });
+        }
+        std::thread::sleep(GLANCE);
+    }
+    Ok(None)
 }
 
 /// Shows how it goes until the downloaders have everything.
@@ -276,11 +306,12 @@ fn report(context: &mut Context<'_>, made: &Metainfo, outcome: &Outcome) {
         context,
         &format!(
             "Two copies of {} arrived in {:.1} s ({}), and {same}.\n\
-             The seed gave {} of it; the downloaders gave each other {}.",
+             The seed gave {} of it, limited to {}; the downloaders gave each other {}.",
             units::size(total),
             outcome.took.as_secs_f64(),
             units::rate(rate),
             units::size(outcome.by_seed),
+            units::rate(SEED_RATE),
             units::size(outcome.by_others),
         ),
     );
