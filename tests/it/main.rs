@@ -3,6 +3,10 @@
 #[cfg(feature = "tls")]
 mod https;
 mod interop;
+#[cfg(feature = "cli")]
+mod kill;
 mod loopback;
 mod scene;
 mod trackers;
+#[cfg(feature = "cli")]
+mod work;
