@@ -170,7 +170,8 @@ impl Content {
     fn of(work: &Work) -> Content {
         let metainfo = Metainfo::parse(&work.torrent.bytes(), &Limits::default()).expect("made by tide");
         let info = &metainfo.info;
-        let files = info.files().iter().map(|file| (PathBuf::from(file.path.as_str()), file.length)).collect();
+        let files =
+            info.files().iter().map(|file| (PathBuf::from(file.path.as_str()), file.length)).collect();
         let (pieces, piece_len) = (info.pieces() as usize, u64::from(info.piece_len()));
         let mut content = Content { bytes: Vec::new(), files, pieces, piece_len };
         content.bytes = content.read(work.payload.parent()).0;

@@ -6,6 +6,8 @@ mod interop;
 #[cfg(feature = "cli")]
 mod kill;
 mod loopback;
+#[cfg(feature = "cli")]
+mod program;
 mod scene;
 mod trackers;
 #[cfg(feature = "cli")]

@@ -67,9 +67,10 @@ impl Work {
     }
 }
 
-/// A torrent of content, made by the program itself with pieces of 32 KiB.
+/// A torrent of content, made by the program itself, with pieces of 32 KiB unless the flags have `-l`.
 pub(crate) fn create(payload: &Payload, file: &Path, flags: &[&str]) -> Torrent {
-    let command = tide(["create", "-l", "32k", "-q"]).args(flags).arg("-o").arg(file).arg(payload.root());
+    let pieces: &[&str] = if flags.contains(&"-l") { &[] } else { &["-l", "32k"] };
+    let command = tide(["create", "-q"]).args(pieces).args(flags).arg("-o").arg(file).arg(payload.root());
     command.run().expect_code(0);
     Torrent::read(file)
 }
