@@ -1,5 +1,9 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod faults;
+#[cfg(feature = "cli")]
+mod hostile;
 #[cfg(feature = "tls")]
 mod https;
 mod interop;
