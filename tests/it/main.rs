@@ -1,8 +1,18 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod faults;
+#[cfg(feature = "cli")]
+mod hostile;
 #[cfg(feature = "tls")]
 mod https;
 mod interop;
+#[cfg(feature = "cli")]
+mod kill;
 mod loopback;
+#[cfg(feature = "cli")]
+mod program;
 mod scene;
 mod trackers;
+#[cfg(feature = "cli")]
+mod work;

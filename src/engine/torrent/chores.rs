@@ -110,6 +110,13 @@ impl Torrent {
             ) => {
                 self.files = files;
                 self.looked = errand == TorrentErrand::Stat;
+                if self.is_settling() {
+                    self.start(desk, now);
+                }
+            }
+            (TorrentErrand::Select, Err(trouble)) if self.can_do_without(&trouble) => {
+                log::warn!("{:?}: {trouble}", self.key());
+                self.start(desk, now);
             }
             (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => {
                 self.opened = false;

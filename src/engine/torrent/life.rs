@@ -109,6 +109,7 @@ impl Torrent {
             leaving: None,
             resuming: false,
             known: false,
+            settled: false,
             opened: false,
             recalled: false,
             synced: false,
@@ -139,6 +140,9 @@ impl Torrent {
     /// Checking is over: transfer, or wait if told to.
     pub(super) fn start(&mut self, desk: &mut Desk, now: Instant) {
         self.checker = None;
+        if self.must_settle() {
+            return self.settle_files();
+        }
         self.known = true;
         self.choker.set_mode(if self.is_complete() { Mode::Seeding } else { Mode::Leeching });
         self.book.set_seeding(self.is_complete());
@@ -157,6 +161,39 @@ impl Torrent {
         if self.is_complete() {
             self.complete(desk, now);
         }
+    }
+
+    /// Whether files are missing that no write will bring, since nothing is: empty ones, and those whose content has
+    /// been kept aside until they were wanted.
+    fn must_settle(&self) -> bool {
+        !self.settled && !self.spec.paused && self.is_complete() && self.lacks_files(|_| true)
+    }
+
+    /// Whether a wanted file that meets `which` is not there.
+    fn lacks_files(&self, which: impl Fn(&tide_disk::FileEntry) -> bool) -> bool {
+        let wanted = self.wanted_files();
+        let files = self.spec.files.files().iter().zip(&self.files).zip(0..);
+        files.into_iter().any(|((entry, state), at)| {
+            state.len.is_none() && !entry.padding && wanted.has(at) && which(entry)
+        })
+    }
+
+    /// Has the disk make them, once.
+    fn settle_files(&mut self) {
+        self.settled = true;
+        self.phase = Phase::Checking;
+        self.chores.push_back(TorrentErrand::Select);
+    }
+
+    /// Whether it can do without the files that could not be made: who has read-only content without its empty files
+    /// can still serve it.
+    pub(super) fn can_do_without(&self, trouble: &Trouble) -> bool {
+        self.is_settling() && trouble.kind == TroubleKind::Denied && !self.lacks_files(|entry| entry.len > 0)
+    }
+
+    /// Whether everything was checked, and the disk makes the files that are missing.
+    pub(super) fn is_settling(&self) -> bool {
+        self.settled && self.checker.is_none() && matches!(self.phase, Phase::Checking)
     }
 
     fn muster(&mut self, desk: &mut Desk) {
@@ -280,6 +317,7 @@ impl Torrent {
     pub(super) fn reopen(&mut self) {
         self.phase = Phase::Opening;
         self.known = false;
+        self.settled = false;
         self.chores = self
             .will_be_open()
             .then_some(TorrentErrand::Close)

@@ -110,6 +110,8 @@ pub struct Torrent {
     resuming: bool,
     /// Whether it is known which pieces are here.
     known: bool,
+    /// Whether the disk was asked to make the files that no write will bring.
+    settled: bool,
     /// Whether the store is open, or was when it made trouble.
     opened: bool,
     /// Whether resume data were taken over: what they say beside pieces is news only once.
