@@ -9,6 +9,7 @@ use tide_engine::picker::Factory;
 use tide_engine::{Limits, RateLimits};
 
 use crate::error::Error;
+use crate::shell::keeper::Medium;
 use crate::shell::listener::Wish;
 use crate::transport::Dial;
 
@@ -83,6 +84,8 @@ pub struct Config {
     pub picker: Option<Factory>,
     /// Every other bound of the engine. `memory` and `peers` in it are overridden by the fields above.
     pub limits: Limits,
+    /// Where content is kept. Default: files; `backing` says how they are read.
+    pub medium: Medium,
     /// Bounds of each volume's disk thread.
     pub disk: tide_disk::Limits,
 }
@@ -108,6 +111,7 @@ impl Default for Config {
             dial: None,
             picker: None,
             limits,
+            medium: Medium::default(),
             disk: tide_disk::Limits::default(),
         }
     }

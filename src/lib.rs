@@ -35,6 +35,7 @@ pub use add::Add;
 pub use config::{Config, DEFAULT_PORT, Listen};
 pub use error::Error;
 pub use session::{Event, Events, Session, What};
+pub use shell::keeper::Medium;
 pub use shell::transport;
 pub use torrent::Torrent;
 
@@ -51,6 +52,11 @@ pub mod picker {
     pub use tide_engine::picker::{
         Closed, Copies, Factory, Has, Opened, Picker, PickerLimits, Priority, Rarest, Sequential,
     };
+}
+
+/// Keeping content elsewhere than in files: what to implement for [`Medium::new`].
+pub mod storage {
+    pub use tide_disk::{Access, Backing, FileState, Memory, Place, Storage, StorageFile};
 }
 
 /// .torrent files and magnet links.

@@ -78,7 +78,7 @@ impl Session {
             hashers: config.hashers,
             listen: config.listen.clone().wish(),
             dial: config.dial.clone(),
-            disk: config.disk.clone(),
+            disk: (config.medium.clone(), config.disk.clone()),
         });
         let shell = shell.map_err(|error| match error {
             StartError::Listen(refused) => Error::Listen { addr: refused.addr, source: refused.source },

@@ -1,10 +1,11 @@
 //! The disk threads: for each volume one that owns its files, and one beside it for what may take seconds. They start
 //! when the volume is first needed. A volume that hangs stops its own torrents, and nothing else.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, select};
-use tide_disk::{Done, Job, Stores, SyncJob, System, VolumeId};
+use tide_disk::{Done, Job, Storage, Stores, SyncJob, System, VolumeId};
 
 use crate::shell::links::{Letter, Post, VOLUMES, assert_room};
 use crate::shell::threads::Shared;
@@ -12,12 +13,47 @@ use crate::shell::threads::Shared;
 /// Jobs looked for between two runs: whoever writes much does not keep a read from being seen.
 const JOBS: usize = 1024;
 
+/// Where all content of a session is kept: the system's files, or an embedder's own storage.
+#[derive(Clone)]
+pub struct Medium(Arc<dyn Start>);
+
+impl Medium {
+    /// Content is kept by `storage`. It is cloned for each volume, and called by two threads of that volume at a time.
+    pub fn new(storage: impl Storage + Sync) -> Medium {
+        Medium(Arc::new(storage))
+    }
+}
+
+impl Default for Medium {
+    /// The system's files.
+    fn default() -> Medium {
+        Medium::new(System::new())
+    }
+}
+
+impl fmt::Debug for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Medium")
+    }
+}
+
+/// What starts the threads of a volume, whatever the storage's type.
+trait Start: Send + Sync {
+    fn start(&self, keepers: &Keepers, volume: VolumeId) -> std::io::Result<Sender<Job>>;
+}
+
+impl<S: Storage + Sync> Start for S {
+    fn start(&self, keepers: &Keepers, volume: VolumeId) -> std::io::Result<Sender<Job>> {
+        keepers.start(self.clone(), volume)
+    }
+}
+
 /// The ways to the disk threads, for everybody.
 #[derive(Debug)]
 struct Keepers {
     shared: Arc<Shared>,
     ways: Mutex<Vec<Option<Sender<Job>>>>,
-    system: System,
+    medium: Medium,
     limits: tide_disk::Limits,
     capacity: usize,
     post: Post,
@@ -34,13 +70,13 @@ impl Volumes {
     /// No disk thread yet. Each takes at most `capacity` jobs, and answers through `post`.
     pub(crate) fn new(
         shared: &Arc<Shared>,
-        limits: tide_disk::Limits,
+        (medium, limits): (Medium, tide_disk::Limits),
         capacity: usize,
         post: Post,
     ) -> Volumes {
         let ways = Mutex::new(vec![None; VOLUMES]);
-        let (shared, system) = (Arc::clone(shared), System::new());
-        let keepers = Keepers { shared, ways, system, limits, capacity, post };
+        let shared = Arc::clone(shared);
+        let keepers = Keepers { shared, ways, medium, limits, capacity, post };
         Volumes { keepers: Arc::new(keepers), known: vec![None; VOLUMES] }
     }
 
@@ -62,10 +98,11 @@ impl Keepers {
     fn way(&self, volume: VolumeId) -> Sender<Job> {
         let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
         let way = &mut ways[usize::from(volume.0)];
-        way.get_or_insert_with(|| self.start(volume).expect("a thread for the disk can be started")).clone()
+        let start = || self.medium.0.start(self, volume).expect("a thread for the disk can be started");
+        way.get_or_insert_with(start).clone()
     }
 
-    fn start(&self, volume: VolumeId) -> std::io::Result<Sender<Job>> {
+    fn start<S: Storage>(&self, storage: S, volume: VolumeId) -> std::io::Result<Sender<Job>> {
         let (jobs, queue) = crossbeam_channel::unbounded();
         // At most one of these a job, and jobs are counted.
         let (slow, slow_queue) = crossbeam_channel::unbounded();
@@ -73,7 +110,7 @@ impl Keepers {
         let post = self.post.clone();
         let name = format!("tide-sync-{}", volume.0);
         self.shared.spawn(&name, move || run_beside(&slow_queue, &ran, post))?;
-        let stores = Stores::new(self.system.clone(), self.limits.clone());
+        let stores = Stores::new(storage, self.limits.clone());
         let keeper =
             Keeper { stores, queue, slow, news, post: self.post.clone(), shared: Arc::clone(&self.shared) };
         self.shared.spawn(&format!("tide-disk-{}", volume.0), move || keeper.run())?;
@@ -82,16 +119,16 @@ impl Keepers {
 }
 
 /// The thread that owns a volume's files.
-struct Keeper {
-    stores: Stores<System>,
+struct Keeper<S: Storage> {
+    stores: Stores<S>,
     queue: Receiver<Job>,
-    slow: Sender<SyncJob<System>>,
+    slow: Sender<SyncJob<S>>,
     news: Receiver<()>,
     post: Post,
     shared: Arc<Shared>,
 }
 
-impl Keeper {
+impl<S: Storage> Keeper<S> {
     fn run(mut self) {
         while !self.shared.halted() {
             for job in self.queue.try_iter().take(JOBS) {
@@ -133,7 +170,7 @@ fn answer(post: &mut Post, done: Done) {
 }
 
 /// The thread beside: sync, resume data, moves and deletions, in their order.
-fn run_beside(jobs: &Receiver<SyncJob<System>>, ran: &Sender<()>, mut post: Post) {
+fn run_beside<S: Storage>(jobs: &Receiver<SyncJob<S>>, ran: &Sender<()>, mut post: Post) {
     while let Ok(job) = jobs.recv() {
         answer(&mut post, job.run());
         post.flush();
@@ -166,7 +203,8 @@ mod tests {
         let (door, inbox) = way(Bell::new(Waker::new(poll.registry(), Token(0)).expect("a waker")), 1000);
         let doors: Arc<[_]> = [door].into();
         let shared = Shared::new(Clock::start(), Arc::clone(&doors));
-        let volumes = Volumes::new(&shared, tide_disk::Limits::default(), 100, Post::new(doors));
+        let volumes =
+            Volumes::new(&shared, (Medium::default(), tide_disk::Limits::default()), 100, Post::new(doors));
         Desk { _poll: poll, shared, volumes, inbox, dir: tempfile::tempdir().expect("a folder") }
     }
 

@@ -69,8 +69,8 @@ pub(crate) struct Plan {
     pub(crate) listen: Wish,
     /// Who makes connections; `None` for TCP, and TLS where it is built in.
     pub(crate) dial: Option<Arc<dyn Dial>>,
-    /// The bounds of the disk threads.
-    pub(crate) disk: tide_disk::Limits,
+    /// Where content is kept, and the bounds of the disk threads.
+    pub(crate) disk: (keeper::Medium, tide_disk::Limits),
 }
 
 /// Why a shell did not start.
