@@ -40,6 +40,7 @@ impl Volumes {
     ) -> Volumes {
         let ways = Mutex::new(vec![None; VOLUMES]);
         let (shared, system) = (Arc::clone(shared), System::new());
+        let limits = limits.within_process();
         let keepers = Keepers { shared, ways, system, limits, capacity, post };
         Volumes { keepers: Arc::new(keepers), known: vec![None; VOLUMES] }
     }
