@@ -91,17 +91,20 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Tells people on the way.
+    /// Tells people on the way, also where programs are told the same.
     pub(crate) fn say(&mut self, text: &str) {
         if !self.manner.quiet {
-            self.answer(text);
+            self.clear();
+            self.people(&format!("{text}\n"));
         }
     }
 
-    /// Tells people what they asked for.
+    /// Tells people what they asked for; where programs have asked, they are told instead.
     pub(crate) fn answer(&mut self, text: &str) {
-        self.clear();
-        self.people(&format!("{text}\n"));
+        if !self.manner.json {
+            self.clear();
+            self.people(&format!("{text}\n"));
+        }
     }
 
     /// Writes bytes that were asked for to standard output.

@@ -160,7 +160,7 @@ fn tell(context: &mut Context<'_>, made: &Made, target: &Target) {
             ("magnet", magnet.as_str().into()),
         ],
     ));
-    if context.console.json() || *target == Target::Stdout {
+    if *target == Target::Stdout {
         return;
     }
     let what = file.unwrap_or_else(|| "nothing written".to_owned());

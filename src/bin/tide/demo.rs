@@ -188,7 +188,7 @@ impl Member {
 
 /// Waits until the trackers know the seed: whoever asks before has to wait for the next time. How to exit, if somebody
 /// wants that.
-fn wait_for_announce(context: &mut Context<'_>, seed: &Member) -> Result<Option<Exit>, Failure> {
+fn wait_for_announce(context: &Context<'_>, seed: &Member) -> Result<Option<Exit>, Failure> {
     let started = context.clock.elapsed();
     while !seed.torrent.trackers()?.iter().any(|tracker| tracker.working) {
         if let Some(exit) = context.stop.asked() {

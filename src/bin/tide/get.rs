@@ -49,6 +49,9 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
             failed.filter(|_| !matches!(exit, Exit::Interrupted(_))).unwrap_or(exit)
         }
     };
+    if exit == Exit::Disk && totals.any() {
+        context.console.say("What is there is kept: the same command goes on from here.");
+    }
     totals.tell(context, exit);
     Ok(exit)
 }

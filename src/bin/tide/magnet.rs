@@ -14,13 +14,10 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
         match Source::of(&word).torrent(context.input) {
             Ok(torrent) => {
                 let link = Magnet::of(&torrent).to_string();
-                if context.console.json() {
-                    let hash = info_hash(torrent.info.info_hashes());
-                    let fields = [("info_hash", Json::from(hash)), ("magnet", Json::from(link))];
-                    context.console.emit(&Json::Object(fields.into()));
-                } else {
-                    context.console.answer(&link);
-                }
+                let hash = info_hash(torrent.info.info_hashes());
+                let fields = [("info_hash", Json::from(hash)), ("magnet", Json::from(link.as_str()))];
+                context.console.emit(&Json::Object(fields.into()));
+                context.console.answer(&link);
             }
             Err(failure) => {
                 context.console.fail(&failure, None);

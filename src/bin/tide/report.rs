@@ -48,6 +48,10 @@ pub(crate) fn start_log(quiet: bool, verbose: usize, directives: Option<OsString
         Some(directives) => builder.parse_filters(directives),
         None => builder.filter_level(level),
     };
+    if directives.is_none() && verbose == 0 {
+        // What the engine warns of comes as an event too, and is told from there.
+        builder.filter_module("tide_engine", LevelFilter::Error);
+    }
     // Fails only where a log has been set up already: in tests that run the program several times.
     let _ = builder.try_init();
 }

@@ -86,9 +86,7 @@ fn subject(context: &mut Context<'_>) -> Result<Subject, Failure> {
     context
         .console
         .emit(&Json::event("created", [("info_hash", hash.into()), ("magnet", magnet.as_str().into())]));
-    if !context.console.json() {
-        context.console.answer(&magnet);
-    }
+    context.console.answer(&magnet);
     let dir = parent(&path).map_err(|error| Failure::file(path.display(), &error))?;
     Ok(Subject { torrent: made.torrent, dir, fresh: true })
 }

@@ -3,11 +3,19 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::exit::Exit;
+
+/// How long the first signal may go unnoticed by whoever waits for a second one.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How long after the first signal another one still is the same wish: `timeout` and some supervisors signal a process
+/// and then its group, which is the process again.
+const SAME_WISH: Duration = Duration::from_millis(300);
 
 /// Whether somebody wants the program to end.
 #[derive(Clone, Debug, Default)]
@@ -25,19 +33,31 @@ impl Stop {
         let stop = Stop::default();
         stop.at_once.store(true, Ordering::SeqCst);
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the signal that makes the next one urgent is not urgent itself.
             let code = i32::from(Exit::Interrupted(signal).code());
             flag::register_conditional_shutdown(signal, code, Arc::clone(&stop.at_once))?;
-            flag::register(signal, Arc::clone(&stop.at_once))?;
             flag::register_usize(signal, Arc::clone(&stop.came), signal.unsigned_abs() as usize)?;
         }
         Ok(stop)
     }
 
-    /// From now on the first signal is only told by [`asked`](Self::asked): for commands that have something to leave
-    /// in order.
+    /// From now on the first signal is only told by [`asked`](Self::asked), and the next one that is a wish of its own
+    /// ends the program: for commands that have something to leave in order.
     pub(crate) fn be_gentle(&self) {
         self.at_once.store(false, Ordering::SeqCst);
+        let (came, at_once) = (Arc::clone(&self.came), Arc::downgrade(&self.at_once));
+        // A thread of its own: whatever the others hang in, a second signal ends the program.
+        let watch = move || {
+            while came.load(Ordering::SeqCst) == 0 && at_once.strong_count() > 0 {
+                thread::sleep(GLANCE);
+            }
+            thread::sleep(SAME_WISH);
+            if let Some(at_once) = at_once.upgrade() {
+                at_once.store(true, Ordering::SeqCst);
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("tide-signals".into()).spawn(watch) {
+            log::warn!("{error}: a second signal will not end the program at once");
+        }
     }
 
     /// How to exit, if a signal has come.

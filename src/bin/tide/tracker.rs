@@ -22,10 +22,8 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
     context
         .console
         .emit(&Json::event("listening", [("tcp", list(tracker.http())), ("udp", list(tracker.udp()))]));
-    if !context.console.json() {
-        tracker.http().iter().for_each(|addr| context.console.say(&format!("http://{addr}/announce")));
-        tracker.udp().iter().for_each(|addr| context.console.say(&format!("udp://{addr}/announce")));
-    }
+    tracker.http().iter().for_each(|addr| context.console.say(&format!("http://{addr}/announce")));
+    tracker.udp().iter().for_each(|addr| context.console.say(&format!("udp://{addr}/announce")));
     loop {
         if let Some(exit) = context.stop.asked() {
             return Ok(exit);

@@ -35,10 +35,8 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
             ("bad", verdict.bad.into()),
         ],
     ));
-    if !console.json() {
-        let good = verdict.pieces - verdict.bad;
-        console.say(&format!("{}: {good} of {} pieces are good", torrent.info.name(), verdict.pieces));
-    }
+    let good = verdict.pieces - verdict.bad;
+    console.say(&format!("{}: {good} of {} pieces are good", torrent.info.name(), verdict.pieces));
     Ok(if ok { Exit::Done } else { Exit::Data })
 }
 
@@ -55,9 +53,6 @@ fn tell(console: &mut Console<'_>, file: &FileVerdict) {
             ("bad", file.bad.into()),
         ],
     ));
-    if console.json() {
-        return;
-    }
     if file.is_ok() {
         let word = console.paint(Ink::Good, "OK ");
         console.answer(&format!("{word} {path}"));

@@ -75,6 +75,13 @@ impl Crew {
         if member.demanding {
             return;
         }
+        // Pieces that nobody here can go on with must not keep those out that this member has.
+        if leased >= desk.limits.leases
+            && !member.barren
+            && let Some(id) = self.leases.abandoned()
+        {
+            return self.end_lease(desk, now, id);
+        }
         let choked = member.session.choking().theirs == tide_peer::Choke::Choked;
         if !member.barren && leased < desk.limits.leases {
             let blocks = self.facts.layout.piece_len().div_ceil(self.facts.layout.block_len());

@@ -91,6 +91,8 @@ pub struct Lease {
     free: u32,
     here: u32,
     hint: u32,
+    /// Whether anybody was ever asked for a block: a new lease waits for the turn of whom it was demanded for.
+    begun: bool,
     layout: Layout,
     chunk_len: u32,
 }
@@ -115,6 +117,7 @@ impl Lease {
             free: blocks,
             here: 0,
             hint: 0,
+            begun: false,
             layout,
             chunk_len,
         }
@@ -156,6 +159,7 @@ impl Lease {
             .expect("a free block was counted");
         self.hint = at as u32 + 1;
         self.free -= 1;
+        self.begun = true;
         self.blocks[at] = Block::Asked(1);
         Some(self.block_ref(at as u32))
     }
@@ -290,6 +294,17 @@ impl Lease {
             }
             Stage::Hashing { .. } | Stage::Judging | Stage::Blaming(_) | Stage::Writing(_) => None,
         }
+    }
+
+    /// Whether blocks are to come and nobody is asked for any, so that it may wait for a peer that never comes.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.stage, Stage::Filling)
+            && self.begun
+            && !self.doomed
+            && self.jobs == 0
+            && self.writers.is_empty()
+            && !self.whole()
+            && !self.blocks.iter().any(|block| matches!(block, Block::Asked(_)))
     }
 
     /// Whether the block is still to come.

@@ -100,6 +100,12 @@ impl Leases {
             .map(|(_, piece, chunk)| (piece, chunk))
     }
 
+    /// The lease that nobody works on and that was touched longest ago.
+    pub fn abandoned(&self) -> Option<LeaseRef> {
+        let idle = self.open().filter(|lease| lease.is_abandoned());
+        idle.min_by_key(|lease| (lease.touched, lease.piece())).map(|lease| lease.id)
+    }
+
     /// Panics if the tables disagree.
     pub fn check_invariants(&self) {
         for (piece, lease) in &self.leases {

@@ -53,7 +53,7 @@ impl River {
 }
 
 fn burst(rate: Option<u64>, least: u64) -> u64 {
-    rate.map_or(0, |rate| (rate / BURSTS_A_SECOND).max(least))
+    rate.filter(|&rate| rate > 0).map_or(0, |rate| (rate / BURSTS_A_SECOND).max(least))
 }
 
 /// Who holds how much of what the session has only one of.

@@ -94,9 +94,9 @@ impl Central {
         desk.timers.arm(Owner::Session, self.announcer.deadline(), Reason::Announce);
     }
 
-    /// Whether no torrent of any shard is left, and no announce is under way.
+    /// Whether no torrent of any shard is left, and no announce is waited for.
     pub(super) fn is_idle(&self) -> bool {
-        self.announcer.is_idle() && self.directory.is_empty()
+        !self.announcer.is_awaited() && self.directory.is_empty()
     }
 
     pub(super) fn resolved(

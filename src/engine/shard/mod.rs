@@ -37,6 +37,8 @@ pub struct Shard {
     torrents: Slots<Torrent>,
     crews: Slots<Crew>,
     crew_of: BTreeMap<TorrentKey, SlotKey>,
+    /// The torrents that are at home here.
+    by_hash: BTreeMap<InfoHash, SlotKey>,
     /// Where every torrent of the session is at home.
     directory: BTreeMap<InfoHash, TorrentKey>,
     bans: Bans,
@@ -67,6 +69,7 @@ impl Shard {
             torrents: Slots::new(),
             crews: Slots::new(),
             crew_of: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
             directory: BTreeMap::new(),
             bans: Bans::new(),
             touched: BTreeSet::new(),
@@ -246,9 +249,8 @@ impl Shard {
         let Some(hash) = spec.info_hashes.v1 else {
             return self.desk.reply(id, Err(CommandError::Invalid("a torrent has a v1 info-hash")));
         };
-        let known = self.torrents.iter().find(|(_, torrent)| torrent.spec().info_hashes.v1 == Some(hash));
-        if let Some((_, torrent)) = known {
-            let key = torrent.key();
+        if let Some(&slot) = self.by_hash.get(&hash) {
+            let key = TorrentKey { shard: self.desk.shard, slot };
             return self.desk.reply(id, Err(CommandError::Duplicate(key)));
         }
         if self.torrents.len() as u32 >= self.desk.limits.torrents {
@@ -265,6 +267,7 @@ impl Shard {
         match (slot, refused) {
             (Some(slot), _) => {
                 let key = TorrentKey { shard: self.desk.shard, slot };
+                self.by_hash.insert(hash, slot);
                 self.desk.tell_session(ToSession::Listed(hash, key));
                 self.touched.insert(Owner::Torrent(slot));
                 self.desk.reply(id, Ok(Answer::Added(key)));
@@ -360,6 +363,9 @@ impl Shard {
                 let Some(torrent) = self.torrents.get_mut(slot) else { return };
                 torrent.settle(&mut self.desk, now);
                 if torrent.is_gone() {
+                    if let Some(hash) = torrent.spec().info_hashes.v1 {
+                        self.by_hash.remove(&hash);
+                    }
                     self.torrents.remove(slot);
                     self.desk.timers.disarm(owner);
                 }

@@ -80,12 +80,7 @@ impl Torrent {
             }
             TorrentCommand::SetPriorities(given) => self.set_priorities(desk, now, id, &given),
             TorrentCommand::SetSequential(sequential) => {
-                self.spec.sequential = sequential;
-                let copies: Vec<_> =
-                    self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|h| !h.all()).collect();
-                let picker = picker(desk, sequential, self.spec.layout.pieces());
-                self.stock.set_picker(picker, &self.priorities, &copies);
-                self.checkpoint.touched(now);
+                self.set_sequential(desk, now, sequential);
                 ok
             }
             TorrentCommand::Peers => self.ask_members(desk, id),
@@ -94,6 +89,15 @@ impl Torrent {
             TorrentCommand::Files => Some(Ok(Answer::Files(self.file_infos()))),
             TorrentCommand::Trackers => Some(Ok(Answer::Trackers(self.tracker_infos(now)))),
         }
+    }
+
+    fn set_sequential(&mut self, desk: &Desk, now: Instant, sequential: bool) {
+        self.spec.sequential = sequential;
+        let copies: Vec<_> =
+            self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|has| !has.all()).collect();
+        let picker = picker(desk, sequential, self.spec.layout.pieces());
+        self.stock.set_picker(picker, &self.priorities, &copies);
+        self.checkpoint.touched(now);
     }
 
     fn pause(&mut self, desk: &mut Desk, now: Instant) {

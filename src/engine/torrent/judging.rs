@@ -93,10 +93,13 @@ impl Torrent {
             match judgement {
                 Judgement::Ban(ip) => {
                     log::info!("{:?}: {ip} sends bad data and is banned", self.key);
-                    self.book.ban(ip);
+                    let new = self.book.ban(ip);
                     self.tell_crew(desk, ToCrew::Drop(Whom::Ip(ip)));
                     desk.tell_session(ToSession::Ban(ip));
-                    self.event(desk, Happening::Banned(ip));
+                    // What it sent before may still be judged afterwards.
+                    if new {
+                        self.event(desk, Happening::Banned(ip));
+                    }
                 }
                 Judgement::Parole(_) | Judgement::Cleared(_) => {}
             }

@@ -55,7 +55,7 @@ fn damage_is_found_and_is_code_4() {
          BAD content/z: 0 of 0 pieces bad, missing\n"
     );
     let json = tide(&["verify", &file, "-d", parent, "--json"]);
-    assert_eq!((json.exit, json.err.as_str()), (Exit::Data, ""));
+    assert_eq!((json.exit, json.err.as_str()), (Exit::Data, "content: 4 of 5 pieces are good\n"));
     assert_eq!(json.out.lines().count(), 4);
     assert!(json.out.contains(
         r#"{"event":"file","path":"content/z","ok":false,"size":0,"found":null,"pieces":0,"bad":0}"#

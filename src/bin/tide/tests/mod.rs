@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod completions;
 mod sources;
+mod swarm;
 
 use std::ffi::OsString;
 use std::fs;

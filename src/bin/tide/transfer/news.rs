@@ -1,6 +1,6 @@
 //! What is told of torrents, to people and to programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tide::{Happening, TorrentStats, Trouble};
@@ -16,6 +16,8 @@ use crate::units;
 pub(crate) struct News {
     /// By torrent and tracker, what it said last.
     trackers: BTreeMap<(String, String), String>,
+    /// Torrents of which was told how much is there.
+    started: BTreeSet<String>,
 }
 
 fn hash(entry: &Entry) -> (&'static str, Json) {
@@ -60,17 +62,13 @@ pub(crate) fn complete(
     let fields =
         [hash(entry), ("bytes", bytes.into()), ("downloaded", downloaded.into()), ("seconds", seconds(took))];
     console.emit(&Json::event("complete", fields));
-    if !console.json() {
-        console.say(&format!("{}: complete, {} in {}", entry.name, units::size(bytes), units::span(took)));
-    }
+    console.say(&format!("{}: complete, {} in {}", entry.name, units::size(bytes), units::span(took)));
 }
 
 /// It is served.
 pub(crate) fn seeding(console: &mut Console<'_>, entry: &Entry) {
     console.emit(&Json::event("seeding", [hash(entry)]));
-    if !console.json() {
-        console.say(&format!("{}: seeding", entry.name));
-    }
+    console.say(&format!("{}: seeding", entry.name));
 }
 
 /// Seconds, to the millisecond.
@@ -88,11 +86,11 @@ impl News {
                 let fields = [hash(entry), ("done", bytes(done).into()), ("total", bytes(total).into())];
                 console.emit(&Json::event("checking", fields));
             }
-            Happening::Started { done, total } if *done > 0 && !console.json() => {
+            Happening::Started { done, total } if *done > 0 && self.started.insert(entry.hash.clone()) => {
                 console.say(&format!("{}: {} are there", entry.name, units::size_of(*done, *total)));
             }
             Happening::Stopped(trouble) => console.fail(&failure(entry, trouble), Some(&entry.hash)),
-            Happening::Recovered if !console.json() => console.say(&format!("{}: goes on", entry.name)),
+            Happening::Recovered => console.say(&format!("{}: goes on", entry.name)),
             Happening::Tracker { url, message, failed } => {
                 self.tracker(console, entry, url, message, *failed);
             }

@@ -295,6 +295,11 @@ impl Watch {
 }
 
 impl Totals {
+    /// Whether there were any torrents.
+    pub(crate) fn any(&self) -> bool {
+        self.torrents > 0
+    }
+
     /// The last words of a command: to programs always, to people if anything moved.
     pub(crate) fn tell(&self, context: &mut Context<'_>, exit: Exit) {
         let took = context.clock.elapsed();
@@ -309,7 +314,7 @@ impl Totals {
                 ("seconds", news::seconds(took)),
             ],
         ));
-        if !context.console.json() && self.downloaded + self.uploaded > 0 {
+        if self.downloaded + self.uploaded > 0 {
             let rate = self.downloaded as f64 / took.as_secs_f64().max(0.001);
             let ratio = self.uploaded as f64 / self.downloaded.max(1) as f64;
             let ratio = if self.downloaded > 0 { format!(", ratio {ratio:.2}") } else { String::new() };

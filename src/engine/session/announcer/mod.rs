@@ -157,6 +157,12 @@ impl Announcer {
         self.requests.is_empty()
     }
 
+    /// Whether somebody waits for an announce. A torrent waits for its `stopped` as long as that may take before it is
+    /// gone; what is still under way for one that is gone is out of time.
+    pub fn is_awaited(&self) -> bool {
+        self.requests.iter().any(|(_, request)| !matches!(request.hearer, Hearer::Nobody))
+    }
+
     /// Starts what may start, and lets the UDP clients send and tell what has ended.
     fn pump(&mut self, desk: &mut Desk, now: Instant) {
         loop {

@@ -20,7 +20,6 @@ struct Faults {
     /// Calls that fail after these.
     bad: AtomicI64,
     errno: AtomicI32,
-    calls: AtomicI64,
 }
 
 /// Memory that fails when it is told to.
@@ -53,7 +52,6 @@ impl Disk {
 
 impl Faults {
     fn call(&self) -> io::Result<()> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
         if self.bad.load(Ordering::Relaxed) <= 0 || self.good.fetch_sub(1, Ordering::Relaxed) > 0 {
             return Ok(());
         }

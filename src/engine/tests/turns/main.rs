@@ -1,11 +1,14 @@
 //! Engines against engines: whole turns with a manual clock, no socket and no file.
 
+mod choice;
 mod content;
 mod disk;
+mod mutants;
 mod orders;
 mod rates;
 mod restart;
 mod swarm;
+mod trackers;
 mod trouble;
 mod world;
 
@@ -67,6 +70,24 @@ fn a_torrent_goes_from_a_seed_to_a_leech() {
         assert_eq!((stats.done, stats.downloaded, stats.wasted), (170_001, 170_001, 0));
         world.shut_down_all();
     }
+}
+
+#[test]
+fn a_torrent_without_resume_data_comes_to_rest() {
+    let mut world = World::new();
+    let (mut spec, contents) = torrent(7, &[700, 900], 192, 64);
+    spec.resume = None;
+    let (a, b) = (Memory::default(), Memory::default());
+    fill(&a, &spec, &contents);
+    let nodes = [world.node(tiny(1), a), world.node(tiny(2), b.clone())];
+    let seeding = world.add(nodes[0], spec.clone());
+    spec.peers = vec![world.nodes[nodes[0]].addr];
+    let leeching = world.add(nodes[1], spec.clone());
+    assert!(world.run(PATIENCE, |world| world.has_completed(nodes[1], leeching)));
+    world.run(PATIENCE, |_| false);
+    let before = world.stats(nodes[0], seeding).uploaded;
+    assert!(before >= 1600 && holds(&b, &spec, &contents));
+    world.shut_down_all();
 }
 
 #[test]

@@ -1,52 +1,114 @@
-//! Limits of rates: kept, and used up.
+//! Limits on rates are kept over any second, and nobody starves under them.
 
-use tide_base::Duration;
+use tide_base::{Duration, Instant};
 use tide_disk::Memory;
-use tide_engine::RateLimits;
+use tide_engine::{Command, RateLimits, Setup, TorrentCommand, TorrentKey};
 
 use crate::content::{fill, holds, torrent};
 use crate::world::World;
 use crate::{PATIENCE, setup};
 
-const SIZE: u64 = 4 << 20;
+struct Transfer {
+    world: World,
+    disk: Memory,
+    spec: tide_engine::AddTorrent,
+    contents: Vec<Vec<u8>>,
+    key: TorrentKey,
+}
 
-/// How long 4 MiB take from a seed to a leech under these limits of theirs.
-fn takes(shards: u16, seeds: RateLimits, leeches: RateLimits) -> Duration {
+const LEECH: usize = 1;
+
+fn transfer(
+    session: RateLimits,
+    own: RateLimits,
+    shards: u16,
+    upload: RateLimits,
+    own_up: RateLimits,
+) -> Transfer {
     let mut world = World::new();
-    let (spec, contents) = torrent(9, &[SIZE], 64 * 1024, 16 * 1024);
-    let (a, b) = (Memory::default(), Memory::default());
-    fill(&a, &spec, &contents);
-    let mut limited = setup(shards);
-    limited.rates = seeds;
-    let seed = world.node(limited, a);
-    let mut limited = setup(shards);
-    limited.rates = leeches;
-    let leech = world.node(limited, b.clone());
-    let seeding = world.add(seed, spec.clone());
-    assert!(world.run(PATIENCE, |world| world.has_completed(seed, seeding)));
-    let began = world.now;
-    let mut wanted = spec.clone();
-    wanted.peers = vec![world.nodes[seed].addr];
-    let leeching = world.add(leech, wanted);
-    assert!(world.run(PATIENCE, |world| world.has_completed(leech, leeching)), "{seeds:?} {leeches:?}");
-    assert!(holds(&b, &spec, &contents));
-    world.now.since(began)
+    let (spec, contents) = torrent(3, &[300_000, 150_000], 65_536, 16_384);
+    let (seeds, disk) = (Memory::default(), Memory::default());
+    fill(&seeds, &spec, &contents);
+    let from = world.node(Setup { rates: upload, ..setup(shards) }, seeds);
+    world.add(from, tide_engine::AddTorrent { limits: own_up, ..spec.clone() });
+    world.node(Setup { rates: session, ..setup(shards) }, disk.clone());
+    let peers = vec![world.nodes[from].addr];
+    let key = world.add(LEECH, tide_engine::AddTorrent { limits: own, peers, ..spec.clone() });
+    Transfer { world, disk, spec, contents, key }
+}
+
+impl Transfer {
+    fn downloaded(&mut self) -> u64 {
+        let key = self.key;
+        self.world.stats(LEECH, key).downloaded
+    }
+
+    /// Runs to the end; no second may see more than `rate` and a burst, and all must be there in time.
+    fn keeps(&mut self, rate: u64, burst: u64) {
+        let mut seen: Vec<(Instant, u64)> = Vec::new();
+        let began = self.world.now;
+        let key = self.key;
+        while !self.world.has_completed(LEECH, key) {
+            let now = self.world.now;
+            let took = now.since(began).as_secs();
+            assert!(took < 450_000 / rate * 2 + 20, "{took} s at {rate}: {:?}", self.world.stats(LEECH, key));
+            let all = self.downloaded();
+            seen.retain(|&(at, _)| at + Duration::from_secs(1) > now);
+            seen.push((now, all));
+            assert!(all - seen[0].1 <= rate + burst, "{} in a second", all - seen[0].1);
+            self.world.step();
+        }
+        assert!(holds(&self.disk, &self.spec, &self.contents));
+        self.world.shut_down_all();
+    }
+}
+
+const NONE: RateLimits = RateLimits { down: None, up: None };
+
+const fn limit(rate: u64) -> RateLimits {
+    RateLimits { down: Some(rate), up: Some(rate) }
 }
 
 #[test]
-fn a_limit_of_the_session_is_kept_and_used_up() {
-    let limit = Some(1 << 20);
-    let free = RateLimits::default();
+fn every_limit_is_kept_and_reached() {
+    let rate = 50_000;
     for shards in [1, 5] {
-        for (seeds, leeches) in
-            [(RateLimits { up: limit, ..free }, free), (free, RateLimits { down: limit, ..free })]
-        {
-            let took = takes(shards, seeds, leeches);
-            let expected = Duration::from_secs(SIZE >> 20);
-            assert!(
-                took > expected.mul_f32(0.9) && took < expected.mul_f32(1.5),
-                "{shards} shards: {took:?}"
-            );
+        for place in 0..4 {
+            let at = |here: usize| if here == place { limit(rate) } else { NONE };
+            // A torrent's own burst is a second's worth.
+            transfer(at(0), at(1), shards, at(2), at(3)).keeps(rate, rate + 3 * 16_384);
         }
+    }
+}
+
+#[test]
+fn limits_below_a_block_a_second_let_blocks_through() {
+    for place in 0..4 {
+        let at = |here: usize| if here == place { limit(9_000) } else { NONE };
+        transfer(at(0), at(1), 2, at(2), at(3)).keeps(9_000, 3 * 16_384);
+    }
+}
+
+#[test]
+fn all_limits_at_once_are_no_deadlock() {
+    transfer(limit(30_000), limit(40_000), 2, limit(50_000), limit(35_000)).keeps(30_000, 5 * 16_384);
+}
+
+#[test]
+fn nothing_goes_at_rate_zero_until_the_limit_is_lifted() {
+    for own in [false, true] {
+        let (session, torrents) = if own { (NONE, limit(0)) } else { (limit(0), NONE) };
+        let mut transfer = transfer(session, torrents, 2, NONE, NONE);
+        transfer.world.run(Duration::from_secs(20), |_| false);
+        assert_eq!(transfer.downloaded(), 0);
+        let key = transfer.key;
+        let command = match own {
+            true => Command::Torrent(key, TorrentCommand::SetLimits(NONE)),
+            false => Command::SetLimits(NONE),
+        };
+        let shard = if own { key.shard.0 } else { 0 };
+        transfer.world.ask(LEECH, shard, command).expect("legal limits");
+        assert!(transfer.world.run(PATIENCE, |world| world.has_completed(LEECH, key)), "own {own}");
+        transfer.world.shut_down_all();
     }
 }

@@ -76,7 +76,7 @@ impl Pair {
 
 #[test]
 fn a_kill_loses_no_claim_and_claims_are_not_hashed_again() {
-    for seed in 0..40 {
+    for seed in 0..12 {
         let mut pair = pair(seed);
         let mut prng = Prng::new(seed);
         for _ in 0..3 {
@@ -105,7 +105,7 @@ fn a_kill_loses_no_claim_and_claims_are_not_hashed_again() {
 
 #[test]
 fn a_clean_end_leaves_nothing_to_be_hashed_and_the_totals() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut pair = pair(seed);
         let mut prng = Prng::new(seed);
         let mut before = None;

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use tide_base::{Duration, Prng};
+use tide_base::Prng;
 use tide_disk::Memory;
 use tide_engine::{Answer, Command, Setup, TorrentCommand, TorrentKey};
 
 use crate::content::{fill, fill_some, holds, torrent};
 use crate::world::World;
-use crate::{PATIENCE, setup, tiny};
+use crate::{PATIENCE, tiny};
 
 fn some_setup(prng: &mut Prng) -> Setup {
     let mut setup = tiny([1, 2, 5][prng.index(3)]);
@@ -131,12 +131,7 @@ fn swarm(seed: u64) {
 
 #[test]
 fn random_swarms_complete_whatever_happens() {
-    let _ = (setup(1), Duration::from_secs(1));
-    if let Ok(seed) = std::env::var("SEED") {
-        return swarm(seed.parse().expect("a number"));
-    }
-    for seed in 0..100 {
-        eprintln!("seed {seed}");
+    for seed in 0..60 {
         swarm(seed);
     }
 }

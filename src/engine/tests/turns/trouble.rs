@@ -69,14 +69,14 @@ impl MapStats for Vec<tide_engine::TorrentKey> {
 
 #[test]
 fn a_full_disk_stops_a_torrent_until_there_is_space() {
-    for seed in 0..60 {
+    for seed in 0..30 {
         failing(seed, ENOSPC);
     }
 }
 
 #[test]
 fn a_device_that_fails_stops_a_torrent_for_a_while() {
-    for seed in 100..160 {
+    for seed in 100..130 {
         failing(seed, EIO);
     }
 }

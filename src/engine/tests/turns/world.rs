@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::{Duration, Instant, Prng, ShardId};
+use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
 use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
     AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
@@ -12,6 +12,7 @@ use tide_engine::{
 };
 
 use crate::disk::Disk;
+use crate::trackers::Tracker;
 
 /// One end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,6 +28,9 @@ struct Pipe {
     inbox: VecDeque<u8>,
     ended: bool,
 }
+
+/// The number of those who are no engine.
+const STRANGER: usize = usize::MAX;
 
 /// One session without its shell.
 pub(crate) struct Node {
@@ -54,7 +58,22 @@ enum Owned {
     Disk(Done),
     Hashed(Hashed),
     Mail(ShardId, tide_engine::Mail),
+    Datagram(SocketAddr, Vec<u8>),
     Command(CommandId, Command),
+}
+
+impl Owned {
+    fn into_input(self) -> Input<'static> {
+        match self {
+            Owned::Connected(conn) => Input::Connected { conn, local: SocketAddr::from(([10, 0, 0, 1], 1)) },
+            Owned::Closed(conn, why) => Input::Closed { conn, why },
+            Owned::Disk(done) => Input::Disk(done),
+            Owned::Hashed(hashed) => Input::Hashed(hashed),
+            Owned::Mail(from, mail) => Input::Mail { from, mail },
+            Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
+            Owned::Datagram(..) => unreachable!("a datagram is borrowed"),
+        }
+    }
 }
 
 /// Engines, and what is between them.
@@ -71,6 +90,9 @@ pub(crate) struct World {
     pub(crate) lazy: Option<Prng>,
     /// Turns since the time passed last.
     spinning: u32,
+    strangers: u64,
+    /// The tracker of this world, if there is one.
+    pub(crate) tracker: Option<Tracker>,
 }
 
 impl World {
@@ -83,6 +105,8 @@ impl World {
             gulp: 1 << 20,
             lazy: None,
             spinning: 0,
+            strangers: 0,
+            tracker: None,
         }
     }
 
@@ -100,8 +124,9 @@ impl World {
     fn engine(&self, mut setup: Setup, disk: Disk, addr: SocketAddr) -> Node {
         setup.now = self.now;
         let mut shards: Vec<Shard> = (0..setup.shards).map(|id| Shard::new(ShardId(id), &setup)).collect();
+        let listening = Listening { tcp: vec![addr], udp_v4: Some(addr), udp_v6: None };
         for shard in &mut shards {
-            shard.handle(self.now, Input::Listening(Listening { tcp: vec![addr], ..Listening::default() }));
+            shard.handle(self.now, Input::Listening(listening.clone()));
         }
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
         let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
@@ -131,9 +156,39 @@ impl World {
         let Some(pipe) = self.pipes.remove(&end) else { return };
         for gone in [Some(end), pipe.other].into_iter().flatten() {
             self.pipes.remove(&gone);
+            if gone.node == STRANGER {
+                continue;
+            }
             let closed = Owned::Closed(gone.conn, NetError::Reset);
             self.nodes[gone.node].inputs[usize::from(gone.shard)].push_back(closed);
         }
+    }
+
+    /// Somebody who is no engine connects to one: his end, unless he is turned away.
+    pub(crate) fn stranger(&mut self, to: usize, from: SocketAddr) -> Option<End> {
+        let (now, addr) = (self.now, self.nodes[to].addr);
+        let conn = self.nodes[to].shards[0].accept(now, from, addr)?;
+        self.strangers += 1;
+        let ours = End { node: STRANGER, shard: 0, conn: ConnKey(SlotKey::from_bits(self.strangers)) };
+        let other = End { node: to, shard: 0, conn };
+        self.pipes.insert(ours, Pipe { other: Some(other), ..Pipe::default() });
+        self.pipes.insert(other, Pipe { other: Some(ours), ..Pipe::default() });
+        Some(ours)
+    }
+
+    /// A stranger says something.
+    pub(crate) fn say(&mut self, stranger: End, bytes: &[u8]) {
+        let other = self.pipes.get(&stranger).and_then(|pipe| pipe.other);
+        if let Some(pipe) = other.and_then(|other| self.pipes.get_mut(&other)) {
+            pipe.inbox.extend(bytes);
+        }
+    }
+
+    /// What a stranger is told; `None` once he is not talked to any more.
+    pub(crate) fn hear(&mut self, stranger: End) -> Option<Vec<u8>> {
+        let pipe = self.pipes.get_mut(&stranger)?;
+        let bytes: Vec<u8> = pipe.inbox.drain(..).collect();
+        (!pipe.ended || !bytes.is_empty()).then_some(bytes)
     }
 
     /// Ends an engine in good order, and makes sure that nothing borrowed is left.
@@ -224,7 +279,8 @@ impl World {
         }
         self.spinning += 1;
         assert!(self.spinning < 100_000, "turns without end at {:?}", self.now);
-        let waiting = self.lazy.is_some() && self.pipes.values().any(|pipe| !pipe.inbox.is_empty());
+        let full = |(end, pipe): (&End, &Pipe)| end.node != STRANGER && !pipe.inbox.is_empty();
+        let waiting = self.lazy.is_some() && self.pipes.iter().any(full);
         let working = self.nodes.iter().any(|node| node.stores.pending() > 0);
         if !progress && !working && (!waiting || self.spinning > 50) {
             let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
@@ -240,19 +296,14 @@ impl World {
         while let Some(input) = self.nodes[node].inputs[usize::from(shard)].pop_front() {
             progress = true;
             let shard = &mut self.nodes[node].shards[usize::from(shard)];
-            shard.handle(
-                now,
-                match input {
-                    Owned::Connected(conn) => {
-                        Input::Connected { conn, local: SocketAddr::from(([10, 0, 0, 1], 1)) }
-                    }
-                    Owned::Closed(conn, why) => Input::Closed { conn, why },
-                    Owned::Disk(done) => Input::Disk(done),
-                    Owned::Hashed(hashed) => Input::Hashed(hashed),
-                    Owned::Mail(from, mail) => Input::Mail { from, mail },
-                    Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
-                },
-            );
+            let input = match &input {
+                Owned::Datagram(from, data) => {
+                    shard.handle(now, Input::Datagram { from: *from, data });
+                    continue;
+                }
+                _ => input.into_input(),
+            };
+            shard.handle(now, input);
         }
         progress |= self.work(node) | self.read_all(node, shard);
         let due = self.nodes[node].shards[usize::from(shard)].wake_at().is_some_and(|(at, _)| at <= now);
@@ -343,7 +394,13 @@ impl World {
         match output {
             Output::Dial { conn, to, tls: _ } => self.connect(End { node, shard, conn }, to),
             Output::Send(conn) => self.write_all(End { node, shard, conn }),
-            Output::Read(_) | Output::Datagram { .. } | Output::Resolve { .. } => {}
+            Output::Datagram { to, data } => {
+                let (now, from) = (self.now, self.nodes[node].addr);
+                if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, &data)) {
+                    inputs(self, shard, Owned::Datagram(to, answer));
+                }
+            }
+            Output::Read(_) | Output::Resolve { .. } => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
                 // It may have ended in the same turn.

@@ -251,18 +251,19 @@ impl Book {
         }
     }
 
-    /// Every address of an IP is forgotten and refused from now on.
-    pub fn ban(&mut self, ip: IpAddr) {
+    /// Every address of an IP is forgotten and refused from now on. Whether that is news.
+    pub fn ban(&mut self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         for addr in self.ports_of(ip).collect::<Vec<_>>() {
             self.remove(addr);
         }
         self.bans += 1;
-        self.banned.insert(ip, self.bans);
+        let new = self.banned.insert(ip, self.bans).is_none();
         if self.banned.len() > self.limits.bans {
             let oldest = self.banned.iter().min_by_key(|(_, number)| **number).map(|(ip, _)| *ip);
             self.banned.remove(&oldest.expect("there are more than the limit"));
         }
+        new
     }
 
     /// Whether we have everything we want, so that seeds are not dialled.

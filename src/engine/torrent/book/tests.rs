@@ -252,7 +252,9 @@ fn any_sequence_of_events_keeps_the_tables_in_step() {
                     0 => b.set_seed(peer, prng.chance(1, 2)),
                     1 => b.set_seeding(prng.chance(1, 2)),
                     2 => b.set_external(prng.chance(1, 2).then_some(nth(99))),
-                    _ => b.ban(host),
+                    _ => {
+                        b.ban(host);
+                    }
                 },
                 _ => {
                     let id = if prng.chance(1, 5) { OUR_ID } else { ITS_ID };
