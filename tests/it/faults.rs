@@ -74,7 +74,7 @@ fn a_full_disk_is_code_5_and_the_next_run_brings_the_rest() {
     let seed = work.seed();
     for storage in STORAGES {
         let disk = SmallTmpfs::new(2 << 20);
-        let home = work.dir.folder(&format!("home {storage}"));
+        let home = work.dir.folder(format!("home {storage}"));
         let command = work.get(disk.path()).args(["--peer", &seed.peer(), "--storage", storage]).home(&home);
         let mut get = command.start();
         get.wait_exit(LEAVE).expect_code(5);

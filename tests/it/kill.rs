@@ -98,7 +98,7 @@ impl<'a> Chain<'a> {
         let mut tide = self.command().args(["--down", &RATE.to_string()]).start();
         // Most die young, while they open, check, or save for the first time; some grow old enough for later saves.
         let life = if self.random.below(4) == 0 { self.random.below(4_500) } else { self.random.below(700) };
-        sleep(Duration::from_millis(life.into()));
+        sleep(Duration::from_millis(life));
         tide.kill();
         self.assert_checked_no_more(&tide.events(), before);
         let (content, folder) = (&self.content, &self.folder);
