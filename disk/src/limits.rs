@@ -51,5 +51,38 @@ impl Default for Limits {
     }
 }
 
+/// The share of a process's descriptors that a volume's open files take: sockets, folders on the way to a file and resume
+/// data need some at the same time.
+const SHARE_OF_DESCRIPTORS: u64 = 4;
+
+impl Limits {
+    /// The same for a process that may have `descriptors` open; `None` is no limit. A volume that used up all of them
+    /// would fail at whatever is opened beside its content.
+    #[must_use]
+    pub fn within(self, descriptors: Option<u64>) -> Limits {
+        let share = descriptors.map_or(u64::MAX, |all| all / SHARE_OF_DESCRIPTORS);
+        let share = usize::try_from(share).unwrap_or(usize::MAX).max(1);
+        Limits { open_files: self.open_files.min(share), ..self }
+    }
+
+    /// The same for this process and the limit that it has at the moment.
+    #[must_use]
+    pub fn within_process(self) -> Limits {
+        self.within(rustix::process::getrlimit(rustix::process::Resource::Nofile).current)
+    }
+}
+
 /// Bytes of a buffer through which content is copied from one file to another: large enough that calls cost nothing.
 pub(crate) const COPY_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_are_shared() {
+        let open_files = |descriptors| Limits::default().within(descriptors).open_files;
+        assert_eq!((open_files(None), open_files(Some(1 << 20)), open_files(Some(1024))), (256, 256, 256));
+        assert_eq!((open_files(Some(64)), open_files(Some(3))), (16, 1));
+    }
+}

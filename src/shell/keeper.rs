@@ -75,7 +75,7 @@ impl Volumes {
         post: Post,
     ) -> Volumes {
         let ways = Mutex::new(vec![None; VOLUMES]);
-        let shared = Arc::clone(shared);
+        let (shared, limits) = (Arc::clone(shared), limits.within_process());
         let keepers = Keepers { shared, ways, medium, limits, capacity, post };
         Volumes { keepers: Arc::new(keepers), known: vec![None; VOLUMES] }
     }

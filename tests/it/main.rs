@@ -10,6 +10,8 @@ mod interop;
 #[cfg(feature = "cli")]
 mod kill;
 mod loopback;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod memory;
 #[cfg(feature = "cli")]
 mod program;
 mod scene;
