@@ -118,7 +118,7 @@ fn a_file_cut_short_while_it_is_served_stops_its_torrent_alone() {
     for storage in STORAGES {
         let pair = Pair::new();
         // Slow, so that it is cut in the midst of uploads.
-        let both = pair.seed(storage, &["--up", "1M"]);
+        let both = pair.seed(storage, &["--up", "256k"]);
         let leech = pair.one.get(&pair.one.folder("leech")).args(["--peer", &both.peer()]).start();
         leech.progress(pair.one.hash(), 1);
         let file = File::options().write(true).open(pair.folder.join(pair.one.payload.name()));
@@ -131,7 +131,7 @@ fn a_file_cut_short_while_it_is_served_stops_its_torrent_alone() {
 #[test]
 fn a_file_cut_short_ends_a_seed_of_it_with_code_5() {
     let work = Work::new(Payload::one_file);
-    let mut seed = Seed::start(&work.seed_command().args(["--up", "1M"]), work.hash());
+    let mut seed = Seed::start(&work.seed_command().args(["--up", "256k"]), work.hash());
     let leech = work.get(&work.folder("leech")).args(["--peer", &seed.peer()]).start();
     leech.progress(work.hash(), 1);
     let file = File::options().write(true).open(work.payload.root());
