@@ -9,8 +9,8 @@ pub struct Limits {
     pub peer: tide_peer::Limits,
     /// Bytes in a block. BEP 3 leaves it open; 16 KiB is what everybody asks for and the most that everybody serves.
     pub block_len: u32,
-    /// Bytes of memory for blocks under way, in the whole session. Measured: the fastest transfers hold less than
-    /// 16 MiB; the rest is room for many slow ones. What does not fit is paged to the disk.
+    /// Bytes of memory for blocks under way, in the whole session. A fast transfer fills what it is given, and this keeps
+    /// the process well below 64 MiB. What does not fit is paged to the disk.
     pub memory: u64,
     /// Bytes of memory in one chunk, a multiple of the block length. 256 KiB makes four chunks of a common piece and
     /// a vectored write of few parts.
