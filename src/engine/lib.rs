@@ -17,6 +17,7 @@ mod session;
 mod shard;
 mod stats;
 pub mod torrent;
+mod turn;
 
 pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
 pub use command::{
@@ -31,3 +32,4 @@ pub use mail::Mail;
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
 pub use torrent::picker;
+pub use turn::{Driver, turn};
