@@ -16,6 +16,7 @@ mod mail;
 mod session;
 mod shard;
 mod stats;
+pub mod survey;
 pub mod torrent;
 
 pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
@@ -30,4 +31,5 @@ pub use limits::Limits;
 pub use mail::Mail;
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
+pub use survey::{Glance, Survey};
 pub use torrent::picker;
