@@ -16,6 +16,7 @@ mod mail;
 mod session;
 mod shard;
 mod stats;
+pub mod survey;
 pub mod torrent;
 mod turn;
 
@@ -31,5 +32,6 @@ pub use limits::Limits;
 pub use mail::Mail;
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
+pub use survey::{Glance, Survey};
 pub use torrent::picker;
 pub use turn::{Driver, turn};
