@@ -65,7 +65,9 @@ fn read(head: &[u8]) -> Request {
     }
     let connection = lines.find_map(|line| {
         let at = line.iter().position(|&byte| byte == b':')?;
-        line[..at].eq_ignore_ascii_case(b"connection").then(|| line[at + 1..].trim_ascii().to_ascii_lowercase())
+        line[..at]
+            .eq_ignore_ascii_case(b"connection")
+            .then(|| line[at + 1..].trim_ascii().to_ascii_lowercase())
     });
     let keep = match connection.as_deref() {
         Some(b"close") => false,
@@ -111,7 +113,8 @@ fn id(value: &[u8]) -> Option<[u8; 20]> {
 }
 
 fn read_announce(query: &[u8]) -> Result<Announce, &'static str> {
-    let value = |name: &str| parameters(query).find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value);
+    let value =
+        |name: &str| parameters(query).find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value);
     let number =
         |name: &str| value(name).and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
     let event = match value("event") {
@@ -136,8 +139,10 @@ fn read_announce(query: &[u8]) -> Result<Announce, &'static str> {
 
 fn read_scrape(query: &[u8]) -> Result<Vec<InfoHash>, &'static str> {
     let asked = parameters(query).filter(|(key, _)| *key == b"info_hash").take(SCRAPE_MAX);
-    let mut hashes: Vec<InfoHash> =
-        asked.map(|(_, value)| id(value).map(InfoHash)).collect::<Option<_>>().ok_or("info_hash is not 20 bytes")?;
+    let mut hashes: Vec<InfoHash> = asked
+        .map(|(_, value)| id(value).map(InfoHash))
+        .collect::<Option<_>>()
+        .ok_or("info_hash is not 20 bytes")?;
     if hashes.is_empty() {
         return Err("no info_hash");
     }
@@ -208,7 +213,9 @@ pub(super) fn scraped(registry: &Registry, hashes: &[InfoHash]) -> Vec<u8> {
         v.dict(|d| {
             d.dict(b"files", |files| {
                 for hash in hashes {
-                    let Some(Counts { seeds, leechers, downloads }) = registry.scrape(*hash) else { continue };
+                    let Some(Counts { seeds, leechers, downloads }) = registry.scrape(*hash) else {
+                        continue;
+                    };
                     files.dict(&hash.0, |d| {
                         d.int(b"complete", i64::from(seeds));
                         d.int(b"downloaded", i64::from(downloads));

@@ -141,6 +141,10 @@ pub struct Log {
     lines: BTreeMap<Line, Seen>,
     /// Scrapes, over both carriers.
     pub scrapes: u64,
+    /// HTTP requests that were redirected; they are not among the announces.
+    pub redirected: u64,
+    /// Datagrams with a connection id that was not given to their sender, or too long ago.
+    pub strange: u64,
     /// Requests that were neither announce nor scrape nor connect.
     pub senseless: u64,
     /// Announces of lines for which there was no place.

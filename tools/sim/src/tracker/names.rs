@@ -149,10 +149,7 @@ mod tests {
         assert_eq!(all.len(), 1000);
         let failed = all.iter().filter(|(.., answer)| answer.is_err()).count() as u64;
         let slow = all.iter().filter(|(at, ..)| *at > Instant::ZERO + QUICK).count() as u64;
-        assert_eq!(
-            (failed, slow),
-            (names.tally().of(Mishap::NameFails), names.tally().of(Mishap::NameSlow))
-        );
+        assert_eq!((failed, slow), (names.tally().of(Mishap::NameFails), names.tally().of(Mishap::NameSlow)));
         assert!((400..600).contains(&failed) && (400..600).contains(&slow), "{failed} {slow}");
         assert!(all.iter().any(|(at, ..)| *at > Instant::from_secs(90)));
         assert!(all.iter().all(|(at, ..)| *at <= Instant::ZERO + SLOWEST));
@@ -170,7 +167,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_answers() {
         let run = || {
-            let mut names = names(Odds::calm().with(Mishap::NameFails, 300_000).with(Mishap::NameSlow, 300_000));
+            let mut names =
+                names(Odds::calm().with(Mishap::NameFails, 300_000).with(Mishap::NameSlow, 300_000));
             (0..50).for_each(|i| names.ask(Instant::from_secs(u64::from(i)), i, "tracker.example"));
             answers(&mut names)
         };

@@ -97,9 +97,27 @@ impl Office {
         });
     }
 
-    /// Registers the asker and tells it of others, or none if there is no place for its torrent. Mishaps, each with a
-    /// chance an answer: the interval zero or huge, the asker named, bogons, a crowd (which does not come to those who
-    /// leave).
+    /// Registers the asker and tells it of others; none if there is no place for its torrent.
+    pub(super) fn register(&mut self, now: Instant, way: &Way, ask: &Announce) -> Option<Reply> {
+        let visit = Visit {
+            info_hash: ask.info_hash,
+            peer: peer(way, ask),
+            left: ask.left,
+            event: ask.event,
+            want: ask.want,
+        };
+        let found = self.registry.announce(now, &visit).ok()?;
+        Some(Reply {
+            interval: i128::from(self.interval),
+            least: self.least.filter(|_| way.carrier == Carrier::Http),
+            counts: found.counts,
+            v4: found.v4,
+            v6: found.v6,
+        })
+    }
+
+    /// The same, with what may be wrong in an answer. Mishaps, each with a chance an answer: the interval zero or huge,
+    /// and unless the asker leaves itself named, bogons, a crowd.
     pub(super) fn announce(
         &mut self,
         now: Instant,
@@ -107,17 +125,7 @@ impl Office {
         way: &Way,
         ask: &Announce,
     ) -> Option<Reply> {
-        let peer = addr::canonical(SocketAddr::new(way.from.ip(), ask.port));
-        let visit =
-            Visit { info_hash: ask.info_hash, peer, left: ask.left, event: ask.event, want: ask.want };
-        let found = self.registry.announce(now, &visit).ok()?;
-        let mut reply = Reply {
-            interval: i128::from(self.interval),
-            least: self.least.filter(|_| way.carrier == Carrier::Http),
-            counts: found.counts,
-            v4: found.v4,
-            v6: found.v6,
-        };
+        let mut reply = self.register(now, way, ask)?;
         if dice.hits(Mishap::TrackerIntervalZero) {
             reply.interval = 0;
             reply.least = None;
@@ -125,15 +133,15 @@ impl Office {
             reply.interval = HUGE[dice.prng().index(HUGE.len())];
         }
         if ask.event != Event::Stopped {
-            self.invent(dice, way, peer, &mut reply);
+            self.invent(dice, peer(way, ask), &mut reply);
         }
         self.log.told(&line(way, ask), Told::Interval { interval: reply.interval, least: reply.least });
         Some(reply)
     }
 
     /// Names peers that are none.
-    fn invent(&self, dice: &mut Dice, way: &Way, peer: SocketAddr, reply: &mut Reply) {
-        let family = Family::of(way.from.ip());
+    fn invent(&self, dice: &mut Dice, peer: SocketAddr, reply: &mut Reply) {
+        let family = Family::of(peer.ip());
         if peer.port() != 0 && dice.hits(Mishap::TrackerNamesUs) {
             let place = reply.of(family);
             place.insert(dice.prng().index(place.len() + 1), peer);
@@ -164,6 +172,11 @@ impl Reply {
             Family::V6 => &mut self.v6,
         }
     }
+}
+
+/// Where the asker says that it listens.
+fn peer(way: &Way, ask: &Announce) -> SocketAddr {
+    addr::canonical(SocketAddr::new(way.from.ip(), ask.port))
 }
 
 fn line(way: &Way, ask: &Announce) -> Line {
