@@ -11,6 +11,7 @@
 
 pub mod actor;
 pub mod dice;
+pub mod disk;
 pub mod mishap;
 pub mod trail;
 
