@@ -1,0 +1,1 @@
+//! What a medium and its keeper promise.
