@@ -12,6 +12,7 @@
 pub mod actor;
 pub mod dice;
 pub mod mishap;
+pub mod net;
 pub mod trail;
 
 pub use actor::{Actor, Deed, EndId, Hands, Heard};
