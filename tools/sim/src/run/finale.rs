@@ -35,8 +35,8 @@ fn right(world: &World, node: NodeId, torrent: usize) -> Bits {
     let medium = world.node(node).medium();
     let mut bits = Bits::new(count);
     for piece in 0..count {
-        if medium.truth(content, &known.spec.root, PieceIndex(piece)) == PieceTruth::Right {
-            bits.insert(piece);
+        if medium.state_of(content, &known.spec.root, PieceIndex(piece)) == PieceTruth::Right {
+            bits.set(piece);
         }
     }
     bits
@@ -57,9 +57,9 @@ pub(super) fn choose(world: &World, prng: &mut Prng) -> Core {
             }
             for torrent in torrents_of(world, node, content) {
                 let has = right(world, node, torrent);
-                if has.iter().any(|piece| left.contains(piece)) {
+                if has.iter().any(|piece| left.has(piece)) {
                     core.nodes.insert(node);
-                    has.iter().for_each(|piece| drop(left.remove(piece)));
+                    has.iter().for_each(|piece| drop(left.clear(piece)));
                 }
             }
         }

@@ -168,8 +168,19 @@ impl<'s> Play<'s> {
                 progress = (self.world.now(), pieces);
             }
             if self.world.now() - progress.0 > self.scenario.stall {
-                return Err(Verdict::Liveness(self.world.waits(&self.core.nodes)));
+                return self.stalled();
             }
+        }
+    }
+
+    /// The second act does not get on: whether somebody is to blame.
+    fn stalled(&mut self) -> Step {
+        let waits = self.world.waits(&self.core.nodes);
+        let line = |waiting: &crate::judge::Waiting| waiting.to_string();
+        match waits.iter().find(|waiting| waiting.excused().is_none()) {
+            Some(_) => Err(Verdict::Liveness(waits.iter().map(line).collect::<Vec<_>>().join("; "))),
+            None if waits.is_empty() => Err(Verdict::Liveness("nobody waits for anything".to_owned())),
+            None => Err(Verdict::Excused(waits.iter().map(line).collect::<Vec<_>>().join("; "))),
         }
     }
 
@@ -236,7 +247,7 @@ impl<'s> Play<'s> {
         }
     }
 
-    fn outcome(mut self, verdict: Verdict) -> Outcome {
+    fn outcome(self, verdict: Verdict) -> Outcome {
         let mut mishaps = self.world.mishaps();
         mishaps.merge(self.users.tally());
         let mut trail = self.world.trail();

@@ -112,7 +112,9 @@ fn trackers(scenario: &Scenario, world: &mut World, prng: &Prng) -> Vec<ActorId>
         };
         world.add_name(&spec.name, ips);
         let ports: Vec<u16> = spec.at.iter().map(SocketAddr::port).collect();
-        ids.push(world.add_actor(host, &ports, Box::new(Tracker::new(spec.clone(), dice))));
+        let id = world.add_actor(host, &ports, Box::new(Tracker::new(spec.clone(), dice)));
+        world.set_helpful(id);
+        ids.push(id);
     }
     ids
 }
@@ -131,4 +133,10 @@ fn mutant(scenario: &Scenario, world: &mut World, plan: &MutantPlan, prng: &Prng
     };
     let actor = Mutant::new(plan.vice, spec, prng.split(&format!("mutant {i}")));
     world.add_actor(plan.host.clone(), &[plan.port], Box::new(actor))
+}
+
+impl crate::mutants::Bytes for Content {
+    fn fill(&self, at: u64, into: &mut [u8]) {
+        Content::fill(self, at, into);
+    }
 }

@@ -218,3 +218,17 @@ fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {
     };
     (0..count).map(one).collect()
 }
+
+fn pace(prng: &mut Prng, tiny: bool) -> Pace {
+    let mut micros = |choices: &[u64]| Duration::from_micros(choices[prng.index(choices.len())]);
+    let pace = Pace {
+        least: micros(&[1, 20, 2_000]),
+        mean: micros(&[1, 200, 8_000]),
+        sync_least: micros(&[1, 1_000, 50_000]),
+        sync_mean: micros(&[1, 20_000, 500_000]),
+        slow: micros(&[100_000, 5_000_000, 60_000_000]),
+        ..Pace::default()
+    };
+    let rate = if tiny { [10_000, 1_000_000] } else { [20_000_000, 200_000_000] };
+    Pace { rate: rate[prng.index(2)], ..pace }
+}

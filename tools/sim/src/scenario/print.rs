@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use crate::disk::ContentSpec;
 use crate::net::HostSpec;
 
 impl fmt::Display for Scenario {
@@ -35,6 +36,14 @@ impl fmt::Display for Scenario {
             write!(f, "{line} {mishap} {}", Share(millionths))?;
         }
         writeln!(f)
+    }
+}
+
+impl fmt::Display for ContentSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len: u64 = self.files.iter().map(|file| file.len).sum();
+        let files = self.files.len();
+        write!(f, "{len} bytes in {files} files, pieces of {}, blocks of {}", self.piece_len, self.block_len)
     }
 }
 

@@ -64,6 +64,15 @@ impl View for Sight<'_> {
     }
 }
 
+impl Court {
+    /// Somebody else has compared something.
+    pub(super) fn also(&mut self, oracle: Oracle) {
+        if let Some(judge) = &mut self.judge {
+            judge.also(oracle);
+        }
+    }
+}
+
 impl World {
     /// Judges look on from now on: closely at about one turn in `every`. All nodes must be there, and none may run.
     pub fn judge(&mut self, every: u32) {

@@ -5,10 +5,13 @@
 //! agenda.rs  one entry an owner, seeded ties       turn.rs   the shell's part of a turn
 //! post.rs    mail between shards                   streams.rs  bytes between the net and a shard
 //! pool.rs    the hash pool                         stage.rs  actors: trackers, mutants, an embedder's own
-//! users.rs   torrents, commands and replies
+//! users.rs   torrents, commands and replies         court.rs    what the judges are told
+//! harm.rs    what is done to nodes, and peace
 //! ```
 
 mod agenda;
+mod court;
+mod harm;
 mod node;
 mod pool;
 mod post;
@@ -23,17 +26,19 @@ use std::sync::Arc;
 
 use tide_base::{Instant, Prng, ShardId};
 use tide_disk::VolumeId;
-use tide_engine::{ConnKey, ResolveId};
+use tide_engine::{ConnKey, Faults, ResolveId};
 
 use crate::actor::EndId;
 use crate::dice::{Dice, Odds};
 use crate::disk::Content;
+use crate::judge::Quiet;
 use crate::mishap::{Mishap, Tally};
 use crate::net::{HostId, HostSpec, Net, NetSpec, News};
 use crate::tracker::Names;
 use crate::trail::Trail;
 
 use agenda::Agenda;
+use court::Court;
 pub use node::{Node, NodeSpec, TurnSpec};
 pub use pool::Hashers;
 use stage::Player;
@@ -113,6 +118,12 @@ pub struct World {
     scratch: Vec<u8>,
     trail: Trail,
     counts: Counts,
+    court: Court,
+    quiet: BTreeMap<NodeId, Quiet>,
+    /// The canary: writes are forgotten now and then, and answered all the same.
+    hides_writes: bool,
+    /// Rules that peers broke in earlier lives of nodes.
+    past_faults: Faults,
 }
 
 impl World {
@@ -134,6 +145,10 @@ impl World {
             scratch: vec![0; SCRATCH],
             trail: Trail::default(),
             counts: Counts::default(),
+            court: Court::default(),
+            quiet: BTreeMap::new(),
+            hides_writes: false,
+            past_faults: Faults::default(),
             prng,
             odds,
         }
@@ -184,7 +199,13 @@ impl World {
         tally
     }
 
-    /// Runs until the moment `end`; nothing that is due then is left undone.
+    /// Notes every packet that arrives, for [`Net::take_tapped`].
+    pub fn tap(&mut self, on: bool) {
+        self.net.tap(on);
+    }
+
+    /// Runs until the moment `end`; nothing that is due then is left undone. A world in which the judges have found
+    /// something stands still.
     pub fn run_until(&mut self, end: Instant) {
         while self.step(end) {}
         self.now = end.max(self.now);
@@ -192,6 +213,9 @@ impl World {
 
     /// Calls whoever is due next; false if nobody is until `end`.
     pub fn step(&mut self, end: Instant) -> bool {
+        if self.is_guilty() {
+            return false;
+        }
         let Some((at, due)) = self.agenda.pop(end) else { return false };
         assert!(at >= self.now, "time goes forward");
         self.now = at;

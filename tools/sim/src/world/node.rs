@@ -9,6 +9,7 @@ use tide_engine::{
     Command, CommandId, ConnKey, Event, Input, Listening, Mail, NetError, Reply, ResolveId, Setup, Shard,
 };
 
+use super::court::Docket;
 use super::pool::{Hashers, Pool};
 use super::post::{Letter, Post};
 use super::users::UserTorrent;
@@ -83,7 +84,6 @@ pub(super) struct Seat {
 }
 
 /// A process.
-#[derive(Debug)]
 pub(super) struct Life {
     pub(super) number: u32,
     pub(super) seats: Vec<Seat>,
@@ -92,10 +92,10 @@ pub(super) struct Life {
     pub(super) post: Post,
     /// Until then the process stands still.
     pub(super) still: Instant,
+    pub(super) docket: Docket,
 }
 
 /// A machine that runs an engine, or did.
-#[derive(Debug)]
 pub struct Node {
     pub(super) id: NodeId,
     pub(super) host: HostId,
@@ -110,7 +110,7 @@ pub struct Node {
     pub(super) torrents: Vec<UserTorrent>,
     /// What happened in earlier lives.
     past: Tally<Mishap>,
-    odds: Odds,
+    pub(super) odds: Odds,
     prng: Prng,
 }
 
@@ -178,10 +178,12 @@ impl Node {
         life.volumes.entry(volume).or_insert_with(new)
     }
 
-    fn dies(&mut self) {
+    fn dies(&mut self, now: Instant) {
         if let Some(life) = self.life.take() {
             self.past.merge(&life.mishaps());
+            life.volumes.into_values().for_each(|keeper| keeper.kill(now));
         }
+        self.medium.kill();
     }
 }
 
@@ -260,7 +262,10 @@ impl World {
             pool: Pool::new(node.spec.hashers, Dice::new(prng.split("pool"), node.odds.clone())),
             post: Post::new(node.spec.mail, Dice::new(prng.split("post"), node.odds.clone())),
             still: now,
+            docket: Docket::default(),
         });
+        self.judge_start(id);
+        let node = &self.nodes[id.0 as usize];
         let listening = node.listening();
         let (host, port, shards) = (node.host, node.spec.port, node.spec.setup.shards);
         self.net.listen(host, port);
@@ -285,10 +290,10 @@ impl World {
         let now = self.now;
         let node = &mut self.nodes[id.0 as usize];
         let Some(life) = &node.life else { return };
+        life.seats.iter().for_each(|seat| self.past_faults.merge(&seat.shard.faults()));
         let shards = life.seats.len() as u16;
         let volumes: Vec<VolumeId> = life.volumes.keys().copied().collect();
-        node.dies();
-        node.medium.kill();
+        node.dies(now);
         node.replies.clear();
         node.forget_keys();
         self.net.cut_off(now, node.host);
@@ -443,5 +448,11 @@ impl Owned {
                 }
             }
         })
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("id", &self.id).field("alive", &self.is_alive()).finish_non_exhaustive()
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Player {
     out: BTreeMap<EndId, Outgoing>,
     /// What it does not read.
     deaf: BTreeSet<EndId>,
+    /// Whether it belongs to the core of the second act, as an honest tracker.
+    pub(super) helps: bool,
 }
 
 /// Bytes read at once for an actor.
@@ -35,7 +37,7 @@ impl World {
         let id = ActorId(self.players.len() as u32);
         let host = self.host(spec, Resident::Actor(id));
         ports.iter().for_each(|&port| self.net.listen(host, port));
-        self.players.push(Player { actor, host, out: BTreeMap::new(), deaf: BTreeSet::new() });
+        self.players.push(Player { actor, host, out: BTreeMap::new(), deaf: BTreeSet::new(), helps: false });
         self.agenda.set(Due::Actor(id), self.now);
         id
     }
@@ -43,6 +45,11 @@ impl World {
     /// An actor.
     pub fn actor(&self, id: ActorId) -> &dyn Actor {
         self.players[id.0 as usize].actor.as_ref()
+    }
+
+    /// An actor belongs to the core of the second act, whatever that is.
+    pub fn set_helpful(&mut self, id: ActorId) {
+        self.players[id.0 as usize].helps = true;
     }
 
     /// An actor's host.
@@ -92,7 +99,10 @@ impl World {
                     self.forget_end(id, end);
                     self.net.reset(now, end);
                 }
-                Deed::Datagram { from, to, data } => self.net.send(now, from, to, data),
+                Deed::Datagram { from, to, data } => {
+                    let host = self.players[id.0 as usize].host;
+                    self.net.send(now, host, from, to, data);
+                }
             }
         }
         let at = self.players[id.0 as usize].actor.wake_at();

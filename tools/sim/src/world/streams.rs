@@ -103,7 +103,8 @@ impl World {
         let spec = &self.nodes[node.0 as usize].spec;
         let Some(&ip) = spec.host.ips.iter().find(|ip| ip.is_ipv4() == to.is_ipv4()) else { return };
         self.trail.bytes(&data);
-        self.net.send(self.now, SocketAddr::new(ip, spec.port), to, data);
+        let (host, from) = (self.nodes[node.0 as usize].host, SocketAddr::new(ip, spec.port));
+        self.net.send(self.now, host, from, to, data);
     }
 
     /// A shard has taken an end in as `conn`, or not.

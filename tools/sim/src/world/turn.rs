@@ -1,6 +1,7 @@
 //! The shell's part of a turn: what waits in a shard's inbox goes in, what it wants is carried out.
 
 use tide_base::{Instant, ShardId};
+use tide_disk::{Done, Outcome, Task};
 use tide_engine::{Driver, Output, Shard, turn};
 
 use super::node::{Owned, Seat};
@@ -22,6 +23,7 @@ impl World {
             return;
         }
         let now = self.now;
+        self.note_wake(node, shard);
         self.counts.turns += 1;
         self.trail.number(now.as_nanos());
         self.trail.number(u64::from(node.0) << 32 | u64::from(shard.0));
@@ -35,6 +37,7 @@ impl World {
             let at = at.max(now + tide_base::Duration::from_nanos(1));
             self.agenda.hasten(Due::Turn(node, shard), at);
         }
+        self.judge_turn(node, shard);
     }
 
     pub(super) fn seat(&mut self, node: NodeId, shard: ShardId) -> &mut Seat {
@@ -50,6 +53,7 @@ impl Turn<'_> {
 
     fn take(&mut self, now: Instant, mut input: Owned) {
         self.world.trail.number(input.mark());
+        self.world.judge_input(self.node, self.shard, &input);
         let (node, shard) = (self.node, self.shard);
         let connected = match &input {
             Owned::Connected { conn, .. } => Some(*conn),
@@ -77,6 +81,7 @@ impl Turn<'_> {
     }
 
     fn dial(&mut self, conn: tide_engine::ConnKey, to: std::net::SocketAddr) {
+        self.world.judge_dial(self.node, to);
         let end = EndId { stream: self.world.next_stream, dialler: true };
         self.world.next_stream += 1;
         self.seat().conns.insert(conn, end);
@@ -100,7 +105,22 @@ impl Turn<'_> {
         self.world.agenda.hasten(Due::Post(node), next);
     }
 
+    /// The canary: a write is answered and never done.
+    fn forget(&mut self, job: tide_disk::Job) {
+        let head = (job.id, job.shard, job.volume, job.store);
+        let Task::Write { chunks, .. } = job.task else { unreachable!("only writes are forgotten") };
+        let (id, shard, volume, store) = head;
+        let done = Done { id, shard, volume, store, chunks, result: Ok(Outcome::Written) };
+        self.world.put(self.node, shard, Owned::Disk(done));
+    }
+
     fn disk(&mut self, now: Instant, job: tide_disk::Job) {
+        if self.world.hides_writes
+            && matches!(job.task, Task::Write { .. })
+            && self.world.prng.chance(1, 50)
+        {
+            return self.forget(job);
+        }
         let (node, volume) = (self.node, job.volume);
         let capacity = self.world.nodes[node.0 as usize].spec.setup.limits.disk_jobs;
         let shards = u32::from(self.world.nodes[node.0 as usize].spec.setup.shards);
@@ -151,16 +171,26 @@ impl Driver for Turn<'_> {
                 let asker = Asker { node, life, shard: self.shard, id };
                 self.world.names.ask(now, asker, &host);
             }
-            Output::Disk(job) => self.disk(now, job),
+            Output::Disk(job) => {
+                self.world.judge_disk_job(node, &job);
+                self.disk(now, job);
+            }
             Output::Hash(job) => {
+                self.world.judge_hash_job(node, self.shard, job.id);
                 let life = self.world.nodes[node.0 as usize].life.as_mut().expect("it has a turn");
                 life.pool.submit(now, job);
                 let next = life.pool.next_at();
                 self.world.agenda.set(Due::Pool(node), next);
             }
             Output::Mail { to, mail } => self.mail(to, Letter::Mail(mail)),
-            Output::Event(event) => self.world.told_user(node, event),
-            Output::Reply { id, reply } => self.world.replied(node, id, reply),
+            Output::Event(event) => {
+                self.world.judge_event(node, &event);
+                self.world.told_user(node, event);
+            }
+            Output::Reply { id, reply } => {
+                self.world.judge_reply(node, id, &reply);
+                self.world.replied(node, id, reply);
+            }
             Output::Finished => self.seat().finished = true,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use tide_base::{Bits, Duration, InfoHashes, ShardId};
+use tide_base::{Bits, Duration, InfoHash, InfoHashes, ShardId};
 use tide_disk::{Allocation, Backing, StoreKey, VolumeId};
 use tide_engine::{
     AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, RateLimits, Reply,
@@ -12,6 +13,7 @@ use tide_engine::{
 
 use super::node::{Node, Owned};
 use super::{NodeId, World};
+use crate::disk::Content;
 
 /// How much of a torrent lies on a node's disk in the beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +31,10 @@ pub enum Holding {
 pub struct UserTorrent {
     /// The number of its content.
     pub content: usize,
+    /// Its content.
+    pub(super) made: Arc<Content>,
+    /// Whether the world has spoilt its resume data.
+    pub(super) resume_spoilt: bool,
     /// As it is added, and added again after a restart.
     pub spec: AddTorrent,
     /// Its name in the engine, once it has one.
@@ -46,6 +52,15 @@ pub struct UserTorrent {
 }
 
 impl UserTorrent {
+    /// Its info-hash.
+    pub fn info_hash(&self) -> InfoHash {
+        self.made.info_hash()
+    }
+
+    pub(super) fn is_moving(&self) -> bool {
+        self.moving.is_some()
+    }
+
     /// Whether nothing is under way that changes whether it is there.
     pub fn is_settled(&self) -> bool {
         self.adding.is_none() && self.removing.is_none() && self.moving.is_none()
@@ -113,7 +128,7 @@ impl World {
                 let count = made.layout().pieces();
                 let mut pieces = Bits::new(count);
                 for piece in (0..count).filter(|_| prng.chance(u64::from(thousandths), 1000)) {
-                    pieces.insert(piece);
+                    pieces.set(piece);
                 }
                 node.medium.fill_some(&made, &spec.root, &pieces);
             }
@@ -121,6 +136,8 @@ impl World {
         let (key, adding, removing, moving) = (None, None, None, None);
         node.torrents.push(UserTorrent {
             content,
+            made,
+            resume_spoilt: false,
             spec,
             key,
             present: true,
