@@ -256,11 +256,15 @@ impl MediumFile {
         if self.medium.quiet {
             return if changes { Err(Errno::ROFS.into()) } else { Ok(state) };
         }
-        if state.process != self.process || (changes && !self.writable) {
+        if state.process != self.process {
             return Err(Errno::BADF.into());
         }
         state.begin(changes)?;
         Ok(state)
+    }
+
+    fn begin_write(&self) -> io::Result<std::sync::MutexGuard<'_, State>> {
+        if self.writable { self.begin(true) } else { Err(Errno::BADF.into()) }
     }
 
     /// Writes the first `len` bytes of `from`.
@@ -309,7 +313,7 @@ impl StorageFile for MediumFile {
     }
 
     fn write_at(&self, from: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
-        let mut guard = self.begin(true)?;
+        let mut guard = self.begin_write()?;
         let state = &mut *guard;
         let mut len: u64 = from.iter().map(|slice| slice.len() as u64).sum();
         if len == 0 {
@@ -339,7 +343,7 @@ impl StorageFile for MediumFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let mut guard = self.begin(true)?;
+        let mut guard = self.begin_write()?;
         let state = &mut *guard;
         if state.dice.hits(Mishap::WriteFails) {
             return Err(Errno::IO.into());
@@ -363,7 +367,7 @@ impl StorageFile for MediumFile {
             return Err(Errno::NOENT.into());
         }
         if dice.hits(Mishap::SyncFails) {
-            inode.fail_sync(dice);
+            inode.fail_sync(dice.prng());
             return Err(Errno::IO.into());
         }
         inode.sync();

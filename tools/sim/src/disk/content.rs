@@ -71,6 +71,7 @@ impl ContentSpec {
 pub struct Content {
     spec: ContentSpec,
     key: u64,
+    info_hash: InfoHash,
     layout: Layout,
     files: Arc<FileTable>,
     padded: bool,
@@ -96,7 +97,8 @@ impl Content {
         assert!(spec.repeat == 0 || words, "what repeats is cut between words");
         let padded = spec.files.iter().any(|file| file.padding);
         let key = mix(spec.seed ^ 0x7469_6465_2d73_696d);
-        Content { spec, key, layout, files: Arc::new(files), padded, hashes: OnceLock::new() }
+        let info_hash = InfoHash(sha1(&[format!("{spec:?}").as_bytes()]));
+        Content { spec, key, info_hash, layout, files: Arc::new(files), padded, hashes: OnceLock::new() }
     }
 
     /// What it follows from.
@@ -116,7 +118,7 @@ impl Content {
 
     /// What it is called: a hash of all that it follows from.
     pub fn info_hash(&self) -> InfoHash {
-        InfoHash(sha1(&[format!("{:?}", self.spec).as_bytes()]))
+        self.info_hash
     }
 
     /// SHA-1 of each piece, in order: computed when first asked for.
@@ -196,8 +198,8 @@ impl Content {
         } else {
             let pieces: Vec<u32> = (0..self.layout.pieces()).collect();
             // A group of pieces is in memory at a time: as many as there are lanes, and never many bytes.
-            let group =
-                (((8 << 20) / self.spec.piece_len as usize).max(1)).min(64).max(hasher.lanes().min(4));
+            let lanes = hasher.lanes().clamp(1, 4);
+            let group = ((8 << 20) / self.spec.piece_len as usize).clamp(lanes, 64);
             for pieces in pieces.chunks(group) {
                 self.hash_group(&hasher, pieces, &mut hashes);
             }

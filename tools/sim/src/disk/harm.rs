@@ -49,16 +49,12 @@ impl Medium {
 
 impl State {
     fn harm_some(&mut self, mishap: Mishap) -> Option<PathBuf> {
-        let has_bytes = |id: &InodeId| {
-            let inode = &self.inodes[id];
-            inode.hint.is_some() && inode.body.len > 0
+        let known = |path: &PathBuf| {
+            let id = self.names.file(path)?;
+            let inode = &self.inodes[&id];
+            (inode.hint.is_some() && inode.body.len > 0).then(|| (path.clone(), id))
         };
-        let files: Vec<(PathBuf, InodeId)> = self
-            .known
-            .keys()
-            .filter_map(|path| Some((path.clone(), self.names.file(path)?)))
-            .filter(|(_, id)| has_bytes(id))
-            .collect();
+        let files: Vec<(PathBuf, InodeId)> = self.names.there.keys().filter_map(known).collect();
         if files.is_empty() {
             return None;
         }

@@ -119,19 +119,21 @@ impl Inode {
 
     /// A sync fails: of what was to be written, some is durable, and some is called clean and is not. Some of that is
     /// forgotten at once, as if memory had been short.
-    pub(crate) fn fail_sync(&mut self, dice: &mut Dice) {
+    pub(crate) fn fail_sync(&mut self, prng: &mut Prng) {
+        let mut forgotten = Vec::new();
         for change in std::mem::take(&mut self.log) {
-            let prng = dice.prng();
             if prng.chance(1, 2) {
                 change.apply(&mut self.durable);
-                continue;
+            } else if let Change::Write { at, end, .. } = change {
+                self.durable.harm(at, end, Cause::FailedSync);
+                if prng.chance(1, 4) {
+                    forgotten.push((at, end));
+                }
             }
-            let Change::Write { at, end, .. } = change else { continue };
-            self.durable.harm(at, end, Cause::FailedSync);
-            if prng.chance(1, 4) {
-                self.body.revert(&self.durable, at, end);
-                self.body.harm(at, end, Cause::FailedSync);
-            }
+        }
+        for (at, end) in forgotten {
+            self.body.revert(&self.durable, at, end);
+            self.body.harm(at, end, Cause::FailedSync);
         }
     }
 

@@ -263,8 +263,8 @@ impl Keeper {
         }
     }
 
-    /// The process dies at `now`, perhaps in the midst of a job: some of its last calls still happen.
-    /// [`Medium::kill`] or [`Medium::crash`] must follow.
+    /// The process dies at `now`, perhaps in the midst of a job: some of its last calls still happen. When this was
+    /// said to all keepers of the process, [`Medium::kill`] or [`Medium::crash`] must follow.
     pub fn kill(mut self, now: Instant) {
         if self.hung {
             return;
@@ -308,6 +308,6 @@ fn exponential(prng: &mut Prng, mean: Duration) -> Duration {
     let fraction = u128::from((drawn << drawn.leading_zeros()) << 1 >> 48);
     // In 1/65,536 of a halving; there are 1.44 of these on average, and with straight lines between them 1.5.
     let log = (halvings << 16) + ((1 << 16) - fraction);
-    let nanos = mean.as_nanos() * log * 2 / 3 >> 16;
+    let nanos = (mean.as_nanos() * log * 2 / 3) >> 16;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -68,15 +68,13 @@ fn parts(content: &Content, piece: PieceIndex) -> Vec<Part> {
 }
 
 impl State {
-    fn number_of(&self, content: &Arc<Content>) -> Option<u32> {
-        let same = |known: &Arc<Content>| Arc::ptr_eq(known, content);
-        let found = self.contents.iter().position(same);
-        let name = content.info_hash();
-        found.or_else(|| self.contents.iter().position(|known| known.info_hash() == name)).map(|at| at as u32)
+    fn number_of(&self, content: &Content) -> Option<u32> {
+        let same = |known: &Arc<Content>| known.info_hash() == content.info_hash();
+        self.contents.iter().position(same).map(|at| at as u32)
     }
 
-    /// What a piece is if each of its files is the one that `find` says, and `is` tells whether a part is right.
-    fn truth(&self, content: &Arc<Content>, root: &Path, piece: PieceIndex, durable: bool) -> PieceTruth {
+    /// What a piece is, now or in the durable image.
+    fn truth(&self, content: &Content, root: &Path, piece: PieceIndex, durable: bool) -> PieceTruth {
         let number = self.number_of(content);
         let (mut right, mut cause) = (true, None);
         for part in parts(content, piece) {
@@ -109,23 +107,23 @@ impl State {
 impl Medium {
     /// What a piece is now, as far as it lies in the content's own files below `root`. The content must be known; a
     /// piece of one that is not is never right.
-    pub fn state_of(&self, content: &Arc<Content>, root: &Path, piece: PieceIndex) -> PieceTruth {
+    pub fn state_of(&self, content: &Content, root: &Path, piece: PieceIndex) -> PieceTruth {
         self.state().truth(content, root, piece, false)
     }
 
     /// What a piece is after any crash at this moment: right only if it is so in each image that can be left.
-    pub fn durable_state_of(&self, content: &Arc<Content>, root: &Path, piece: PieceIndex) -> PieceTruth {
+    pub fn durable_state_of(&self, content: &Content, root: &Path, piece: PieceIndex) -> PieceTruth {
         self.state().truth(content, root, piece, true)
     }
 
     /// Whether some byte of a piece is not as it should be, and the medium harmed some byte of it that nobody has
     /// written since.
-    pub fn damaged(&self, content: &Arc<Content>, root: &Path, piece: PieceIndex) -> bool {
+    pub fn damaged(&self, content: &Content, root: &Path, piece: PieceIndex) -> bool {
         matches!(self.state_of(content, root, piece), PieceTruth::Damaged(_))
     }
 
     /// What a piece of a store is now, wherever its bytes are: in files, or put aside.
-    pub fn truth_of(&self, content: &Arc<Content>, store: &StoreSpec, piece: PieceIndex) -> PieceTruth {
+    pub fn truth_of(&self, content: &Content, store: &StoreSpec, piece: PieceIndex) -> PieceTruth {
         let truth = self.state_of(content, &store.root, piece);
         let files = content.files().files();
         let apart = |part: Part| !self.is_file(&store.root.join(&files[part.file].path));

@@ -36,7 +36,7 @@ impl Default for MediumSpec {
 }
 
 /// The file system of one machine. Clones are the same one. A volume is the first folder of a path: files cannot be
-/// renamed from one to another, and each has its own space.
+/// renamed from one to another, and each has its own space. All backings are the same to it: even memory survives.
 ///
 /// A chance for each mishap is: for `ReadFails` a call that reads; for `WriteFails` a call that writes or reserves; for
 /// `SyncFails` a call that syncs a file or a folder; for `NoFiles` a call that opens a file; for `ShortTransfer` a call
@@ -114,7 +114,8 @@ impl Medium {
         state.clock = state.clock.max(BEGINNING + i128::from(now.as_nanos()));
     }
 
-    /// The files of `content` would lie below `root`: what is written there as the content has it takes no memory.
+    /// The files of `content` would lie below `root`: what is written there as the content has it takes no memory. To
+    /// be told of another volume before content is moved there; on one volume files stay known wherever they go.
     pub fn know(&self, content: &Arc<Content>, root: &Path) {
         self.state().know(content, root);
     }
@@ -157,13 +158,13 @@ impl Medium {
         state.names.sync();
     }
 
-    /// The process dies: handles and locks are gone, and everything written is there.
+    /// The process dies: handles and locks are gone, and everything written is there. Its keepers must be gone, too.
     pub fn kill(&self) {
         self.state().end_process();
     }
 
     /// The machine stops at `now` and starts again: what was not durable is kept, lost or torn, handles and locks are
-    /// gone.
+    /// gone. The keepers of its process must be gone, too.
     pub fn crash(&self, now: Instant) {
         self.set_now(now);
         let mut guard = self.state();
@@ -275,9 +276,7 @@ pub(crate) fn volume_of(path: &Path) -> PathBuf {
 
 impl State {
     fn know(&mut self, content: &Arc<Content>, root: &Path) -> u32 {
-        let name = content.info_hash();
-        let found = self.contents.iter().position(|known| Arc::ptr_eq(known, content));
-        let found = found.or_else(|| self.contents.iter().position(|known| known.info_hash() == name));
+        let found = self.contents.iter().position(|known| known.info_hash() == content.info_hash());
         let number = found.unwrap_or_else(|| {
             self.contents.push(content.clone());
             self.contents.len() - 1
