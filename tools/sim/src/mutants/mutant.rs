@@ -133,6 +133,8 @@ pub struct Mutant {
     /// When something happened to it last.
     now: Instant,
     shown: u64,
+    /// How often it said what it has, and a number drawn in the beginning.
+    claims: u64,
 }
 
 impl Mutant {
@@ -152,7 +154,9 @@ impl Mutant {
             agenda: BTreeSet::new(),
             now: Instant::ZERO,
             shown: 0,
+            claims: 0,
         };
+        mutant.claims = mutant.prng.below(2);
         let dials = 2 + mutant.prng_below(4);
         mutant.plan_dials(dials, 30);
         mutant
@@ -345,7 +349,8 @@ impl Mutant {
         let pieces = self.spec.layout.pieces();
         let mut bytes = Vec::new();
         let either = conduct.throws == When::Anytime && conduct.claims == Claims::All;
-        let claims = if either && self.prng.chance(1, 2) { Claims::None } else { conduct.claims };
+        self.claims += 1;
+        let claims = if either && self.claims.is_multiple_of(2) { Claims::None } else { conduct.claims };
         match claims {
             Claims::All if conduct.fast && self.prng.chance(1, 2) => bytes.extend(say::plain(14)),
             Claims::All => bytes.extend(say::message(5, &say::full_field(pieces))),
@@ -366,7 +371,7 @@ impl Mutant {
         hands.send(end, bytes);
         let leaves = conduct.leaves.map(|after| self.now + after);
         if let Some(conn) = self.conns.get_mut(&end) {
-            conn.gives = claims == Claims::All;
+            conn.gives = claims != Claims::None;
             conn.leaves = leaves.filter(|_| conn.victim.is_some()).unwrap_or(Instant::NEVER);
             if self.snatch.is_some() {
                 conn.has = Some(Bits::new(pieces));
@@ -527,7 +532,7 @@ impl Mutant {
             if conduct.fast {
                 hands.send(end, say::span(16, span));
             }
-            return;
+            return self.tire(end, true, hands);
         }
         let mut scene = Scene {
             layout: &self.spec.layout,

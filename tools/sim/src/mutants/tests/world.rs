@@ -132,7 +132,7 @@ impl World {
         setup.seed = seed;
         setup.now = Instant::from_secs(1);
         setup.peer_id = tide_peer::client::our_id([1; 12]);
-        let limits = tide_peer::Limits { control_queued: 4096, ..tide_peer::Limits::tiny(BLOCK) };
+        let limits = tide_peer::Limits { control_queued: 64 * 1024, ..tide_peer::Limits::tiny(BLOCK) };
         setup.limits = tide_engine::Limits {
             block_len: BLOCK,
             chunk_len: 128,
