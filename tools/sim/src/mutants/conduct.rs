@@ -50,7 +50,8 @@ pub(super) struct Conduct {
     pub(super) fast: bool,
     /// Whether it can do the extension protocol.
     pub(super) extended: bool,
-    /// What it claims to have. Who claims all also unchokes and serves.
+    /// What it claims to have. Who claims all also unchokes and serves. (Who throws something at any time claims nothing on
+    /// every other connection: a victim that has everything does not talk to seeds.)
     pub(super) claims: Claims,
     /// Whether it wants to be unchoked.
     pub(super) wants: bool,
@@ -86,7 +87,7 @@ impl Conduct {
             Vice::Twins => Conduct { names: Names::Twice, ..seed },
             Vice::Crowd => Conduct { names: Names::Fresh, ..seed },
             // It comes, tells where it can be found, and goes.
-            Vice::AnswersForAnother => Conduct { leaves: Some(Duration::from_secs(20)), ..seed },
+            Vice::AnswersForAnother => Conduct { leaves: Some(Duration::from_secs(20)), ..silent },
             Vice::Snatches => Conduct::LEECH,
             Vice::BitfieldShort | Vice::BitfieldLong | Vice::BitfieldSpare | Vice::BitfieldLate => {
                 Conduct { claims: Claims::Else, throws: When::Anytime, ..seed }
@@ -118,8 +119,7 @@ impl Conduct {
             | Vice::FloodAllowedFast
             | Vice::FloodHaves
             | Vice::FloodHellos
-            | Vice::FloodUnknown
-            | Vice::TakesBack => anytime,
+            | Vice::FloodUnknown => anytime,
             Vice::GarbageInstead
             | Vice::ForeignTorrent
             | Vice::VictimsId
@@ -135,7 +135,8 @@ impl Conduct {
             | Vice::CutsBlock
             | Vice::NeverServes
             | Vice::Drips
-            | Vice::RejectsAll => seed,
+            | Vice::RejectsAll
+            | Vice::TakesBack => seed,
         }
     }
 }

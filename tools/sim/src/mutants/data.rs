@@ -15,6 +15,8 @@ pub(super) enum Answer {
     Drip(Vec<u8>),
     /// These bytes, and then the end.
     Cut(Vec<u8>),
+    /// These bytes: the piece is taken back. If it was before, only a reject.
+    TakeBack(Vec<u8>),
     /// Nothing, by vice.
     Nothing,
 }
@@ -54,7 +56,7 @@ pub(super) fn answer(vice: Option<Vice>, span: Span, shown: bool, scene: &mut Sc
             let Some(number) = scene.dont_have else { return Answer::Say(block(&content), false) };
             let mut bytes = say::extended(number, &span.piece.0.to_be_bytes());
             bytes.extend(say::span(16, span));
-            Answer::Say(bytes, true)
+            Answer::TakeBack(bytes)
         }
         _ => Answer::Say(block(&content), false),
     }

@@ -26,6 +26,10 @@ const THROWS: u32 = 4;
 const WAITS: u32 = 60;
 /// Bytes that are sent one by one: enough to be seen doing so.
 const DRIPS: usize = 100;
+/// Answers of no use, on one connection, after which it leaves.
+const ANSWERS: u32 = 1000;
+/// Pieces that were taken back, at a time.
+const TAKEN: usize = 64;
 /// How many connections a crowd is.
 const CROWD: u64 = 24;
 
@@ -99,10 +103,13 @@ struct Conn {
     has: Option<Bits>,
     asked: Vec<u32>,
     shown: bool,
+    answers: u32,
     throws: u32,
     waits: u32,
     next: Instant,
     leaves: Instant,
+    /// Whether it serves.
+    gives: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -126,6 +133,8 @@ pub struct Mutant {
     /// When something happened to it last.
     now: Instant,
     shown: u64,
+    /// How often it said what it has, and a number drawn in the beginning.
+    claims: u64,
 }
 
 impl Mutant {
@@ -145,7 +154,9 @@ impl Mutant {
             agenda: BTreeSet::new(),
             now: Instant::ZERO,
             shown: 0,
+            claims: 0,
         };
+        mutant.claims = mutant.prng.below(2);
         let dials = 2 + mutant.prng_below(4);
         mutant.plan_dials(dials, 30);
         mutant
@@ -337,7 +348,10 @@ impl Mutant {
         let conduct = self.conduct();
         let pieces = self.spec.layout.pieces();
         let mut bytes = Vec::new();
-        match conduct.claims {
+        let either = conduct.throws == When::Anytime && conduct.claims == Claims::All;
+        self.claims += 1;
+        let claims = if either && self.claims.is_multiple_of(2) { Claims::None } else { conduct.claims };
+        match claims {
             Claims::All if conduct.fast && self.prng.chance(1, 2) => bytes.extend(say::plain(14)),
             Claims::All => bytes.extend(say::message(5, &say::full_field(pieces))),
             Claims::None if conduct.fast => bytes.extend(say::plain(15)),
@@ -351,12 +365,13 @@ impl Mutant {
         if conduct.wants {
             bytes.extend(say::plain(2));
         }
-        if conduct.claims != Claims::None {
+        if claims != Claims::None {
             bytes.extend(say::plain(1));
         }
         hands.send(end, bytes);
         let leaves = conduct.leaves.map(|after| self.now + after);
         if let Some(conn) = self.conns.get_mut(&end) {
+            conn.gives = claims != Claims::None;
             conn.leaves = leaves.filter(|_| conn.victim.is_some()).unwrap_or(Instant::NEVER);
             if self.snatch.is_some() {
                 conn.has = Some(Bits::new(pieces));
@@ -368,6 +383,8 @@ impl Mutant {
         let at = match conduct.throws {
             When::Choked => self.within(5) + self.spec.limits.choke_grace,
             When::Never => self.within(30),
+            // Some do it before others have had time for anything.
+            _ if self.prng.chance(1, 2) => self.now + Duration::from_millis(1 + self.prng.below(20)),
             _ => self.within(5),
         };
         self.plan_act(end, at);
@@ -420,7 +437,7 @@ impl Mutant {
             When::Introduced => conn.dont_have.is_some(),
             When::Choked | When::AtOnce | When::Anytime => true,
         };
-        if ready && conn.throws > 0 && self.vice != Vice::TakesBack {
+        if ready && conn.throws > 0 {
             return self.throw(end, hands);
         }
         conn.waits = conn.waits.saturating_sub(1);
@@ -497,19 +514,25 @@ impl Mutant {
         }
     }
 
+    /// Counts an answer that was no use to anybody; after so many it has had enough. Whoever asks for the same again
+    /// and again would do so for ever.
+    fn tire(&mut self, end: EndId, vicious: bool, hands: &mut Hands<'_>) {
+        let Some(conn) = self.conns.get_mut(&end).filter(|_| vicious) else { return };
+        conn.answers += 1;
+        if conn.answers >= ANSWERS {
+            self.end(end, hands);
+        }
+    }
+
     fn requested(&mut self, end: EndId, span: Span, hands: &mut Hands<'_>) {
         let conduct = self.conduct();
         let vice = self.vice_now();
         let Some(conn) = self.conns.get_mut(&end) else { return };
-        if span.len == 0
-            || span.len > BLOCK
-            || !self.spec.layout.holds(span)
-            || conduct.claims == Claims::None
-        {
+        if span.len == 0 || span.len > BLOCK || !self.spec.layout.holds(span) || !conn.gives {
             if conduct.fast {
                 hands.send(end, say::span(16, span));
             }
-            return;
+            return self.tire(end, true, hands);
         }
         let mut scene = Scene {
             layout: &self.spec.layout,
@@ -520,12 +543,21 @@ impl Mutant {
         };
         match data::answer(vice, span, conn.shown, &mut scene) {
             Answer::Say(bytes, vicious) => {
-                if vicious && vice == Some(Vice::TakesBack) && conn.taken.len() < 64 {
-                    conn.taken.push(span.piece.0);
-                }
                 conn.shown |= vicious;
                 self.shown += u64::from(vicious);
                 hands.send(end, bytes);
+                self.tire(end, vicious, hands);
+            }
+            Answer::TakeBack(bytes) => {
+                let again = conn.taken.contains(&span.piece.0) || conn.taken.len() >= TAKEN;
+                if again {
+                    hands.send(end, say::span(16, span));
+                } else {
+                    conn.taken.push(span.piece.0);
+                    hands.send(end, bytes);
+                    self.shown += 1;
+                }
+                self.tire(end, true, hands);
             }
             Answer::Drip(bytes) => {
                 self.shown += 1;
@@ -567,10 +599,12 @@ impl Conn {
             has: None,
             asked: Vec::new(),
             shown: false,
+            answers: 0,
             throws,
             waits: WAITS,
             next: Instant::NEVER,
             leaves: Instant::NEVER,
+            gives: false,
         }
     }
 }

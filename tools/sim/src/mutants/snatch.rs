@@ -4,6 +4,8 @@ use tide_base::{Bits, BlockIndex, BlockRef, Layout, PieceIndex, Span};
 
 /// Blocks asked for at a time, on one connection.
 const PIPELINE: usize = 16;
+/// Blocks that are downloaded at most: a table of eight mebibytes.
+const MOST: u32 = 1 << 26;
 /// Pieces looked at for more blocks at a time.
 const LOOK: u32 = 256;
 
@@ -24,7 +26,7 @@ impl Snatch {
     pub(super) fn new(layout: &Layout) -> Snatch {
         let blocks_a_piece = layout.blocks_in(PieceIndex(0)).max(1);
         let last = PieceIndex(layout.pieces().saturating_sub(1));
-        let blocks = last.0 * blocks_a_piece + layout.blocks_in(last);
+        let blocks = last.0.saturating_mul(blocks_a_piece).saturating_add(layout.blocks_in(last)).min(MOST);
         Snatch { free: Bits::full(blocks), missing: blocks, blocks_a_piece, at: 0 }
     }
 
@@ -34,13 +36,15 @@ impl Snatch {
 
     /// Blocks that will not come from whom they were asked of.
     pub(super) fn give_up(&mut self, asked: &[u32]) {
-        asked.iter().for_each(|&block| drop(self.free.set(block)));
+        for &block in asked {
+            self.free.set(block);
+        }
     }
 
     /// A block came, or was refused.
     pub(super) fn answered(&mut self, layout: &Layout, asked: &mut Vec<u32>, span: Span, came: bool) {
         let Some(block) = layout.block(span) else { return };
-        let number = block.piece.0 * self.blocks_a_piece + block.block.0;
+        let number = block.piece.0.saturating_mul(self.blocks_a_piece).saturating_add(block.block.0);
         let Some(at) = asked.iter().position(|&other| other == number) else { return };
         asked.swap_remove(at);
         if came {
@@ -59,8 +63,8 @@ impl Snatch {
             }
             let piece = PieceIndex(self.at);
             for block in 0..if has.has(piece.0) { layout.blocks_in(piece) } else { 0 } {
-                let number = piece.0 * self.blocks_a_piece + block;
-                if asked.len() < PIPELINE && self.free.clear(number) {
+                let number = piece.0.saturating_mul(self.blocks_a_piece).saturating_add(block);
+                if asked.len() < PIPELINE && number < self.free.len() && self.free.clear(number) {
                     asked.push(number);
                     spans.push(layout.span(BlockRef { piece, block: BlockIndex(block) }));
                 }
