@@ -5,7 +5,8 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tide_sim::pcap::Writer;
+use tide_sim::pcap::{Kind, Packet, Pcap};
+use tide_sim::net::{Tapped, TappedPacket};
 use tide_sim::{Cut, Note, Outcome, Watch, draw, run as play};
 
 use super::seeds::Seed;
@@ -27,16 +28,16 @@ pub(super) fn run(seed: Seed, options: &Options) -> ExitCode {
     options.cuts.iter().for_each(|&cut| scenario.cut(cut));
     println!("seed      {seed}\n{scenario}");
     let mut pcap = match options.pcap.as_ref().map(File::create).transpose() {
-        Ok(file) => file.map(|file| Writer::new(BufWriter::new(file))),
+        Ok(file) => file.and_then(|file| Pcap::new(BufWriter::new(file)).ok()),
         Err(error) => {
             eprintln!("tide-sim: the packets cannot be written: {error}");
             return ExitCode::from(2);
         }
     };
     let mut broken = None;
-    let mut packet = |packet: tide_sim::net::Tapped| {
-        if let Some(Ok(writer)) = &mut pcap {
-            broken = broken.take().or(writer.tapped(&packet).err());
+    let mut tap = |tapped: Tapped| {
+        if let Some(pcap) = &mut pcap {
+            broken = broken.take().or(pcap.packet(&packet(&tapped)).err());
         }
     };
     let mut note = |note: &Note| println!("{}", line(note));
@@ -45,7 +46,7 @@ pub(super) fn run(seed: Seed, options: &Options) -> ExitCode {
         &mut Watch {
             note: options.events.then_some(&mut note),
             echo: options.full,
-            packets: options.pcap.is_some().then_some(&mut packet),
+            packets: options.pcap.is_some().then_some(&mut tap),
             canary: options.canary,
         },
     );
@@ -56,6 +57,17 @@ pub(super) fn run(seed: Seed, options: &Options) -> ExitCode {
     println!("verdict   {}\ntrail     {}", outcome.verdict, outcome.trail);
     println!("{}", summary(&outcome));
     ExitCode::from(outcome.verdict.exit_code())
+}
+
+/// A packet of the net, for the file.
+fn packet(tapped: &Tapped) -> Packet<'_> {
+    let (kind, data) = match &tapped.what {
+        TappedPacket::Tcp { flags, offset, data, .. } => {
+            (Kind::Tcp { offset: *offset, syn: flags.syn, fin: flags.fin, rst: flags.rst }, data)
+        }
+        TappedPacket::Udp { data } => (Kind::Udp, data),
+    };
+    Packet { at: tapped.at, from: tapped.from, to: tapped.to, kind, data }
 }
 
 /// A run twice.

@@ -59,7 +59,9 @@ pub(super) fn choose(world: &World, prng: &mut Prng) -> Core {
                 let has = right(world, node, torrent);
                 if has.iter().any(|piece| left.has(piece)) {
                     core.nodes.insert(node);
-                    has.iter().for_each(|piece| drop(left.clear(piece)));
+                    for piece in has.iter() {
+                        left.clear(piece);
+                    }
                 }
             }
         }

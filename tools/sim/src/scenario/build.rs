@@ -110,10 +110,10 @@ fn trackers(scenario: &Scenario, world: &mut World, prng: &Prng) -> Vec<ActorId>
             nat: false,
             sockets: 1000,
         };
-        world.add_name(&spec.name, ips);
+        world.add_name(&spec.name, ips.clone());
         let ports: Vec<u16> = spec.at.iter().map(SocketAddr::port).collect();
         let id = world.add_actor(host, &ports, Box::new(Tracker::new(spec.clone(), dice)));
-        world.set_helpful(id);
+        world.set_tracker(id, ips);
         ids.push(id);
     }
     ids

@@ -18,8 +18,6 @@ use crate::mishap::Tally;
 pub(super) struct Court {
     judge: Option<Judge>,
     finding: Option<Finding>,
-    /// Where trackers are: what goes to and from them is no peer's.
-    pub(super) trackers: std::collections::BTreeSet<std::net::IpAddr>,
 }
 
 /// A write under way.
@@ -201,7 +199,7 @@ impl World {
 
     pub(super) fn judge_dial(&mut self, id: NodeId, to: SocketAddr) {
         let (now, node) = (self.now, id.0 as usize);
-        if !self.court.trackers.contains(&to.ip()) {
+        if !self.tracker_ips.contains(&to.ip()) {
             self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
         }
     }

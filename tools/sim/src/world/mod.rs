@@ -20,7 +20,7 @@ mod streams;
 mod turn;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -113,6 +113,9 @@ pub struct World {
     players: Vec<Player>,
     residents: BTreeMap<HostId, Resident>,
     holders: BTreeMap<EndId, Holder>,
+    /// Where trackers are, and our ends of streams to them: these are no peers.
+    tracker_ips: BTreeSet<IpAddr>,
+    trackers: BTreeSet<EndId>,
     next_stream: u64,
     next_command: u64,
     scratch: Vec<u8>,
@@ -140,6 +143,8 @@ impl World {
             players: Vec::new(),
             residents: BTreeMap::new(),
             holders: BTreeMap::new(),
+            tracker_ips: BTreeSet::new(),
+            trackers: BTreeSet::new(),
             next_stream: 1,
             next_command: 1,
             scratch: vec![0; SCRATCH],

@@ -47,9 +47,11 @@ impl World {
         self.players[id.0 as usize].actor.as_ref()
     }
 
-    /// An actor belongs to the core of the second act, whatever that is.
-    pub fn set_helpful(&mut self, id: ActorId) {
-        self.players[id.0 as usize].helps = true;
+    /// An actor is a tracker: no peer, and part of the core of the second act.
+    pub fn set_tracker(&mut self, id: ActorId, ips: Vec<std::net::IpAddr>) {
+        self.tracker_ips.extend(ips);
+        let player = &mut self.players[id.0 as usize];
+        player.helps = true;
     }
 
     /// An actor's host.

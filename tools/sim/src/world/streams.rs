@@ -130,9 +130,10 @@ impl World {
 
     /// Reads what is there and wanted, from everybody once.
     pub(super) fn pump_in(&mut self, node: NodeId, shard: ShardId) {
+        let mut bytes = 0;
         let conns = std::mem::take(&mut self.seat(node, shard).reads);
         for conn in conns {
-            match self.read(node, shard, conn) {
+            match self.read(node, shard, conn, &mut bytes) {
                 Stop::Rest => {}
                 Stop::Again => drop(self.seat(node, shard).reads.insert(conn)),
                 Stop::Ended => {
@@ -146,11 +147,13 @@ impl World {
                 }
             }
         }
+        self.judge_bytes_in(node, bytes);
     }
 
-    fn read(&mut self, node: NodeId, shard: ShardId, conn: ConnKey) -> Stop {
+    /// Reads a connection; `bytes` grows by what came from a peer.
+    fn read(&mut self, node: NodeId, shard: ShardId, conn: ConnKey, bytes: &mut u64) -> Stop {
         let now = self.now;
-        let World { nodes, net, scratch, trail, .. } = self;
+        let World { nodes, net, scratch, trail, trackers, .. } = self;
         let node = &mut nodes[node.0 as usize];
         let mut left = node.spec.turns.bytes as usize;
         let life = node.life.as_mut().expect("a process that reads lives");
@@ -179,6 +182,7 @@ impl World {
             trail.bytes(&scratch[..rest]);
             seat.shard.filled(now, conn, placed, &scratch[..rest]);
             left = left.saturating_sub(placed + rest);
+            *bytes += if trackers.contains(&end) { 0 } else { (placed + rest) as u64 };
         }
         if net.ended(end) { Stop::Ended } else { Stop::Rest }
     }

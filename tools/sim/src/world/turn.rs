@@ -85,6 +85,9 @@ impl Turn<'_> {
         let end = EndId { stream: self.world.next_stream, dialler: true };
         self.world.next_stream += 1;
         self.seat().conns.insert(conn, end);
+        if self.world.tracker_ips.contains(&to.ip()) {
+            self.world.trackers.insert(end);
+        }
         let host = self.world.nodes[self.node.0 as usize].host;
         self.world.dial(host, end, to, Holder::Conn(self.node, self.shard, conn));
     }
