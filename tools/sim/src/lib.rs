@@ -12,6 +12,7 @@
 pub mod actor;
 pub mod dice;
 pub mod mishap;
+pub mod pcap;
 pub mod tracker;
 pub mod trail;
 
