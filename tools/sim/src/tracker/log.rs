@@ -110,8 +110,8 @@ impl Seen {
         most
     }
 
-    /// The shortest time between an answer that named an interval and the next announce without an event, with the
-    /// interval and minimum that it named. What was answered may not have arrived.
+    /// Between each two announces that are kept, the first of which was told an interval and the second of which has no
+    /// event: the time, and what was told. It may not have arrived, and the second may be a new try.
     pub fn gaps(&self) -> impl Iterator<Item = (Duration, Told)> + '_ {
         let pairs = self.visits.iter().zip(self.visits.iter().skip(1));
         pairs.filter(|(_, next)| next.event == Event::None).filter_map(|(before, next)| match before.told {

@@ -28,7 +28,7 @@ use tide_engine::NetError;
 use self::office::Office;
 use self::stream::Streams;
 use self::weather::{Met, Weather};
-use crate::actor::{Actor, Hands, Heard};
+use crate::actor::{Actor, EndId, Hands, Heard};
 use crate::dice::Dice;
 use crate::mishap::{Mishap, Tally};
 
@@ -171,7 +171,7 @@ impl Tracker {
         }
     }
 
-    fn closed(&mut self, now: Instant, end: crate::EndId, why: NetError, hands: &mut Hands<'_>) {
+    fn closed(&mut self, now: Instant, end: EndId, why: NetError, hands: &mut Hands<'_>) {
         let Some(stream) = self.streams.get_mut(end) else { return };
         if why == NetError::Ended {
             // What it asked before is still answered.

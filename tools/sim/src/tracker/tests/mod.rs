@@ -14,7 +14,7 @@ use tide_tracker::udp::{Request, RequestId, UdpClient};
 use tide_tracker::{Announce, Answer, Error, Event, Reply, TrackerUrl};
 
 use super::*;
-use crate::actor::{Deed, EndId};
+use crate::actor::Deed;
 use crate::dice::{MILLION, Odds};
 
 const HASH: InfoHash = InfoHash([0xa5; 20]);
