@@ -60,7 +60,7 @@ fn play(
     for _ in 0..30 {
         let (from, to) = (chance.below(3) as u32, chance.below(3) as u8 + 1);
         let end = match written.len() {
-            0..4 => lab.dial(from, at(to)),
+            0..8 => lab.dial(from, at(to)),
             len => *written.keys().nth(chance.index(len)).expect("there are as many"),
         };
         let end = if chance.chance(1, 2) { end } else { end.other() };
