@@ -62,28 +62,30 @@ fn content_can_be_kept_in_a_storage_of_the_embedders_own() {
     use std::io::IoSliceMut;
     use tide::storage::{Access, Backing, Memory, Place, Storage, StorageFile};
 
-    let dir = TempDir::new("medium");
-    let payload = Payload::one_file(&dir.folder("seed"), 11);
-    let bytes = torrent_of(payload.root());
-    let a = session(2, &dir.folder("a"));
-    let seed = a.add(Add::bytes(&bytes).expect("a torrent").dir(payload.parent())).expect("taken in");
-    seed.wait_complete(Some(GENEROUS)).expect("the seed has everything");
-    let memory = Memory::default();
-    let listen = Listen::At(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]);
-    let medium = tide::Medium::new(memory.clone());
-    let b =
-        Session::start(Config { listen, shards: 1, medium, ..Config::default() }).expect("a port is free");
-    let target = dir.join("nowhere");
-    let add = Add::bytes(&bytes).expect("a torrent").dir(&target).peer(a.listening().tcp[0]);
-    b.add(add).expect("taken in").wait_complete(Some(GENEROUS)).expect("everything comes");
-    assert!(!target.exists(), "nothing is in a file");
-    let expected = std::fs::read(payload.root()).expect("the payload can be read");
-    let at = Place { backing: Backing::Mapped, root: &target, below: Path::new(payload.name()) };
-    let mut found = vec![0; expected.len()];
-    let file = memory.open(at, Access::Read).expect("it is in memory");
-    assert_eq!(
-        file.read_at(&mut [IoSliceMut::new(&mut found)], 0).expect("memory can be read"),
-        expected.len()
-    );
-    assert!(found == expected, "every byte is the same");
+    for shards in [1, 2, 5] {
+        let dir = TempDir::new("medium");
+        let payload = Payload::one_file(&dir.folder("seed"), 11);
+        let bytes = torrent_of(payload.root());
+        let a = session(shards, &dir.folder("a"));
+        let seed = a.add(Add::bytes(&bytes).expect("a torrent").dir(payload.parent())).expect("taken in");
+        seed.wait_complete(Some(GENEROUS)).expect("the seed has everything");
+        let memory = Memory::default();
+        let listen = Listen::At(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]);
+        let medium = tide::Medium::new(memory.clone());
+        let b =
+            Session::start(Config { listen, shards, medium, ..Config::default() }).expect("a port is free");
+        let target = dir.join("nowhere");
+        let add = Add::bytes(&bytes).expect("a torrent").dir(&target).peer(a.listening().tcp[0]);
+        b.add(add).expect("taken in").wait_complete(Some(GENEROUS)).expect("everything comes");
+        assert!(!target.exists(), "nothing is in a file");
+        let expected = std::fs::read(payload.root()).expect("the payload can be read");
+        let at = Place { backing: Backing::Mapped, root: &target, below: Path::new(payload.name()) };
+        let mut found = vec![0; expected.len()];
+        let file = memory.open(at, Access::Read).expect("it is in memory");
+        assert_eq!(
+            file.read_at(&mut [IoSliceMut::new(&mut found)], 0).expect("memory can be read"),
+            expected.len()
+        );
+        assert!(found == expected, "every byte is the same");
+    }
 }

@@ -105,7 +105,7 @@ impl Desk {
             conns: Conns::new(),
             memory: Memory::new(),
             gates: Gates::new(shard, &setup.limits),
-            purses: Purses::new(setup),
+            purses: Purses::new(shard, setup),
             timers: Timers::new(),
             listening: Listening::default(),
             waiting: BTreeSet::new(),
@@ -238,6 +238,19 @@ impl Desk {
     pub fn has_room_for_stranger(&mut self) -> bool {
         let half_open = self.purses.has(Stock::HalfOpen, 1);
         self.purses.has(Stock::Peers, 1) && half_open
+    }
+
+    /// A stranger goes to another shard, and his place with him: nobody shall be let in here and turned away there.
+    pub fn send_stranger_on(&mut self, conn: ConnKey) {
+        self.forget_conn(conn);
+        self.purses.hand_over(Stock::HalfOpen, 1);
+        self.purses.hand_over(Stock::Peers, 1);
+    }
+
+    /// The place of a stranger who comes from another shard, or did not get there.
+    pub fn take_strangers_place(&mut self) {
+        self.purses.take_over(Stock::HalfOpen, 1);
+        self.purses.take_over(Stock::Peers, 1);
     }
 
     /// A connection ended before it became a peer's.

@@ -4,7 +4,7 @@
 //! bytes and dials a second. Shares come from the treasury on shard 0 by mail; a share of a flow that is not used soon
 //! expires.
 
-use tide_base::{Duration, Instant};
+use tide_base::{Duration, Instant, ShardId};
 
 use crate::command::Setup;
 
@@ -44,6 +44,9 @@ pub enum Resource {
 /// How long a share of a flow may be kept: long enough for some turns, short enough that an idle shard's share is not
 /// missed by a busy one.
 pub const FLOW_KEPT: Duration = Duration::from_millis(250);
+
+/// Strangers that are let in at a time without asking for more shares first.
+const STRANGERS: u64 = 32;
 
 const STOCKS: [Stock; 4] = [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen];
 const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
@@ -85,19 +88,24 @@ pub struct Purses {
 }
 
 impl Purses {
-    /// Empty purses; flows without a limit need no shares.
-    pub fn new(setup: &Setup) -> Purses {
+    /// The empty purses of a shard; flows without a limit need no shares.
+    pub fn new(shard: ShardId, setup: &Setup) -> Purses {
         let limits = &setup.limits;
         // Some units, but not so many that the other shards have nothing.
         let some = |unit: u32, units: u64, all: u64| {
             let unit = u64::from(unit);
             (unit * units).min(all / (2 * u64::from(setup.shards))).max(unit)
         };
+        // All of a session's strangers come in here, often many in one turn, and before more could be asked for.
+        let places = |all: u32| match shard {
+            ShardId::FIRST => u64::from(all / 2).clamp(1, STRANGERS),
+            _ => some(1, 8, u64::from(all)),
+        };
         let quantum = |stock| match stock {
             Stock::Memory => some(limits.chunk_len, 8, limits.memory),
             Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
-            Stock::Peers => some(1, 8, u64::from(limits.peers)),
-            Stock::HalfOpen => some(1, 8, u64::from(limits.half_open)),
+            Stock::Peers => places(limits.peers),
+            Stock::HalfOpen => places(limits.half_open),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -147,6 +155,18 @@ impl Purses {
         assert!(purse.used >= amount, "more of {stock:?} was given back than taken");
         purse.used -= amount;
         self.freed |= amount > 0;
+    }
+
+    /// Takes a part of the share that is not in use out of the purse: it goes to another shard, with what it is for.
+    pub fn hand_over(&mut self, stock: Stock, amount: u64) {
+        let purse = &mut self.stocks[stock as usize];
+        assert!(purse.granted - purse.used >= amount, "{stock:?} that is in use is handed over");
+        purse.granted -= amount;
+    }
+
+    /// A part of another shard's share came, with what it is for.
+    pub fn take_over(&mut self, stock: Stock, amount: u64) {
+        self.stocks[stock as usize].granted += amount;
     }
 
     /// Whether something was given back since the last call.
@@ -261,7 +281,11 @@ impl Purses {
         let mut hints = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
-            if purse.ahead && !purse.asked && spare < purse.quantum / 2 && purse.hinted != Some(purse.used) {
+            if purse.ahead
+                && !purse.asked
+                && spare < purse.quantum.div_ceil(2)
+                && purse.hinted != Some(purse.used)
+            {
                 purse.hinted = Some(purse.used);
                 hints.push((stock, purse.quantum));
             }

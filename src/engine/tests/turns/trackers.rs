@@ -9,7 +9,7 @@ use tide_tracker::server::{Registry, UdpServer};
 
 use crate::content::{fill, holds, torrent};
 use crate::world::World;
-use crate::{PATIENCE, tiny};
+use crate::{PATIENCE, SHARDS, tiny};
 
 /// A tracker that is asked by datagram.
 pub(crate) struct Tracker {
@@ -65,7 +65,7 @@ const STOPPED: u32 = 3;
 
 #[test]
 fn peers_found_by_the_tracker_alone_complete_and_it_hears_of_it() {
-    for shards in [1, 2, 5] {
+    for shards in SHARDS {
         let mut world = World::new();
         world.tracker = Some(Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969))));
         let (mut spec, contents) = torrent(3, &[700, 2500], 256, 64);
@@ -95,7 +95,7 @@ fn peers_found_by_the_tracker_alone_complete_and_it_hears_of_it() {
 
 #[test]
 fn a_tracker_that_hangs_does_not_keep_a_session_from_ending() {
-    for shards in [1, 5] {
+    for shards in SHARDS {
         let mut world = World::new();
         let mut tracker = Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969)));
         tracker.hangs = true;
