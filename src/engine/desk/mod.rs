@@ -4,6 +4,7 @@
 
 pub mod conns;
 pub mod gates;
+pub mod line;
 pub mod memory;
 pub mod purse;
 
@@ -23,6 +24,7 @@ use tide_tracker::Family;
 
 pub use conns::{Conns, Role};
 pub use gates::{Errand, Gates};
+pub use line::Line;
 pub use memory::Memory;
 pub use purse::{Flow, Purses, Stock};
 
@@ -89,6 +91,8 @@ pub struct Desk {
     pub timers: Timers<Owner, Reason>,
     /// Where the session can be reached.
     pub listening: Listening,
+    /// Torrents that wait for an upload slot.
+    pub line: Line,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -108,6 +112,7 @@ impl Desk {
             purses: Purses::new(shard, setup),
             timers: Timers::new(),
             listening: Listening::default(),
+            line: Line::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),
@@ -206,6 +211,37 @@ impl Desk {
     /// Those that wait for a share.
     pub fn take_waiting(&mut self) -> BTreeSet<Owner> {
         core::mem::take(&mut self.waiting)
+    }
+
+    /// An upload slot for a torrent, if there is one for which nobody else waits; else the torrent waits in line.
+    pub fn take_upload_slot(&mut self, torrent: SlotKey) -> bool {
+        let taken = self.line.is_empty() && self.may_keep_slots() && self.purses.take(Stock::UploadSlots, 1);
+        if !taken {
+            self.line.join(torrent);
+        }
+        taken
+    }
+
+    /// Whether somebody else waits for an upload slot, here or on another shard.
+    pub fn others_want_slots(&self, torrent: SlotKey) -> bool {
+        self.line.has_others(torrent) || !self.may_keep_slots()
+    }
+
+    /// The torrent that waits longest for an upload slot, with one taken for it, if there is one.
+    pub fn next_in_line(&mut self) -> Option<SlotKey> {
+        if self.line.is_empty() {
+            return None;
+        }
+        // What is recalled is for whoever waits on another shard: we ask anew, and wait behind him.
+        if self.may_keep_slots() && self.purses.take(Stock::UploadSlots, 1) {
+            return self.line.next();
+        }
+        self.purses.lack(Stock::UploadSlots, 1);
+        None
+    }
+
+    fn may_keep_slots(&self) -> bool {
+        !self.purses.is_recalled(Stock::UploadSlots)
     }
 
     /// A chunk, if there is an allowance for it.

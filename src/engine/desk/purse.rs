@@ -19,6 +19,8 @@ pub enum Stock {
     Peers,
     /// Connections being made or shaking hands.
     HalfOpen,
+    /// Peers that are served.
+    UploadSlots,
 }
 
 /// Used up.
@@ -48,7 +50,9 @@ pub const FLOW_KEPT: Duration = Duration::from_millis(250);
 /// Strangers that are let in at a time without asking for more shares first.
 const STRANGERS: u64 = 32;
 
-const STOCKS: [Stock; 4] = [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen];
+/// Every stock, in the order of the enumeration.
+pub const STOCKS: [Stock; 5] =
+    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::UploadSlots];
 const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
 
 #[derive(Clone, Debug, Default)]
@@ -81,7 +85,7 @@ struct FlowPurse {
 /// The shares of one shard.
 #[derive(Clone, Debug)]
 pub struct Purses {
-    stocks: [StockPurse; 4],
+    stocks: [StockPurse; STOCKS.len()],
     flows: [FlowPurse; 3],
     /// Whether something was given back since somebody looked.
     freed: bool,
@@ -106,6 +110,7 @@ impl Purses {
             Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
             Stock::Peers => places(limits.peers),
             Stock::HalfOpen => places(limits.half_open),
+            Stock::UploadSlots => some(1, 8, u64::from(limits.upload_slots)),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -115,7 +120,7 @@ impl Purses {
         Purses {
             stocks: STOCKS.map(|stock| StockPurse {
                 quantum: quantum(stock),
-                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen),
+                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen | Stock::UploadSlots),
                 ..StockPurse::default()
             }),
             flows: FLOWS.map(|flow| FlowPurse {
@@ -134,10 +139,18 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         let enough = purse.used + amount <= purse.granted;
         if !enough {
-            purse.short = purse.short.max(purse.used + amount - purse.granted);
+            let short = purse.used + amount - purse.granted;
+            self.lack(stock, short);
+            let purse = &mut self.stocks[stock as usize];
             purse.wanted = purse.wanted.max(amount);
         }
         enough
+    }
+
+    /// Notes that the share is short by `amount`.
+    pub fn lack(&mut self, stock: Stock, amount: u64) {
+        let purse = &mut self.stocks[stock as usize];
+        purse.short = purse.short.max(amount);
     }
 
     /// Takes `amount` of a stock if the share has it; else notes that the share is short.
@@ -162,6 +175,7 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         assert!(purse.granted - purse.used >= amount, "{stock:?} that is in use is handed over");
         purse.granted -= amount;
+        purse.hinted = None;
     }
 
     /// A part of another shard's share came, with what it is for.
@@ -178,6 +192,16 @@ impl Purses {
     pub fn is_pressed(&self, stock: Stock) -> bool {
         let purse = &self.stocks[stock as usize];
         purse.recalled || purse.short > 0
+    }
+
+    /// Whether somebody on another shard is short of a stock and waits for it to be given back.
+    pub fn is_recalled(&self, stock: Stock) -> bool {
+        self.stocks[stock as usize].recalled
+    }
+
+    /// What is in use of a stock's share.
+    pub fn used(&self, stock: Stock) -> u64 {
+        self.stocks[stock as usize].used
     }
 
     /// What is left of a stock's share.

@@ -15,6 +15,7 @@ use super::choker::{Choker, ChokerLimits, Mode};
 use super::picker::{Picker, PickerLimits, Rarest, Sequential};
 use super::priorities::{FileRange, Priorities};
 use super::progress::{Progress, Totals};
+use super::serving::Holding;
 use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
@@ -88,6 +89,7 @@ impl Torrent {
             book: Book::new(desk.setup.peer_id, BookLimits::DEFAULT),
             trust: Trust::new(TrustLimits::DEFAULT),
             choker: Choker::new(Mode::Leeching, choker_limits(desk)),
+            holding: Holding::default(),
             reporting: false,
             checker: None,
             checkpoint: Checkpoint::new(Bits::new(pieces), checkpoint_limits(desk)),
@@ -238,6 +240,7 @@ impl Torrent {
             checker.give_up();
         }
         self.tell_crew(desk, ToCrew::Disband);
+        self.want_no_slots(desk);
         self.schedule.stop(now);
     }
 
@@ -443,6 +446,7 @@ impl Torrent {
 
     /// The session's time for ending is over: whatever is under way is abandoned.
     pub fn abandon(&mut self, desk: &mut Desk) {
+        self.abandon_slots(desk);
         self.phase = Phase::Gone;
         self.answer_everybody(desk);
     }

@@ -59,6 +59,7 @@ use choker::Choker;
 use life::Phase;
 use priorities::Priorities;
 use progress::Progress;
+use serving::Holding;
 use stock::Stock;
 use swarm::Swarm;
 use trust::Trust;
@@ -83,6 +84,7 @@ pub struct Torrent {
     book: Book,
     trust: Trust,
     choker: Choker,
+    holding: Holding,
     reporting: bool,
     checker: Option<Checker>,
     checkpoint: Checkpoint,
@@ -236,6 +238,8 @@ impl Torrent {
         self.checkpoint.check_invariants();
         self.trust.check_invariants();
         assert_eq!(self.availability.peers(), self.swarm.len(), "each peer's copies are counted once");
+        assert!(self.choker.taken() <= self.holding.slots, "nobody is served without a slot of the session");
+        assert_eq!(self.choker.taken(), self.swarm.unchoked() as usize, "who has a slot is served");
     }
 }
 

@@ -7,6 +7,7 @@ mod mutants;
 mod orders;
 mod rates;
 mod restart;
+mod slots;
 mod swarm;
 mod trackers;
 mod trouble;
