@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tide::make::{Options, make};
 use tide::{Add, Config, Listen, Session};
-use tide_test_clients::{Payload, TempDir, compare};
+use tide_test_clients::{Payload, TempDir, compare, wait};
 
 const GENEROUS: Duration = Duration::from_secs(10);
 
@@ -87,5 +87,51 @@ fn content_can_be_kept_in_a_storage_of_the_embedders_own() {
             expected.len()
         );
         assert!(found == expected, "every byte is the same");
+    }
+}
+
+#[test]
+fn what_was_set_is_as_it_was_when_a_torrent_is_added_again() {
+    for shards in [1, 2, 5] {
+        let dir = TempDir::new("settings");
+        let payload = Payload::many_files(&dir.folder("seed"), 13);
+        let bytes = torrent_of(payload.root());
+        let add = || Add::bytes(&bytes).expect("a torrent").dir(payload.parent());
+        let settings = |torrent: &tide::Torrent| {
+            let files = torrent.files().expect("its files");
+            let trackers = torrent.trackers().expect("its trackers");
+            let (priorities, urls): (Vec<u8>, Vec<String>) = (
+                files.iter().map(|file| file.priority).collect(),
+                trackers.iter().map(|tracker| tracker.url.clone()).collect(),
+            );
+            (priorities, urls, torrent.stats().expect("its figures").state)
+        };
+        let state = dir.folder("a");
+        let first = session(shards, &state);
+        let torrent = first.add(add()).expect("taken in");
+        torrent.wait_complete(Some(GENEROUS)).expect("it has everything");
+        let count = torrent.files().expect("its files").len();
+        let mut priorities = vec![4; count];
+        (priorities[0], priorities[count - 1]) = (0, 7);
+        torrent.set_priorities(priorities.clone()).expect("legal priorities");
+        torrent.add_tracker("http://127.0.0.1:9/announce").expect("a legal URL");
+        torrent.pause().expect("it is there");
+        assert!(first.shutdown(GENEROUS), "everything ends in time");
+
+        let second = session(shards, &state);
+        let torrent = second.add(add()).expect("taken in");
+        let paused = wait::until("it is paused again", || {
+            Some(settings(&torrent)).filter(|now| now.2 == tide::State::Paused)
+        });
+        assert_eq!((paused.0, paused.1), (priorities, vec!["http://127.0.0.1:9/announce".to_owned()]));
+        assert!(second.shutdown(GENEROUS), "everything ends in time");
+
+        let third = session(shards, &state);
+        let said = add().paused(false).priorities([]).trackers([]);
+        let torrent = third.add(said).expect("taken in");
+        torrent.wait_complete(Some(GENEROUS)).expect("it is not paused");
+        let now = settings(&torrent);
+        assert_eq!((now.0, now.1), (vec![4; count], Vec::new()));
+        assert!(third.shutdown(GENEROUS), "everything ends in time");
     }
 }

@@ -55,8 +55,10 @@ impl Torrent {
             }
         }
         let rate = self.progress.up_rate(now);
-        let upload =
-            Upload { rate, capacity: self.spec.limits.up.or(desk.setup.rates.up).filter(|&up| up > 0) };
+        let upload = Upload {
+            rate,
+            capacity: self.spec.rate_limits().up.or(desk.setup.rates.up).filter(|&up| up > 0),
+        };
         let candidates = self.swarm.candidates();
         let due = self.choker.review(now, &candidates, upload, desk.limits.upload_slots);
         let wanted = if self.is_active() { self.choker.wanted(&candidates) } else { 0 };

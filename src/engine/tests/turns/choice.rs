@@ -20,7 +20,7 @@ fn what_is_not_wanted_is_neither_fetched_nor_created() {
         let leech = world.node(tiny(shards), disk.clone());
         let mut wanted = spec.clone();
         wanted.peers = vec![world.nodes[from].addr];
-        (wanted.priorities, wanted.sequential) = (vec![0, 7, 0], sequential);
+        (wanted.priorities, wanted.sequential) = (Some(vec![0, 7, 0]), Some(sequential));
         let key = world.add(leech, wanted);
         assert!(world.run(PATIENCE, |world| world.has_completed(leech, key)));
         let stats = world.stats(leech, key);

@@ -30,10 +30,10 @@ fn transfer(
     let (seeds, disk) = (Memory::default(), Memory::default());
     fill(&seeds, &spec, &contents);
     let from = world.node(Setup { rates: upload, ..setup(shards) }, seeds);
-    world.add(from, tide_engine::AddTorrent { limits: own_up, ..spec.clone() });
+    world.add(from, tide_engine::AddTorrent { limits: Some(own_up), ..spec.clone() });
     world.node(Setup { rates: session, ..setup(shards) }, disk.clone());
     let peers = vec![world.nodes[from].addr];
-    let key = world.add(LEECH, tide_engine::AddTorrent { limits: own, peers, ..spec.clone() });
+    let key = world.add(LEECH, tide_engine::AddTorrent { limits: Some(own), peers, ..spec.clone() });
     Transfer { world, disk, spec, contents, key }
 }
 

@@ -69,7 +69,7 @@ fn peers_found_by_the_tracker_alone_complete_and_it_hears_of_it() {
         let mut world = World::new();
         world.tracker = Some(Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969))));
         let (mut spec, contents) = torrent(3, &[700, 2500], 256, 64);
-        spec.trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+        spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
         let disks = [Memory::default(), Memory::default(), Memory::default()];
         fill(&disks[0], &spec, &contents);
         let nodes = disks.clone().map(|disk| world.node(tiny(shards), disk));
@@ -101,7 +101,7 @@ fn a_tracker_that_hangs_does_not_keep_a_session_from_ending() {
         tracker.hangs = true;
         world.tracker = Some(tracker);
         let (mut spec, contents) = torrent(3, &[700, 2500], 256, 64);
-        spec.trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+        spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
         let disk = Memory::default();
         fill(&disk, &spec, &contents);
         let node = world.node(tiny(shards), disk);
