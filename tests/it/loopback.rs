@@ -98,13 +98,14 @@ fn what_was_set_is_as_it_was_when_a_torrent_is_added_again() {
         let bytes = torrent_of(payload.root());
         let add = || Add::bytes(&bytes).expect("a torrent").dir(payload.parent());
         let settings = |torrent: &tide::Torrent| {
+            let state = torrent.stats().expect("its figures").state;
             let files = torrent.files().expect("its files");
             let trackers = torrent.trackers().expect("its trackers");
             let (priorities, urls): (Vec<u8>, Vec<String>) = (
                 files.iter().map(|file| file.priority).collect(),
                 trackers.iter().map(|tracker| tracker.url.clone()).collect(),
             );
-            (priorities, urls, torrent.stats().expect("its figures").state)
+            (priorities, urls, state)
         };
         let state = dir.folder("a");
         let first = session(shards, &state);

@@ -213,7 +213,6 @@ impl Torrent {
             store: self.spec.store,
             volume: self.spec.volume,
             limits: self.spec.rate_limits(),
-            private: self.spec.private,
         };
         desk.tell_crew(crew, self.key, ToCrew::Muster(Box::new(muster)));
     }

@@ -145,12 +145,12 @@ impl Torrent {
     pub fn told(&mut self, desk: &mut Desk, now: Instant, crew: ShardId, what: ToTorrent) {
         match what {
             ToTorrent::Joined(joined) => self.joined(desk, now, &joined),
-            ToTorrent::Left { peer, addr, end, gave, had: _ } => self.left(desk, now, peer, addr, &end, gave),
+            ToTorrent::Left { peer, addr, end, gave } => self.left(desk, now, peer, addr, &end, gave),
             ToTorrent::Copies { peer, change } => self.copies(peer, change),
             ToTorrent::Listens { peer, at } => self.listens(desk, now, peer, at),
             ToTorrent::Interested { peer, interested } => self.interested(desk, now, peer, interested),
-            ToTorrent::Demand { peer, has, choked, pieces, alone } => {
-                self.demand(desk, crew, peer, (&has, choked), pieces, alone)
+            ToTorrent::Demand { peer, has, choked, pieces } => {
+                self.demand(desk, crew, peer, (&has, choked), pieces)
             }
             ToTorrent::Judge { lease, digest, senders } => self.judge(desk, crew, lease, digest, &senders),
             ToTorrent::Blocks { lease, good, digests, senders } => {
