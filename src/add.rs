@@ -17,6 +17,9 @@ const NORMAL: u8 = 4;
 
 /// A torrent to be taken in by [`Session::add`](crate::Session::add), and how.
 ///
+/// What can be changed while a torrent runs (priorities, order, trackers, limits, whether it is paused) is in its resume
+/// data, and is the same again when it is added next. What is said here counts for more.
+///
 /// ```no_run
 /// # fn main() -> Result<(), tide::Error> {
 /// let add = tide::Add::file("debian.torrent")?.dir("downloads").select([0, 2]).sequential(true);
@@ -27,13 +30,13 @@ const NORMAL: u8 = 4;
 pub struct Add {
     pub(crate) metainfo: Metainfo,
     pub(crate) dir: PathBuf,
-    pub(crate) priorities: Vec<u8>,
-    pub(crate) trackers: Vec<Vec<String>>,
+    pub(crate) priorities: Option<Vec<u8>>,
+    pub(crate) trackers: Option<Vec<Vec<String>>>,
     pub(crate) peers: Vec<SocketAddr>,
-    pub(crate) paused: bool,
+    pub(crate) paused: Option<bool>,
     pub(crate) check: Check,
-    pub(crate) sequential: bool,
-    pub(crate) limits: RateLimits,
+    pub(crate) sequential: Option<bool>,
+    pub(crate) limits: Option<RateLimits>,
 }
 
 impl Add {
@@ -58,15 +61,15 @@ impl Add {
     /// A torrent that has been read already.
     pub fn metainfo(metainfo: Metainfo) -> Add {
         Add {
-            trackers: metainfo.trackers.clone(),
+            trackers: None,
             metainfo,
             dir: PathBuf::from("."),
-            priorities: Vec::new(),
+            priorities: None,
             peers: Vec::new(),
-            paused: false,
+            paused: None,
             check: Check::Resume,
-            sequential: false,
-            limits: RateLimits::default(),
+            sequential: None,
+            limits: None,
         }
     }
 
@@ -91,21 +94,31 @@ impl Add {
                 *priority = NORMAL;
             }
         }
-        self.priorities = priorities;
+        self.priorities = Some(priorities);
         self
     }
 
-    /// A priority for each file, from the first: 0 is unwanted, 1 … 7 ascending. Missing ones are 4.
+    /// A priority for each file, from the first: 0 is unwanted, 1 … 7 ascending. Missing ones are 4. Default: as resume
+    /// data say, or 4 for all.
     #[must_use]
     pub fn priorities(mut self, priorities: impl Into<Vec<u8>>) -> Add {
-        self.priorities = priorities.into();
+        self.priorities = Some(priorities.into());
         self
     }
 
-    /// One more tracker, in a tier of its own behind the torrent's.
+    /// These trackers, in tiers (BEP 12). Default: as resume data say, or else the torrent's own.
+    #[must_use]
+    pub fn trackers(mut self, tiers: impl Into<Vec<Vec<String>>>) -> Add {
+        self.trackers = Some(tiers.into());
+        self
+    }
+
+    /// One more tracker, in a tier of its own behind the torrent's or those given before. What resume data say of
+    /// trackers does not count then.
     #[must_use]
     pub fn tracker(mut self, url: impl Into<String>) -> Add {
-        self.trackers.push(vec![url.into()]);
+        let own = &self.metainfo.trackers;
+        self.trackers.get_or_insert_with(|| own.clone()).push(vec![url.into()]);
         self
     }
 
@@ -116,10 +129,11 @@ impl Add {
         self
     }
 
-    /// Whether to check what is there and then wait for [`Torrent::resume`](crate::Torrent::resume).
+    /// Whether to check what is there and then wait for [`Torrent::resume`](crate::Torrent::resume). Default: as resume
+    /// data say, or no.
     #[must_use]
     pub fn paused(mut self, paused: bool) -> Add {
-        self.paused = paused;
+        self.paused = Some(paused);
         self
     }
 
@@ -137,17 +151,17 @@ impl Add {
         self
     }
 
-    /// Whether pieces are fetched in order instead of rarest first.
+    /// Whether pieces are fetched in order instead of rarest first. Default: as resume data say, or no.
     #[must_use]
     pub fn sequential(mut self, sequential: bool) -> Add {
-        self.sequential = sequential;
+        self.sequential = Some(sequential);
         self
     }
 
-    /// Limits of this torrent's rates.
+    /// Limits of this torrent's rates. Default: as resume data say, or none.
     #[must_use]
     pub fn limits(mut self, limits: RateLimits) -> Add {
-        self.limits = limits;
+        self.limits = Some(limits);
         self
     }
 }

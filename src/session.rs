@@ -228,6 +228,7 @@ impl Inner {
             layout: info.layout(self.config.limits.block_len),
             piece_hashes: Arc::from(info.hash_bytes()),
             private: info.is_private(),
+            own_trackers: add.metainfo.trackers,
             trackers: add.trackers,
             store: StoreKey(self.stores.fetch_add(1, Ordering::Relaxed)),
             volume: self.volumes.of(&root),

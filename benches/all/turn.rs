@@ -11,8 +11,7 @@ use tide_disk::{
     Stores, VolumeId,
 };
 use tide_engine::{
-    AddTorrent, Check, Command, CommandId, ConnKey, Input, Listening, Output, RateLimits, Setup, Shard,
-    Slices,
+    AddTorrent, Check, Command, CommandId, ConnKey, Input, Listening, Output, Setup, Shard, Slices,
 };
 use tide_peer::wire::message::Message;
 use tide_peer::{Handshake, Reserved};
@@ -255,7 +254,8 @@ fn torrent(disk: &Memory) -> AddTorrent {
         layout: Layout::new(total, PIECE, BLOCK).expect("a legal layout"),
         piece_hashes: vec![0; PIECES as usize * 20].into(),
         private: false,
-        trackers: Vec::new(),
+        own_trackers: Vec::new(),
+        trackers: None,
         store: StoreKey(1),
         volume: VolumeId(0),
         root,
@@ -263,11 +263,11 @@ fn torrent(disk: &Memory) -> AddTorrent {
         aside: None,
         backing: Backing::File,
         allocation: Allocation::Sparse,
-        priorities: Vec::new(),
-        sequential: false,
-        paused: false,
+        priorities: None,
+        sequential: None,
+        paused: None,
         check: Check::Skip,
         peers: Vec::new(),
-        limits: RateLimits::default(),
+        limits: None,
     }
 }

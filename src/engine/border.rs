@@ -97,7 +97,8 @@ pub enum Output {
     Read(ConnKey),
     /// Close the connection now. No [`Input::Closed`] answers.
     Close(ConnKey),
-    /// Take the connection out of this shard and give it, with what has been read of it, to another.
+    /// Take the connection out of this shard and give it, with what has been read of it, to another. If it is gone
+    /// already, [`Shard::stranded`](crate::Shard::stranded) must be told here.
     HandOver {
         /// The connection, forgotten here.
         conn: ConnKey,
@@ -149,8 +150,6 @@ pub enum Output {
 pub struct Arrival {
     /// The other end.
     pub from: SocketAddr,
-    /// Our end.
-    pub local: SocketAddr,
     /// What has been read so far, whole.
     pub received: Vec<u8>,
     /// When it was accepted: its handshake is still on that clock.

@@ -95,7 +95,8 @@ pub struct RateLimits {
     pub up: Option<u64>,
 }
 
-/// A torrent to be taken in.
+/// A torrent to be taken in. What is `None` of what can be changed later is not said: it is as resume data tell, which
+/// is as it was when they were written; and without them as it is by default.
 #[derive(Clone, Debug)]
 pub struct AddTorrent {
     /// Which torrent.
@@ -110,8 +111,10 @@ pub struct AddTorrent {
     pub piece_hashes: Arc<[u8]>,
     /// Whether peers may be learnt from trackers only (BEP 27).
     pub private: bool,
-    /// Tracker URLs in tiers (BEP 12).
-    pub trackers: Vec<Vec<String>>,
+    /// The URLs of the torrent's own trackers, in tiers (BEP 12).
+    pub own_trackers: Vec<Vec<String>>,
+    /// The URLs of the trackers to be used, in tiers. Default: the torrent's own.
+    pub trackers: Option<Vec<Vec<String>>>,
     /// The storage's name, unique in the session.
     pub store: StoreKey,
     /// The device of `root`.
@@ -126,18 +129,45 @@ pub struct AddTorrent {
     pub backing: Backing,
     /// How space comes to be.
     pub allocation: Allocation,
-    /// One a file: 0 is unwanted, 1 … 7 ascending. Missing ones are 4.
-    pub priorities: Vec<u8>,
-    /// Pieces in order, or rarest first.
-    pub sequential: bool,
-    /// Whether to wait for [`TorrentCommand::Resume`] after checking.
-    pub paused: bool,
+    /// One a file: 0 is unwanted, 1 … 7 ascending. Missing ones are 4. Default: all are.
+    pub priorities: Option<Vec<u8>>,
+    /// Pieces in order, or rarest first. Default: rarest first.
+    pub sequential: Option<bool>,
+    /// Whether to wait for [`TorrentCommand::Resume`] after checking. Default: no.
+    pub paused: Option<bool>,
     /// How far to believe what is there.
     pub check: Check,
     /// Peers to meet at once.
     pub peers: Vec<SocketAddr>,
-    /// Limits of this torrent.
-    pub limits: RateLimits,
+    /// Limits of this torrent. Default: none.
+    pub limits: Option<RateLimits>,
+}
+
+impl AddTorrent {
+    /// The trackers to be used, as far as is known.
+    pub fn tiers(&self) -> &[Vec<String>] {
+        self.trackers.as_ref().unwrap_or(&self.own_trackers)
+    }
+
+    /// The trackers to be used, to be changed; from now on they are said.
+    pub fn tiers_mut(&mut self) -> &mut Vec<Vec<String>> {
+        self.trackers.get_or_insert_with(|| self.own_trackers.clone())
+    }
+
+    /// Whether pieces are fetched in order.
+    pub fn is_sequential(&self) -> bool {
+        self.sequential.unwrap_or(false)
+    }
+
+    /// Whether to wait.
+    pub fn is_paused(&self) -> bool {
+        self.paused.unwrap_or(false)
+    }
+
+    /// The torrent's own limits.
+    pub fn rate_limits(&self) -> RateLimits {
+        self.limits.unwrap_or_default()
+    }
 }
 
 /// How far to believe what is there.

@@ -63,8 +63,6 @@ pub enum ToTorrent {
         end: End,
         /// Content bytes that it gave.
         gave: u64,
-        /// What it had; `None` if hands were never shaken.
-        had: Option<Arc<Bits>>,
     },
     /// A peer has more, or less, than it had.
     Copies {
@@ -97,8 +95,6 @@ pub enum ToTorrent {
         choked: bool,
         /// How many pieces would fill it.
         pieces: u32,
-        /// Whether the peer shall fetch the piece alone.
-        alone: bool,
     },
     /// A piece is whole and hashed.
     Judge {
@@ -259,8 +255,6 @@ pub enum ToCrew {
     Revoke(LeaseRef),
     /// These pieces are here: tell everybody.
     Have(Vec<PieceIndex>),
-    /// These pieces are no longer here: tell everybody.
-    Lost(Vec<PieceIndex>),
     /// Other pieces are missing now.
     Missing(Arc<Bits>),
     /// Serve these, and do not serve those.
@@ -312,8 +306,6 @@ pub struct Muster {
     pub volume: VolumeId,
     /// The torrent's limits.
     pub limits: RateLimits,
-    /// Whether peers may be learnt from trackers only (BEP 27).
-    pub private: bool,
 }
 
 /// What shards tell the session's parts.

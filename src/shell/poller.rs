@@ -359,8 +359,9 @@ impl Driver for Poller {
             Output::Read(conn) => self.sockets.read(conn),
             Output::Close(conn) => drop(self.sockets.remove(self.parts.poll.registry(), conn)),
             Output::HandOver { conn, to, arrival } => {
-                if let Some(stream) = self.sockets.remove(self.parts.poll.registry(), conn) {
-                    self.parts.post.send(to, Letter::HandOver { arrival, stream });
+                match self.sockets.remove(self.parts.poll.registry(), conn) {
+                    Some(stream) => self.parts.post.send(to, Letter::HandOver { arrival, stream }),
+                    None => self.parts.shard.stranded(),
                 }
             }
             Output::Datagram { to, data } => self.parts.udp.send(to, &data),

@@ -5,7 +5,7 @@
 
 use tide_test_clients::{Aria2, Client, LibTorrent, Tool, Transmission, compare, have};
 
-use crate::scene::{OUR_ID, Ours, SHAPES, Scene, Shape};
+use crate::scene::{OUR_ID, Ours, RUNS, Scene, Shape};
 
 /// How a client is known.
 struct Known {
@@ -69,7 +69,7 @@ fn from_libtorrent_that_we_call() {
     if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
         return;
     }
-    for (shape, shards) in SHAPES.into_iter().zip([1, 2]) {
+    for (shape, shards) in RUNS {
         let scene = Scene::new(shape, None);
         from(&scene, shards, LibTorrent::start(), &Caller::Tide, &LIBTORRENT);
     }
@@ -80,7 +80,7 @@ fn from_libtorrent_that_calls_us() {
     if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
         return;
     }
-    for (shape, shards) in SHAPES.into_iter().zip([5, 1]) {
+    for (shape, shards) in RUNS {
         let scene = Scene::new(shape, None);
         from(&scene, shards, LibTorrent::start(), &LIBTORRENT_CALLS, &LIBTORRENT);
     }
@@ -91,7 +91,7 @@ fn to_libtorrent_that_we_call() {
     if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
         return;
     }
-    for (shape, shards) in SHAPES.into_iter().zip([2, 5]) {
+    for (shape, shards) in RUNS {
         let scene = Scene::new(shape, None);
         to(&scene, shards, LibTorrent::start(), &Caller::Tide, &LIBTORRENT);
         compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));
@@ -103,7 +103,7 @@ fn to_libtorrent_that_calls_us() {
     if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
         return;
     }
-    for (shape, shards) in SHAPES.into_iter().zip([1, 5]) {
+    for (shape, shards) in RUNS {
         let scene = Scene::new(shape, None);
         to(&scene, shards, LibTorrent::start(), &LIBTORRENT_CALLS, &LIBTORRENT);
         compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));
@@ -111,14 +111,14 @@ fn to_libtorrent_that_calls_us() {
 }
 
 // Transmission serves nobody before its next round of unchokes, which come every ten seconds, and as a leech it starts
-// slowly: both shapes wait at the same time.
+// slowly: all runs wait at the same time.
 
 #[test]
 fn from_transmission() {
     if !have(&[Tool::Transmission, Tool::Mktorrent]) {
         return;
     }
-    at_once([2, 1], |shape, shards| {
+    at_once(|shape, shards| {
         let scene = Scene::new(shape, None);
         from(&scene, shards, Transmission::start(), &Caller::Tide, &TRANSMISSION);
     });
@@ -129,7 +129,7 @@ fn to_transmission() {
     if !have(&[Tool::Transmission, Tool::Mktorrent]) {
         return;
     }
-    at_once([1, 2], |shape, shards| {
+    at_once(|shape, shards| {
         let scene = Scene::new(shape, None);
         to(&scene, shards, Transmission::start(), &Caller::Tide, &TRANSMISSION);
         let theirs = scene.theirs().join(scene.payload.name());
@@ -137,10 +137,10 @@ fn to_transmission() {
     });
 }
 
-/// Runs a transfer of each shape, all at the same time.
-fn at_once(shards: [u16; 2], transfer: impl Fn(Shape, u16) + Sync) {
+/// Makes all runs at the same time.
+fn at_once(transfer: impl Fn(Shape, u16) + Sync) {
     std::thread::scope(|scope| {
-        for (shape, shards) in SHAPES.into_iter().zip(shards) {
+        for (shape, shards) in RUNS {
             let transfer = &transfer;
             scope.spawn(move || transfer(shape, shards));
         }
@@ -152,7 +152,7 @@ fn from_aria2() {
     if !have(&[Tool::Aria2, Tool::Mktorrent]) {
         return;
     }
-    for (shape, shards) in SHAPES.into_iter().zip([1, 2]) {
+    for (shape, shards) in RUNS {
         let scene = Scene::new(shape, None);
         from(&scene, shards, Aria2::start(), &Caller::Tide, &ARIA2);
     }
@@ -163,7 +163,7 @@ fn to_aria2() {
     if !have(&[Tool::Aria2, Tool::Mktorrent]) {
         return;
     }
-    for (shape, shards) in SHAPES.into_iter().zip([2, 1]) {
+    for (shape, shards) in RUNS {
         let scene = Scene::new(shape, None);
         to(&scene, shards, Aria2::start(), &Caller::Tide, &ARIA2);
         compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));

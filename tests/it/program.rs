@@ -113,8 +113,8 @@ fn signals_end_it_in_order_with_codes_of_their_own() {
 
 #[test]
 fn content_comes_from_a_peer_and_is_served_on() {
-    for (shape, shards) in [(Payload::one_file as fn(&Path, u64) -> Payload, "1"), (Payload::many_files, "2")]
-    {
+    let one_file = Payload::one_file as fn(&Path, u64) -> Payload;
+    for (shape, shards) in [(one_file, "1"), (Payload::many_files, "2"), (one_file, "5")] {
         let work = Work::new(shape);
         let seed = work.seed();
         let (middle, last) = (work.folder("middle"), work.folder("last"));

@@ -19,8 +19,10 @@ const HELD: RateLimits = RateLimits { down: Some(400_000), up: Some(400_000) };
 /// Makes content in a folder, of a number.
 pub(crate) type Shape = fn(&Path, u64) -> Payload;
 
-/// The shapes of content that every client must get right.
-pub(crate) const SHAPES: [Shape; 2] = [Payload::one_file, Payload::many_files];
+/// The shapes of content that every client must get right, and with how many shards of ours: all at home on one, the
+/// accepting one and another, more than there are torrents.
+pub(crate) const RUNS: [(Shape, u16); 3] =
+    [(Payload::one_file, 1), (Payload::many_files, 2), (Payload::one_file, 5)];
 
 /// Content and its torrent.
 pub(crate) struct Scene {

@@ -14,6 +14,9 @@ enum By {
     Udp,
 }
 
+/// Ways to ask, and with how many shards of ours.
+const RUNS: [(By, u16); 3] = [(By::Http, 1), (By::Udp, 2), (By::Http, 5)];
+
 /// opentracker with a scene that names it.
 fn open_scene(by: By) -> (OpenTracker, Scene) {
     let mut tracker = OpenTracker::start();
@@ -47,19 +50,19 @@ fn seen_by(theirs: &mut impl Client, scene: &Scene, ours: &Ours) {
 }
 
 /// tide downloads from a client that it knows from the tracker alone.
-fn from(scene: &Scene, mut theirs: impl Client, announced: impl FnOnce()) {
+fn from(scene: &Scene, shards: u16, mut theirs: impl Client, announced: impl FnOnce()) {
     theirs.add(&scene.torrent, scene.payload.parent());
     theirs.wait_seeding(scene.hash());
     announced();
-    let ours = scene.leech(1);
+    let ours = scene.leech(shards);
     seen_by(&mut theirs, scene, &ours);
     ours.wait_same(scene);
     ours.leave();
 }
 
 /// A client that knows tide from the tracker alone calls it and downloads.
-fn to(scene: &Scene, mut theirs: impl Client) {
-    let ours = scene.seed(1);
+fn to(scene: &Scene, shards: u16, mut theirs: impl Client) {
+    let ours = scene.seed(shards);
     ours.wait_tracker();
     theirs.add(&scene.torrent, &scene.theirs());
     seen_by(&mut theirs, scene, &ours);
@@ -75,29 +78,31 @@ fn sessions_meet(by: By) {
     if !have(&[Tool::OpenTracker, Tool::Mktorrent]) {
         return;
     }
-    let (tracker, scene) = open_scene(by);
-    let hash = scene.hash();
-    let seed = scene.seed(2);
-    tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (1, 0, 0));
-    let leech = scene.leech(1);
-    tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (1, 1, 0));
-    seed.wait_peer(leech.addr.ip(), "tide");
-    seed.release();
-    leech.release();
-    leech.wait_same(&scene);
-    tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (2, 0, 1));
-    wait::until("tide's own scrape counts the same", || {
-        seed.torrent.scrape().expect("the torrent is there");
-        let seen = &seed.torrent.trackers().expect("the torrent is there")[0];
-        ((seen.seeds, seen.leechers, seen.downloads) == (Some(2), Some(0), Some(1))).then_some(())
-    });
-    leech.leave();
-    tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (1, 0, 1));
-    seed.leave();
-    // opentracker keeps a torrent that has nobody, with its count of downloads, or forgets it.
-    wait::until("nobody is left", || {
-        tracker.scrape(hash).is_none_or(|now| (now.complete, now.incomplete) == (0, 0)).then_some(())
-    });
+    for shards in [1, 2, 5] {
+        let (tracker, scene) = open_scene(by);
+        let hash = scene.hash();
+        let seed = scene.seed(shards);
+        tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (1, 0, 0));
+        let leech = scene.leech(shards);
+        tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (1, 1, 0));
+        seed.wait_peer(leech.addr.ip(), "tide");
+        seed.release();
+        leech.release();
+        leech.wait_same(&scene);
+        tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (2, 0, 1));
+        wait::until("tide's own scrape counts the same", || {
+            seed.torrent.scrape().expect("the torrent is there");
+            let seen = &seed.torrent.trackers().expect("the torrent is there")[0];
+            ((seen.seeds, seen.leechers, seen.downloads) == (Some(2), Some(0), Some(1))).then_some(())
+        });
+        leech.leave();
+        tracker.wait_scrape(hash, |now| (now.complete, now.incomplete, now.downloaded) == (1, 0, 1));
+        seed.leave();
+        // opentracker keeps a torrent that has nobody, with its count of downloads, or forgets it.
+        wait::until("nobody is left", || {
+            tracker.scrape(hash).is_none_or(|now| (now.complete, now.incomplete) == (0, 0)).then_some(())
+        });
+    }
 }
 
 #[test]
@@ -115,13 +120,13 @@ fn libtorrent_and_we_meet_at_opentracker() {
     if !have(&[Tool::OpenTracker, Tool::LibTorrent, Tool::Mktorrent]) {
         return;
     }
-    for by in [By::Http, By::Udp] {
+    for (by, shards) in RUNS {
         let (tracker, scene) = open_scene(by);
-        from(&scene, LibTorrent::start(), || {
+        from(&scene, shards, LibTorrent::start(), || {
             tracker.wait_scrape(scene.hash(), |now| now.complete == 1);
         });
         let (tracker, scene) = open_scene(by);
-        to(&scene, LibTorrent::start());
+        to(&scene, shards, LibTorrent::start());
         tracker.wait_scrape(scene.hash(), |now| now.downloaded == 1);
     }
 }
@@ -131,11 +136,11 @@ fn libtorrent_and_we_meet_at_our_tracker() {
     if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
         return;
     }
-    for by in [By::Http, By::Udp] {
+    for (by, shards) in RUNS {
         let (_tracker, scene) = own_scene(Ipv4Addr::LOCALHOST, by);
-        from(&scene, LibTorrent::start(), || ());
+        from(&scene, shards, LibTorrent::start(), || ());
         let (_tracker, scene) = own_scene(Ipv4Addr::LOCALHOST, by);
-        to(&scene, LibTorrent::start());
+        to(&scene, shards, LibTorrent::start());
     }
 }
 
@@ -144,11 +149,11 @@ fn aria2_and_we_meet_at_our_tracker() {
     if !have(&[Tool::Aria2, Tool::Mktorrent]) {
         return;
     }
-    for by in [By::Http, By::Udp] {
+    for (by, shards) in RUNS {
         let (_tracker, scene) = own_scene(Ipv4Addr::LOCALHOST, by);
-        from(&scene, Aria2::start(), || ());
+        from(&scene, shards, Aria2::start(), || ());
         let (_tracker, scene) = own_scene(Ipv4Addr::LOCALHOST, by);
-        to(&scene, Aria2::start());
+        to(&scene, shards, Aria2::start());
     }
 }
 
@@ -162,12 +167,12 @@ fn sessions_meet_over_ipv6() {
         return;
     }
     let any = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
-    for by in [By::Http, By::Udp] {
+    for (by, shards) in RUNS {
         let (_tracker, scene) = own_scene(Ipv6Addr::LOCALHOST, by);
-        let seed = Ours::start(&scene, 1, any, scene.payload.parent());
+        let seed = Ours::start(&scene, shards, any, scene.payload.parent());
         seed.torrent.wait_complete(Some(wait::GENEROUS)).expect("the seed has everything");
         seed.wait_tracker();
-        let leech = scene.leech_at(2, any);
+        let leech = scene.leech_at(shards, any);
         let peer = seed.wait_peer(leech.addr.ip(), "tide");
         assert!(!peer.outgoing, "{peer:?}");
         seed.release();

@@ -312,6 +312,7 @@ fn stopped_goes_to_all_who_may_know_us_within_its_budget() {
     schedule.stop(secs(60));
     assert!(!schedule.is_stopped(secs(64)) && schedule.is_stopped(secs(65)));
     assert!(all_due(&mut schedule, secs(65)).is_empty(), "no time is left");
+    assert_eq!(schedule.deadline(Need::Peers), Instant::NEVER, "and nothing is waited for");
 }
 
 #[test]

@@ -93,9 +93,10 @@ fn download(context: &mut Context<'_>, torrents: &[Torrent], totals: &mut Totals
     let mut adds = Vec::new();
     for torrent in torrents {
         let mut add = Add::metainfo(torrent.clone()).sequential(context.matches.has("sequential"));
-        if let Some(wanted) = select::wanted(torrent, &context.matches)? {
-            add = add.select(wanted);
-        }
+        add = match select::wanted(torrent, &context.matches)? {
+            Some(wanted) => add.select(wanted),
+            None => add.priorities([]),
+        };
         if context.matches.has("check") {
             add = add.check();
         }

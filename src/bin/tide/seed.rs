@@ -51,7 +51,8 @@ fn serve(context: &mut Context<'_>, totals: &mut Totals) -> Result<Exit, Failure
         ..Plan::default()
     };
     // Paused until it is checked: whoever seeds does not want anything to be written into his content.
-    let mut add = config::add(Add::metainfo(subject.torrent.clone()), matches, &subject.dir)?.paused(true);
+    let add = Add::metainfo(subject.torrent.clone()).priorities([]).sequential(false);
+    let mut add = config::add(add, matches, &subject.dir)?.paused(true);
     if subject.fresh || matches.has("skip-check") {
         add = add.skip_check();
     }

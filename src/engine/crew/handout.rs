@@ -89,8 +89,8 @@ impl Crew {
             member.demanding = true;
             let has = if choked { only_allowed(member) } else { member.session.has().clone() };
             let peer = PeerKey { shard: desk.shard, conn: member.conn };
-            let (alone, has) = (member.alone, std::sync::Arc::new(has));
-            desk.tell_torrent(self.torrent, ToTorrent::Demand { peer, has, choked, pieces, alone });
+            let has = std::sync::Arc::new(has);
+            desk.tell_torrent(self.torrent, ToTorrent::Demand { peer, has, choked, pieces });
         } else if self.endgame && !choked {
             self.double(desk, now, key, room);
         }

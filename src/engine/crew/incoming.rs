@@ -324,12 +324,11 @@ impl Crew {
                 Some(Due::Idle | Due::Stalled) => {
                     return self.leave(desk, key, End::Lost(NetError::TimedOut));
                 }
-                Some(Due::KeepAlive) => {}
+                Some(Due::KeepAlive | Due::Snubbed) => {}
                 Some(Due::Overdue(span)) => {
                     member.session.cancel(now, span);
                     self.unask(&[span]);
                 }
-                Some(Due::Snubbed) => member.snubbed = true,
                 None => break,
             }
         }

@@ -32,7 +32,7 @@ impl Crew {
     fn spare(&self, desk: &mut Desk, addr: SocketAddr) {
         let peer = PeerKey { shard: desk.shard, conn: ConnKey(self.key) };
         let end = End::Spared;
-        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0, had: None });
+        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0 });
     }
 
     /// Dials as many of the waiting addresses as the allowances permit.
@@ -73,7 +73,7 @@ impl Crew {
     /// A dialled connection never came to shaking hands.
     pub fn dial_failed(&self, desk: &mut Desk, conn: ConnKey, addr: SocketAddr, end: End) {
         let peer = PeerKey { shard: desk.shard, conn };
-        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0, had: None });
+        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0 });
     }
 
     /// Hands have been shaken: a new member, unless there is a reason against it. The connection's role and its
@@ -111,11 +111,9 @@ impl Crew {
             current: None,
             writing: None,
             parked: None,
-            snubbed: false,
             optimistic: false,
             barren: false,
             demanding: false,
-            alone: false,
             lent: 0,
             reading: 0,
             next: None,
@@ -182,10 +180,9 @@ impl Crew {
         }
         self.roster.all_hungry();
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
-        let had = Some(Arc::new(member.session.has().clone()));
         let gave = member.down.total();
         log::debug!("{:?}: {} left: {end:?}", self.torrent, member.addr);
-        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr: member.addr, end, gave, had });
+        desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr: member.addr, end, gave });
         desk.close(member.conn);
     }
 
@@ -230,17 +227,6 @@ impl Crew {
                 self.show_interest(now, key);
             }
         }
-    }
-
-    /// Pieces are no longer here.
-    pub(super) fn announce_lost(&mut self, now: Instant, pieces: &[PieceIndex]) {
-        for &piece in pieces {
-            self.have.clear(piece.0);
-            for (_, member) in self.roster.iter_mut() {
-                member.session.dont_have(now, piece);
-            }
-        }
-        self.roster.all_busy();
     }
 
     /// Other pieces are missing.

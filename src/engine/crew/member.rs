@@ -46,16 +46,12 @@ pub struct Member {
     pub writing: Option<BlockRef>,
     /// Why its socket is not read.
     pub parked: Option<Parked>,
-    /// Whether it left our requests unanswered.
-    pub snubbed: bool,
     /// Whether it was unchoked to get to know it.
     pub optimistic: bool,
     /// Whether there was no piece for it, and nothing has changed since.
     pub barren: bool,
     /// Whether a demand for it is under way.
     pub demanding: bool,
-    /// Whether it shall fetch pieces alone, so that a bad one has one sender.
-    pub alone: bool,
     /// Bytes lent, or being read, for it and not yet sent.
     pub lent: u64,
     /// Of these, bytes being read.

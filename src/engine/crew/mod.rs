@@ -144,7 +144,6 @@ impl Crew {
             ToCrew::Verdict { lease, good, blocks } => self.verdict(desk, now, lease, good, blocks),
             ToCrew::Revoke(lease) => self.end_lease(desk, now, lease),
             ToCrew::Have(pieces) => self.announce_have(now, &pieces),
-            ToCrew::Lost(pieces) => self.announce_lost(now, &pieces),
             ToCrew::Missing(missing) => self.set_missing(now, missing),
             ToCrew::Serve { unchoke, choke, optimistic } => self.rechoke(now, &unchoke, &choke, optimistic),
             ToCrew::Report => self.report(desk, now),

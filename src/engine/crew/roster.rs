@@ -117,13 +117,6 @@ impl Roster {
         }
     }
 
-    /// Something happened to everybody.
-    pub fn all_busy(&mut self) {
-        for key in self.keys() {
-            self.busy(key);
-        }
-    }
-
     /// Those to whom something happened since the last call.
     pub fn take_busy(&mut self) -> Vec<SlotKey> {
         let busy = core::mem::take(&mut self.busy);

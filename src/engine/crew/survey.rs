@@ -17,7 +17,6 @@ impl Crew {
             torrent: self.torrent,
             info_hash: self.facts.info_hash,
             layout: self.facts.layout,
-            private: self.facts.private,
             limits: self.facts.limits,
             have: self.have.clone(),
             missing: (*self.missing).clone(),

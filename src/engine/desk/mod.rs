@@ -4,6 +4,7 @@
 
 pub mod conns;
 pub mod gates;
+pub mod line;
 pub mod memory;
 pub mod purse;
 mod survey;
@@ -25,6 +26,7 @@ use tide_tracker::Family;
 
 pub use conns::{Conns, Role};
 pub use gates::{Errand, Gates};
+pub use line::Line;
 pub use memory::Memory;
 pub use purse::{Flow, Purses, Stock};
 
@@ -93,6 +95,8 @@ pub struct Desk {
     pub listening: Listening,
     /// Which rules peers broke.
     pub faults: Faults,
+    /// Torrents that wait for an upload slot.
+    pub line: Line,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -109,10 +113,11 @@ impl Desk {
             conns: Conns::new(),
             memory: Memory::new(),
             gates: Gates::new(shard, &setup.limits),
-            purses: Purses::new(setup),
+            purses: Purses::new(shard, setup),
             timers: Timers::new(),
             listening: Listening::default(),
             faults: Faults::default(),
+            line: Line::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),
@@ -213,6 +218,37 @@ impl Desk {
         core::mem::take(&mut self.waiting)
     }
 
+    /// An upload slot for a torrent, if there is one for which nobody else waits; else the torrent waits in line.
+    pub fn take_upload_slot(&mut self, torrent: SlotKey) -> bool {
+        let taken = self.line.is_empty() && self.may_keep_slots() && self.purses.take(Stock::UploadSlots, 1);
+        if !taken {
+            self.line.join(torrent);
+        }
+        taken
+    }
+
+    /// Whether somebody else waits for an upload slot, here or on another shard.
+    pub fn others_want_slots(&self, torrent: SlotKey) -> bool {
+        self.line.has_others(torrent) || !self.may_keep_slots()
+    }
+
+    /// The torrent that waits longest for an upload slot, with one taken for it, if there is one.
+    pub fn next_in_line(&mut self) -> Option<SlotKey> {
+        if self.line.is_empty() {
+            return None;
+        }
+        // What is recalled is for whoever waits on another shard: we ask anew, and wait behind him.
+        if self.may_keep_slots() && self.purses.take(Stock::UploadSlots, 1) {
+            return self.line.next();
+        }
+        self.purses.lack(Stock::UploadSlots, 1);
+        None
+    }
+
+    fn may_keep_slots(&self) -> bool {
+        !self.purses.is_recalled(Stock::UploadSlots)
+    }
+
     /// A chunk, if there is an allowance for it.
     pub fn take_chunk(&mut self, capacity: u32) -> Option<Chunk> {
         self.purses.take(Stock::Memory, u64::from(capacity)).then(|| self.memory.take(capacity))
@@ -243,6 +279,19 @@ impl Desk {
     pub fn has_room_for_stranger(&mut self) -> bool {
         let half_open = self.purses.has(Stock::HalfOpen, 1);
         self.purses.has(Stock::Peers, 1) && half_open
+    }
+
+    /// A stranger goes to another shard, and his place with him: nobody shall be let in here and turned away there.
+    pub fn send_stranger_on(&mut self, conn: ConnKey) {
+        self.forget_conn(conn);
+        self.purses.hand_over(Stock::HalfOpen, 1);
+        self.purses.hand_over(Stock::Peers, 1);
+    }
+
+    /// The place of a stranger who comes from another shard, or did not get there.
+    pub fn take_strangers_place(&mut self) {
+        self.purses.take_over(Stock::HalfOpen, 1);
+        self.purses.take_over(Stock::Peers, 1);
     }
 
     /// A connection ended before it became a peer's.

@@ -4,7 +4,7 @@
 //! bytes and dials a second. Shares come from the treasury on shard 0 by mail; a share of a flow that is not used soon
 //! expires.
 
-use tide_base::{Duration, Instant};
+use tide_base::{Duration, Instant, ShardId};
 
 use crate::command::Setup;
 use crate::survey::{FlowSurvey, StockSurvey};
@@ -20,6 +20,8 @@ pub enum Stock {
     Peers,
     /// Connections being made or shaking hands.
     HalfOpen,
+    /// Peers that are served.
+    UploadSlots,
 }
 
 /// Used up.
@@ -46,7 +48,12 @@ pub enum Resource {
 /// missed by a busy one.
 pub const FLOW_KEPT: Duration = Duration::from_millis(250);
 
-const STOCKS: [Stock; 4] = [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen];
+/// Strangers that are let in at a time without asking for more shares first.
+const STRANGERS: u64 = 32;
+
+/// Every stock, in the order of the enumeration.
+pub const STOCKS: [Stock; 5] =
+    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::UploadSlots];
 const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
 
 #[derive(Clone, Debug, Default)]
@@ -79,26 +86,32 @@ struct FlowPurse {
 /// The shares of one shard.
 #[derive(Clone, Debug)]
 pub struct Purses {
-    stocks: [StockPurse; 4],
+    stocks: [StockPurse; STOCKS.len()],
     flows: [FlowPurse; 3],
     /// Whether something was given back since somebody looked.
     freed: bool,
 }
 
 impl Purses {
-    /// Empty purses; flows without a limit need no shares.
-    pub fn new(setup: &Setup) -> Purses {
+    /// The empty purses of a shard; flows without a limit need no shares.
+    pub fn new(shard: ShardId, setup: &Setup) -> Purses {
         let limits = &setup.limits;
         // Some units, but not so many that the other shards have nothing.
         let some = |unit: u32, units: u64, all: u64| {
             let unit = u64::from(unit);
             (unit * units).min(all / (2 * u64::from(setup.shards))).max(unit)
         };
+        // All of a session's strangers come in here, often many in one turn, and before more could be asked for.
+        let places = |all: u32| match shard {
+            ShardId::FIRST => u64::from(all / 2).clamp(1, STRANGERS),
+            _ => some(1, 8, u64::from(all)),
+        };
         let quantum = |stock| match stock {
             Stock::Memory => some(limits.chunk_len, 8, limits.memory),
             Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
-            Stock::Peers => some(1, 8, u64::from(limits.peers)),
-            Stock::HalfOpen => some(1, 8, u64::from(limits.half_open)),
+            Stock::Peers => places(limits.peers),
+            Stock::HalfOpen => places(limits.half_open),
+            Stock::UploadSlots => some(1, 8, u64::from(limits.upload_slots)),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -108,7 +121,7 @@ impl Purses {
         Purses {
             stocks: STOCKS.map(|stock| StockPurse {
                 quantum: quantum(stock),
-                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen),
+                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen | Stock::UploadSlots),
                 ..StockPurse::default()
             }),
             flows: FLOWS.map(|flow| FlowPurse {
@@ -127,10 +140,18 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         let enough = purse.used + amount <= purse.granted;
         if !enough {
-            purse.short = purse.short.max(purse.used + amount - purse.granted);
+            let short = purse.used + amount - purse.granted;
+            self.lack(stock, short);
+            let purse = &mut self.stocks[stock as usize];
             purse.wanted = purse.wanted.max(amount);
         }
         enough
+    }
+
+    /// Notes that the share is short by `amount`.
+    pub fn lack(&mut self, stock: Stock, amount: u64) {
+        let purse = &mut self.stocks[stock as usize];
+        purse.short = purse.short.max(amount);
     }
 
     /// Takes `amount` of a stock if the share has it; else notes that the share is short.
@@ -150,6 +171,19 @@ impl Purses {
         self.freed |= amount > 0;
     }
 
+    /// Takes a part of the share that is not in use out of the purse: it goes to another shard, with what it is for.
+    pub fn hand_over(&mut self, stock: Stock, amount: u64) {
+        let purse = &mut self.stocks[stock as usize];
+        assert!(purse.granted - purse.used >= amount, "{stock:?} that is in use is handed over");
+        purse.granted -= amount;
+        purse.hinted = None;
+    }
+
+    /// A part of another shard's share came, with what it is for.
+    pub fn take_over(&mut self, stock: Stock, amount: u64) {
+        self.stocks[stock as usize].granted += amount;
+    }
+
     /// Whether something was given back since the last call.
     pub fn take_freed(&mut self) -> bool {
         core::mem::take(&mut self.freed)
@@ -159,6 +193,16 @@ impl Purses {
     pub fn is_pressed(&self, stock: Stock) -> bool {
         let purse = &self.stocks[stock as usize];
         purse.recalled || purse.short > 0
+    }
+
+    /// Whether somebody on another shard is short of a stock and waits for it to be given back.
+    pub fn is_recalled(&self, stock: Stock) -> bool {
+        self.stocks[stock as usize].recalled
+    }
+
+    /// What is in use of a stock's share.
+    pub fn used(&self, stock: Stock) -> u64 {
+        self.stocks[stock as usize].used
     }
 
     /// What is left of a stock's share.
@@ -262,7 +306,11 @@ impl Purses {
         let mut hints = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
-            if purse.ahead && !purse.asked && spare < purse.quantum / 2 && purse.hinted != Some(purse.used) {
+            if purse.ahead
+                && !purse.asked
+                && spare < purse.quantum.div_ceil(2)
+                && purse.hinted != Some(purse.used)
+            {
                 purse.hinted = Some(purse.used);
                 hints.push((stock, purse.quantum));
             }
@@ -295,7 +343,7 @@ impl Purses {
     }
 
     /// What is granted and what is used of each stock.
-    pub fn stocks(&self) -> [StockSurvey; 4] {
+    pub fn stocks(&self) -> [StockSurvey; STOCKS.len()] {
         STOCKS.map(|stock| {
             let StockPurse { granted, used, .. } = self.stocks[stock as usize];
             StockSurvey { stock, granted, used }

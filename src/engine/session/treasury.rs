@@ -7,7 +7,7 @@ use tide_base::meter::Bucket;
 use tide_base::{Duration, Instant, ShardId};
 
 use crate::command::{RateLimits, Setup};
-use crate::desk::purse::{Flow, Resource, Stock};
+use crate::desk::purse::{Flow, Resource, STOCKS, Stock};
 use crate::survey::TreasurySurvey;
 
 /// The most of a flow that is granted in one letter: a fiftieth of a second of it, so that shards alternate.
@@ -60,7 +60,7 @@ fn burst(rate: Option<u64>, least: u64) -> u64 {
 /// Who holds how much of what the session has only one of.
 #[derive(Debug)]
 pub struct Treasury {
-    stocks: [Reserve; 4],
+    stocks: [Reserve; STOCKS.len()],
     flows: [River; 3],
     shards: u64,
 }
@@ -78,6 +78,7 @@ impl Treasury {
                 Reserve::new(limits.upload_memory),
                 Reserve::new(u64::from(limits.peers)),
                 Reserve::new(u64::from(limits.half_open)),
+                Reserve::new(u64::from(limits.upload_slots)),
             ],
             flows: [
                 River::new(setup.now, setup.rates.down, BURST_MIN),
@@ -116,6 +117,12 @@ impl Treasury {
         self.stocks[stock as usize].waiting.front().map(|&(shard, _)| shard)
     }
 
+    /// Whether more than one shard waits for a stock.
+    pub fn is_contended(&self, stock: Stock) -> bool {
+        let mut waiting = self.stocks[stock as usize].waiting.iter().map(|&(shard, _)| shard);
+        waiting.next().is_some_and(|first| waiting.any(|shard| shard != first))
+    }
+
     /// New limits of the flows.
     pub fn set_rates(&mut self, now: Instant, rates: RateLimits) -> Vec<Grant> {
         for (flow, rate) in [(Flow::Down, rates.down), (Flow::Up, rates.up)] {
@@ -126,12 +133,11 @@ impl Treasury {
 
     /// Of each stock, all there is and what is not granted to anybody.
     pub fn survey(&self) -> TreasurySurvey {
-        let stocks = [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen];
         let of = |stock: Stock| {
             let reserve = &self.stocks[stock as usize];
             (stock, reserve.all, reserve.left)
         };
-        TreasurySurvey { stocks: stocks.map(of) }
+        TreasurySurvey { stocks: STOCKS.map(of) }
     }
 
     /// When something refills that is waited for.
@@ -150,9 +156,7 @@ impl Treasury {
     /// The shares that can be granted now.
     pub fn grants(&mut self, now: Instant) -> Vec<Grant> {
         let mut grants = Vec::new();
-        for (reserve, stock) in
-            self.stocks.iter_mut().zip([Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen])
-        {
+        for (reserve, stock) in self.stocks.iter_mut().zip(STOCKS) {
             // Whole or not at all: parts would lie about, each too small for anything.
             while let Some(&(to, amount)) = reserve.waiting.front()
                 && reserve.left >= amount.min(reserve.all)

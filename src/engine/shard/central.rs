@@ -8,7 +8,7 @@ use tide_base::{Duration, InfoHash, Instant, Prng, ShardId, SlotKey};
 use super::Slices;
 use crate::border::{NetError, ResolveId};
 use crate::command::Setup;
-use crate::desk::purse::Resource;
+use crate::desk::purse::{Resource, Stock};
 use crate::desk::{Desk, Owner, Reason};
 use crate::id::TorrentKey;
 use crate::mail::{FromSession, Mail, ToSession};
@@ -74,11 +74,13 @@ impl Central {
         }
     }
 
-    /// While somebody waits for a stock, everybody else gives back what is not in use.
+    /// While somebody waits for a stock, everybody else gives back what is not in use. Of upload slots so does the one
+    /// who waits, if others wait behind: what gets free with him is the next one's, and not his own torrents' for ever.
     fn recall(&self, desk: &mut Desk, resource: Resource) {
         let Resource::Stock(stock) = resource else { return };
         let Some(short) = self.treasury.is_short_of(stock) else { return };
-        for shard in (0..desk.setup.shards).map(ShardId).filter(|&shard| shard != short) {
+        let all = stock == Stock::UploadSlots && self.treasury.is_contended(stock);
+        for shard in (0..desk.setup.shards).map(ShardId).filter(|&shard| all || shard != short) {
             desk.mail(shard, Mail::FromSession(FromSession::Recall(stock)));
         }
     }

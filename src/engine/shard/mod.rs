@@ -4,9 +4,11 @@
 //! mod.rs      the tables, the turn, the routes                opening.rs  connections before hands are shaken
 //! central.rs  on shard 0: what the session has only one of    slices.rs   bytes to be sent, named in place
 //! survey.rs   how its tables stand
+//! ending.rs   the session ends
 //! ```
 
 mod central;
+mod ending;
 mod opening;
 mod slices;
 mod survey;
@@ -15,14 +17,14 @@ use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tide_base::{Duration, InfoHash, Instant, ShardId, SlotKey, Slots};
+use tide_base::{InfoHash, Instant, ShardId, SlotKey, Slots};
 use tide_disk::{Done, Hashed, Trouble, TroubleKind};
 use tide_peer::SessionConfig;
 
 use crate::border::{Input, NetError, Output, Want};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
-use crate::desk::{Desk, Errand, Owner, Reason, Role};
+use crate::desk::{Desk, Errand, Owner, Reason, Role, Stock};
 use crate::faults::Faults;
 use crate::id::{ConnKey, TorrentKey};
 use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
@@ -212,6 +214,8 @@ impl Shard {
             FromSession::Grant(resource, amount) => {
                 self.desk.purses.granted(now, resource, amount);
                 self.touched.append(&mut self.desk.take_waiting());
+                // At once: behind a grant there may come a recall, and slots would go to and fro, used by nobody.
+                self.deal_out_slots(now);
             }
             FromSession::Recall(stock) => self.desk.purses.recall(stock),
             FromSession::Rates(rates) => {
@@ -292,17 +296,6 @@ impl Shard {
         }
     }
 
-    fn shut_down(&mut self, now: Instant, id: CommandId, budget: Duration) {
-        let until = now + budget;
-        self.ending = Some(self.ending.map_or(until, |ending| ending.min(until)));
-        self.desk.timers.arm(Owner::Session, until, Reason::Ending);
-        for (slot, torrent) in self.torrents.iter_mut() {
-            torrent.shut_down(&mut self.desk, now);
-            self.touched.insert(Owner::Torrent(slot));
-        }
-        self.desk.reply(id, Ok(Answer::Ok));
-    }
-
     fn stats(&self) -> SessionStats {
         let settled = |role: &Role| matches!(role, Role::Member(..));
         let peers = self.desk.conns.iter().filter(|(_, conn)| settled(&conn.role)).count() as u32;
@@ -341,6 +334,7 @@ impl Shard {
             if self.desk.purses.take_freed() {
                 self.touched.append(&mut self.desk.take_waiting());
             }
+            self.deal_out_slots(now);
             self.ease_memory();
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
@@ -357,11 +351,19 @@ impl Shard {
         }
     }
 
+    fn deal_out_slots(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.next_in_line() {
+            let torrent = self.torrents.get_mut(slot).expect("whoever leaves waits no more");
+            torrent.slot_came(now);
+            self.touched.insert(Owner::Torrent(slot));
+        }
+    }
+
     /// Somebody is short of memory: a crew that has some it does not need at once gives way, lest a torrent without
     /// peers hold what others wait for.
     fn ease_memory(&mut self) {
         let desk = &mut self.desk;
-        if desk.purses.is_pressed(crate::desk::Stock::Memory) && desk.memory.out() > 0 {
+        if desk.purses.is_pressed(Stock::Memory) && desk.memory.out() > 0 {
             let _ = self.crews.iter_mut().any(|(_, crew)| crew.give_way(desk));
         }
     }
@@ -426,28 +428,6 @@ impl Shard {
                 let errand = self.desk.gates.give_up(job.id);
                 self.run_errand(now, errand, job.give_up(trouble.clone()));
             }
-        }
-    }
-
-    /// Ends when everybody has left, or when the time for it is over.
-    fn end(&mut self, now: Instant) {
-        let Some(until) = self.ending else { return };
-        if until <= now && !self.finished {
-            for (_, torrent) in self.torrents.iter_mut() {
-                torrent.abandon(&mut self.desk);
-            }
-            self.torrents = Slots::new();
-        }
-        let announced = self.central.as_ref().is_none_or(|central| central.is_idle());
-        if !self.finished && self.torrents.is_empty() && (announced || until <= now) {
-            self.finished = true;
-            let conns: Vec<ConnKey> = self.desk.conns.iter().map(|(key, _)| key).collect();
-            for conn in conns {
-                self.desk.close(conn);
-            }
-            self.desk.put(Output::Finished);
-        } else if !self.finished {
-            self.desk.timers.arm(Owner::Session, until, Reason::Ending);
         }
     }
 
@@ -588,6 +568,8 @@ impl Shard {
         for (_, crew) in self.crews.iter() {
             crew.check_invariants();
         }
+        let slots: u64 = self.torrents.iter().map(|(_, torrent)| torrent.upload_slots()).sum();
+        assert_eq!(slots, self.desk.purses.used(Stock::UploadSlots), "each slot is some torrent's");
     }
 
     /// Panics unless everything that was borrowed has been given back: for tests and simulations, after

@@ -77,6 +77,7 @@ impl Shard {
 
     /// A connection came over from another shard ([`Output::HandOver`]): its key here, or `None` to close it.
     pub fn adopt(&mut self, now: Instant, arrival: &Arrival) -> Option<ConnKey> {
+        self.desk.take_strangers_place();
         if !self.may_come_in(now, arrival.from) {
             return None;
         }
@@ -88,6 +89,11 @@ impl Shard {
         self.desk.wake_conn(conn, arrival.accepted + self.desk.limits.handshake_timeout, Reason::Handshake);
         self.shake(now, conn, &arrival.received);
         self.desk.conns.contains(conn).then_some(conn)
+    }
+
+    /// A connection was gone before it could be handed over.
+    pub fn stranded(&mut self) {
+        self.desk.take_strangers_place();
     }
 
     /// A dialled connection stands.
@@ -158,9 +164,8 @@ impl Shard {
         if torrent.shard != self.desk.shard {
             let known = self.desk.conns.get(conn).expect("it has just said something");
             let (from, accepted) = (known.addr, known.since);
-            let local = self.desk.listening.tcp.first().copied().unwrap_or(from);
-            self.desk.forget_conn(conn);
-            let arrival = Box::new(Arrival { from, local, received, accepted });
+            self.desk.send_stranger_on(conn);
+            let arrival = Box::new(Arrival { from, received, accepted });
             return self.desk.put(Output::HandOver { conn, to: torrent.shard, arrival });
         }
         let crew = self.crew_of.get(&torrent).copied();

@@ -20,8 +20,6 @@ pub struct CrewSurvey {
     pub info_hash: InfoHash,
     /// The torrent's pieces.
     pub layout: Layout,
-    /// Whether peers may be learnt from trackers only.
-    pub private: bool,
     /// The torrent's limits.
     pub limits: RateLimits,
     /// The pieces that its members were told of.

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use tide_base::{Instant, SlotKey};
 use tide_disk::{JobId, VolumeId};
 
-use super::{Errand, Flow, Owner, Reason, Stock};
+use super::{Errand, Flow, Owner, Reason, STOCKS, Stock};
 use crate::id::ConnKey;
 
 /// What the torrents and crews of a shard share.
@@ -22,7 +22,7 @@ pub struct DeskSurvey {
     /// Hash jobs that wait to go.
     pub hash_waiting: u32,
     /// What is granted and what is used of each stock.
-    pub stocks: [StockSurvey; 4],
+    pub stocks: [StockSurvey; STOCKS.len()],
     /// What is left of each flow.
     pub flows: [FlowSurvey; 3],
     /// Connections.
@@ -135,5 +135,5 @@ impl RoleSurvey {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TreasurySurvey {
     /// All there is of each stock, and what of it is not granted to anybody.
-    pub stocks: [(Stock, u64, u64); 4],
+    pub stocks: [(Stock, u64, u64); STOCKS.len()],
 }

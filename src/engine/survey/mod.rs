@@ -5,7 +5,7 @@ mod crew;
 mod desk;
 mod torrent;
 
-pub use crew::{BlockState, ChunkPlace, CrewSurvey, LeaseSurvey, LeaseStage, MemberSurvey, Paused};
+pub use crew::{BlockState, ChunkPlace, CrewSurvey, LeaseStage, LeaseSurvey, MemberSurvey, Paused};
 pub use desk::{
     ConnSurvey, DeskSurvey, FlowSurvey, JobSurvey, RoleSurvey, StockSurvey, TreasurySurvey, VolumeSurvey,
 };
@@ -14,7 +14,7 @@ pub use torrent::{
 };
 
 pub use crate::desk::gates::{CrewErrand, Errand, LeaseRef, TorrentErrand};
-pub use crate::desk::purse::{Flow, Stock};
+pub use crate::desk::purse::{Flow, STOCKS, Stock};
 pub use crate::desk::{Owner, Reason};
 
 use core::net::IpAddr;
@@ -65,7 +65,7 @@ pub struct Glance {
     /// Connections of all kinds.
     pub conns: u32,
     /// What is granted and what is used of each stock.
-    pub stocks: [StockSurvey; 4],
+    pub stocks: [StockSurvey; STOCKS.len()],
     /// Things to be done that nobody has taken yet.
     pub outbox: u32,
     /// Mail within the shard that nobody has read yet.

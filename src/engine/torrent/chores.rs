@@ -95,9 +95,14 @@ impl Torrent {
             }
             (TorrentErrand::LoadResume, _) if self.must_reopen() => {}
             (TorrentErrand::LoadResume, Ok(Outcome::Resume(bytes))) => {
+                let opened_for = self.wanted_files();
                 self.resume_loaded(desk, now, bytes);
                 self.recalled = true;
-                self.planned(desk, now);
+                match self.wanted_files() == opened_for {
+                    true => self.planned(desk, now),
+                    // The store has to know which files are wanted before anything is read or written.
+                    false => self.reopen(),
+                }
             }
             (TorrentErrand::LoadResume, _) => {
                 self.planned(desk, now);

@@ -65,7 +65,7 @@ impl Torrent {
                 ok
             }
             TorrentCommand::AddTracker(url) => Some(self.add_tracker(now, &url)),
-            TorrentCommand::RemoveTracker(url) => Some(self.remove_tracker(&url)),
+            TorrentCommand::RemoveTracker(url) => Some(self.remove_tracker(now, &url)),
             TorrentCommand::AddPeers(addrs) => {
                 for addr in addrs {
                     self.book.add(now, addr, Sources::MANUAL, &mut desk.prng);
@@ -73,7 +73,7 @@ impl Torrent {
                 ok
             }
             TorrentCommand::SetLimits(limits) => {
-                self.spec.limits = limits;
+                self.spec.limits = Some(limits);
                 self.tell_crew(desk, ToCrew::Limits(limits));
                 self.checkpoint.touched(now);
                 ok
@@ -91,8 +91,8 @@ impl Torrent {
         }
     }
 
-    fn set_sequential(&mut self, desk: &Desk, now: Instant, sequential: bool) {
-        self.spec.sequential = sequential;
+    pub(super) fn set_sequential(&mut self, desk: &Desk, now: Instant, sequential: bool) {
+        self.spec.sequential = Some(sequential);
         let copies: Vec<_> =
             self.swarm.iter().map(|(_, peer)| peer.has.clone()).filter(|has| !has.all()).collect();
         let picker = picker(desk, sequential, self.spec.layout.pieces());
@@ -101,7 +101,7 @@ impl Torrent {
     }
 
     fn pause(&mut self, desk: &mut Desk, now: Instant) {
-        self.spec.paused = true;
+        self.spec.paused = Some(true);
         self.checkpoint.touched(now);
         if self.is_active() || matches!(self.phase, Phase::Stopped(_)) {
             self.phase = Phase::Paused;
@@ -111,7 +111,7 @@ impl Torrent {
     }
 
     fn unpause(&mut self, desk: &mut Desk, now: Instant) {
-        self.spec.paused = false;
+        self.spec.paused = Some(false);
         self.checkpoint.touched(now);
         match self.phase {
             Phase::Paused => self.resuming = true,
@@ -146,23 +146,25 @@ impl Torrent {
 
     fn add_tracker(&mut self, now: Instant, url: &str) -> Reply {
         let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
-        let tier = self.spec.trackers.len() as u32;
+        let tier = self.spec.tiers().len() as u32;
         self.schedule.add(now, parsed, tier).ok_or(CommandError::Full("trackers of a torrent"))?;
-        self.spec.trackers.push(vec![url.to_owned()]);
+        self.spec.tiers_mut().push(vec![url.to_owned()]);
         self.checkpoint.touched(now);
         Ok(Answer::Ok)
     }
 
-    fn remove_tracker(&mut self, url: &str) -> Reply {
+    fn remove_tracker(&mut self, now: Instant, url: &str) -> Reply {
         let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
         let found = self.schedule.inspect().find(|status| *status.url == parsed).map(|status| status.key);
         let key = found.ok_or(CommandError::Invalid("the torrent has no such tracker"))?;
         self.schedule.remove(key);
         self.announces.retain(|due| due.tracker != key);
-        for tier in &mut self.spec.trackers {
+        let tiers = self.spec.tiers_mut();
+        for tier in &mut *tiers {
             tier.retain(|known| known != url);
         }
-        self.spec.trackers.retain(|tier| !tier.is_empty());
+        tiers.retain(|tier| !tier.is_empty());
+        self.checkpoint.touched(now);
         Ok(Answer::Ok)
     }
 
@@ -180,7 +182,7 @@ impl Torrent {
         let Ok(changed) = self.priorities.set_files(&changes) else {
             return Some(Err(CommandError::Invalid("there is one priority a file")));
         };
-        self.spec.priorities = self.file_priorities();
+        self.spec.priorities = Some(self.file_priorities());
         for (piece, priority) in changed {
             if let Some((lease, crew)) = self.stock.prioritise(piece, priority) {
                 desk.tell_crew(crew, self.key, ToCrew::Revoke(lease));

@@ -19,10 +19,9 @@ impl Torrent {
         peer: PeerKey,
         (has, choked): (&Bits, bool),
         pieces: u32,
-        alone: bool,
     ) {
         let Some(slot) = self.swarm.find(peer) else { return };
-        let alone = alone || self.swarm.get(slot).is_some_and(|peer| self.trust.on_parole(peer.addr.ip()));
+        let alone = self.swarm.get(slot).is_some_and(|peer| self.trust.on_parole(peer.addr.ip()));
         // What was in vain for the little that a choking peer allows says nothing of the rest it has.
         let asker = (!choked).then_some(slot);
         let mut leased = 0;

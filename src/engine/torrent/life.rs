@@ -15,6 +15,7 @@ use super::choker::{Choker, ChokerLimits, Mode};
 use super::picker::{Picker, PickerLimits, Rarest, Sequential};
 use super::priorities::{FileRange, Priorities};
 use super::progress::{Progress, Totals};
+use super::serving::Holding;
 use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
@@ -73,7 +74,7 @@ impl Torrent {
         }
         let priorities = priorities_of(&spec)?;
         let prng = desk.prng.split(&format!("{key:?}"));
-        let stock = Stock::new(pieces, picker(desk, spec.sequential, pieces), &priorities);
+        let stock = Stock::new(pieces, picker(desk, spec.is_sequential(), pieces), &priorities);
         let mut torrent = Torrent {
             key,
             phase: Phase::Opening,
@@ -88,6 +89,7 @@ impl Torrent {
             book: Book::new(desk.setup.peer_id, BookLimits::DEFAULT),
             trust: Trust::new(TrustLimits::DEFAULT),
             choker: Choker::new(Mode::Leeching, choker_limits(desk)),
+            holding: Holding::default(),
             reporting: false,
             checker: None,
             checkpoint: Checkpoint::new(Bits::new(pieces), checkpoint_limits(desk)),
@@ -149,7 +151,7 @@ impl Torrent {
         let total = self.priorities.wanted_bytes();
         let done = total - self.priorities.left(self.stock.have());
         self.event(desk, Happening::Started { done, total });
-        if self.spec.paused {
+        if self.spec.is_paused() {
             self.phase = Phase::Paused;
             return self.event(desk, Happening::Paused);
         }
@@ -166,7 +168,7 @@ impl Torrent {
     /// Whether files are missing that no write will bring, since nothing is: empty ones, and those whose content has
     /// been kept aside until they were wanted.
     fn must_settle(&self) -> bool {
-        !self.settled && !self.spec.paused && self.is_complete() && self.lacks_files(|_| true)
+        !self.settled && !self.spec.is_paused() && self.is_complete() && self.lacks_files(|_| true)
     }
 
     /// Whether a wanted file that meets `which` is not there.
@@ -210,8 +212,7 @@ impl Torrent {
             missing: self.stock.missing(&self.priorities),
             store: self.spec.store,
             volume: self.spec.volume,
-            limits: self.spec.limits,
-            private: self.spec.private,
+            limits: self.spec.rate_limits(),
         };
         desk.tell_crew(crew, self.key, ToCrew::Muster(Box::new(muster)));
     }
@@ -238,6 +239,7 @@ impl Torrent {
             checker.give_up();
         }
         self.tell_crew(desk, ToCrew::Disband);
+        self.want_no_slots(desk);
         self.schedule.stop(now);
     }
 
@@ -443,6 +445,7 @@ impl Torrent {
 
     /// The session's time for ending is over: whatever is under way is abandoned.
     pub fn abandon(&mut self, desk: &mut Desk) {
+        self.abandon_slots(desk);
         self.phase = Phase::Gone;
         self.answer_everybody(desk);
     }
@@ -476,18 +479,19 @@ fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandError> {
     let ranges: Vec<FileRange> = spec.files.files().iter().map(range).collect();
     let mut priorities = Priorities::new(spec.layout, &ranges)
         .map_err(|_| CommandError::Invalid("the files cover the pieces"))?;
-    let given = spec.priorities.iter().map(|&given| Priority::new(given)).enumerate();
+    let given = spec.priorities.iter().flatten().map(|&given| Priority::new(given)).enumerate();
     let changes: Option<Vec<(usize, Priority)>> = given.map(|(i, given)| Some((i, given?))).collect();
     let changes = changes.ok_or(CommandError::Invalid("a priority is 0 to 7"))?;
     priorities.set_files(&changes).map_err(|_| CommandError::Invalid("there is one priority a file"))?;
     Ok(priorities)
 }
 
-fn schedule(spec: &AddTorrent, desk: &Desk, prng: tide_base::Prng) -> Schedule {
+/// The schedule of announces to the torrent's trackers; none if the session asks none.
+pub(super) fn schedule(spec: &AddTorrent, desk: &Desk, prng: tide_base::Prng) -> Schedule {
     let parse =
         |url: &String| TrackerUrl::parse(url).map_err(|error| log::warn!("tracker {url}: {error}")).ok();
     let tiers: Vec<Vec<TrackerUrl>> = match desk.setup.trackers {
-        true => spec.trackers.iter().map(|tier| tier.iter().filter_map(parse).collect()).collect(),
+        true => spec.tiers().iter().map(|tier| tier.iter().filter_map(parse).collect()).collect(),
         false => Vec::new(),
     };
     let policy = if spec.private { Policy::FirstThatAnswers } else { Policy::EachTier };

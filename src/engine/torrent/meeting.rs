@@ -81,7 +81,7 @@ impl Torrent {
         let Some((slot, peer)) = was_here else {
             return self.dial_failed(desk, now, addr, end);
         };
-        self.choker.left(slot);
+        self.free_slot(desk, slot);
         self.stock.forget(slot);
         let has = Arc::clone(&peer.has);
         let has = if has.all() { Has::Everything } else { Has::These(&has) };

@@ -61,6 +61,7 @@ use choker::Choker;
 use life::Phase;
 use priorities::Priorities;
 use progress::Progress;
+use serving::Holding;
 use stock::Stock;
 use swarm::Swarm;
 use trust::Trust;
@@ -85,6 +86,7 @@ pub struct Torrent {
     book: Book,
     trust: Trust,
     choker: Choker,
+    holding: Holding,
     reporting: bool,
     checker: Option<Checker>,
     checkpoint: Checkpoint,
@@ -145,12 +147,12 @@ impl Torrent {
     pub fn told(&mut self, desk: &mut Desk, now: Instant, crew: ShardId, what: ToTorrent) {
         match what {
             ToTorrent::Joined(joined) => self.joined(desk, now, &joined),
-            ToTorrent::Left { peer, addr, end, gave, had: _ } => self.left(desk, now, peer, addr, &end, gave),
+            ToTorrent::Left { peer, addr, end, gave } => self.left(desk, now, peer, addr, &end, gave),
             ToTorrent::Copies { peer, change } => self.copies(peer, change),
             ToTorrent::Listens { peer, at } => self.listens(desk, now, peer, at),
             ToTorrent::Interested { peer, interested } => self.interested(desk, now, peer, interested),
-            ToTorrent::Demand { peer, has, choked, pieces, alone } => {
-                self.demand(desk, crew, peer, (&has, choked), pieces, alone)
+            ToTorrent::Demand { peer, has, choked, pieces } => {
+                self.demand(desk, crew, peer, (&has, choked), pieces)
             }
             ToTorrent::Judge { lease, digest, senders } => self.judge(desk, crew, lease, digest, &senders),
             ToTorrent::Blocks { lease, good, digests, senders } => {
@@ -238,6 +240,8 @@ impl Torrent {
         self.checkpoint.check_invariants();
         self.trust.check_invariants();
         assert_eq!(self.availability.peers(), self.swarm.len(), "each peer's copies are counted once");
+        assert!(self.choker.taken() <= self.holding.slots, "nobody is served without a slot of the session");
+        assert_eq!(self.choker.taken(), self.swarm.unchoked() as usize, "who has a slot is served");
     }
 }
 

@@ -10,8 +10,10 @@ use tide_disk::{Outcome, Trouble};
 use super::Torrent;
 use super::book::Sources;
 use super::checkpoint::Step;
-use super::life::{Leave, Phase, wall_clock};
+use super::life::{Leave, Phase, schedule, wall_clock};
 use super::progress;
+use super::words::Priority;
+use crate::command::RateLimits;
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 
@@ -89,18 +91,18 @@ impl Torrent {
             have: Some(have.clone()),
             files: if clean { self.files.clone() } else { Vec::new() },
             priorities: self.file_priorities(),
-            sequential: self.spec.sequential,
-            paused: self.spec.paused,
+            sequential: self.spec.is_sequential(),
+            paused: self.spec.is_paused(),
             totals: Totals {
                 uploaded: totals.uploaded,
                 downloaded: totals.downloaded,
                 corrupt: totals.corrupt,
             },
-            limit_down: self.spec.limits.down,
-            limit_up: self.spec.limits.up,
+            limit_down: self.spec.rate_limits().down,
+            limit_up: self.spec.rate_limits().up,
             added: Some(self.dates.0.unwrap_or(date)),
             completed: self.dates.1,
-            trackers: self.spec.trackers.clone(),
+            trackers: self.spec.tiers().to_vec(),
             peers: self.book.export().into_iter().map(|peer| peer.addr).take(MAX_PEERS).collect(),
             root: self.spec.root.clone(),
             torrent: None,
@@ -113,18 +115,43 @@ impl Torrent {
         (0..self.priorities.files()).map(|i| self.priorities.file(i).map_or(0, |p| p.get())).collect()
     }
 
-    /// What resume data say beside pieces: once, since later they know less than we do.
+    /// What resume data say beside pieces: once, since later they know less than we do. Of what can be changed, that
+    /// which nobody has said anything else about.
     fn recall(&mut self, desk: &mut Desk, now: Instant, resume: &Checkpoint) {
         let Totals { uploaded, downloaded, corrupt } = resume.totals;
         let totals = progress::Totals { uploaded, downloaded, corrupt, wasted: 0 };
         self.progress = progress::Progress::new(totals);
         self.dates = (resume.added, resume.completed);
-        if self.spec.limits == crate::command::RateLimits::default() {
-            self.spec.limits = crate::command::RateLimits { down: resume.limit_down, up: resume.limit_up };
+        let limits = RateLimits { down: resume.limit_down, up: resume.limit_up };
+        self.spec.limits.get_or_insert(limits);
+        self.spec.paused.get_or_insert(resume.paused);
+        if self.spec.sequential.is_none() {
+            self.set_sequential(desk, now, resume.sequential);
+        }
+        if self.spec.trackers.is_none() {
+            self.spec.trackers = Some(resume.trackers.clone());
+            self.schedule = schedule(&self.spec, desk, desk.prng.split(&format!("{:?} again", self.key)));
+        }
+        if self.spec.priorities.is_none() {
+            self.recall_priorities(&resume.priorities);
         }
         for &addr in &resume.peers {
             self.book.add(now, addr, Sources::RESUME, &mut desk.prng);
         }
+    }
+
+    fn recall_priorities(&mut self, saved: &[u8]) {
+        let parsed: Option<Vec<(usize, Priority)>> =
+            saved.iter().enumerate().map(|(i, &saved)| Some((i, Priority::new(saved)?))).collect();
+        let changed = parsed.and_then(|changes| self.priorities.set_files(&changes).ok());
+        let Some(changed) = changed else {
+            return log::warn!("{:?}: the priorities in resume data are of other files", self.key);
+        };
+        for (piece, priority) in changed {
+            let lease = self.stock.prioritise(piece, priority);
+            assert!(lease.is_none(), "nothing is leased before it is known what is here");
+        }
+        self.spec.priorities = Some(self.file_priorities());
     }
 
     /// What the resume file says is taken over, as far as it is this torrent's.

@@ -21,7 +21,7 @@ impl Torrent {
             private: self.spec.private,
             layout: self.spec.layout,
             state: self.state(),
-            limits: self.spec.limits,
+            limits: self.spec.limits.unwrap_or_default(),
             trouble: self.trouble.clone(),
             retry_at: match self.phase {
                 Phase::Stopped(until) => Some(until),
@@ -53,7 +53,7 @@ impl Torrent {
         ChokerSurvey {
             mode: self.choker.mode(),
             slots: self.choker.slots() as u32,
-            taken: self.choker.taken().filter_map(key).collect(),
+            taken: self.choker.holders().filter_map(key).collect(),
             optimistic: self.choker.optimistic().and_then(key),
             next_round: self.choker.deadline(),
         }

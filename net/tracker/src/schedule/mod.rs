@@ -202,7 +202,11 @@ impl Schedule {
     pub fn due(&mut self, now: Instant, need: Need) -> Option<Due> {
         match self.phase {
             Phase::Idle => None,
-            Phase::Stopping { until } if now >= until => None,
+            // At rest again: a stop whose time is up must not be a deadline for ever.
+            Phase::Stopping { .. } if self.is_stopped(now) => {
+                self.phase = Phase::Idle;
+                None
+            }
             Phase::Stopping { .. } => self.due_stopped(now),
             Phase::Running => {
                 let (tracker, family) = self.pick(now, need)?;

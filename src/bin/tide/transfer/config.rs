@@ -69,12 +69,14 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
     })
 }
 
-/// `add` in the folder of the content, with the trackers and peers that the flags name.
+/// `add` in the folder of the content, with the trackers and peers that the flags name. A run is what its flags say:
+/// what an earlier one left in resume data is taken for content alone.
 ///
 /// # Errors
 /// A peer's host that has no address.
 pub(crate) fn add(add: Add, matches: &Matches, dir: &Path) -> Result<Add, Failure> {
-    let mut add = add.dir(dir);
+    let own = add.torrent().trackers.clone();
+    let mut add = add.dir(dir).trackers(own).limits(RateLimits::default()).paused(false);
     for url in matches.texts("tracker") {
         add = add.tracker(url);
     }

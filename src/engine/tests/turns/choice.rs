@@ -5,22 +5,22 @@ use tide_engine::{Answer, Command, Content, State, TorrentCommand};
 
 use crate::content::{content_on, fill, holds, torrent};
 use crate::world::World;
-use crate::{PATIENCE, tiny};
+use crate::{PATIENCE, SHARDS, tiny};
 
 #[test]
 fn what_is_not_wanted_is_neither_fetched_nor_created() {
     use tide_disk::{Place, Storage};
-    for sequential in [false, true] {
+    for (shards, sequential) in SHARDS.into_iter().flat_map(|shards| [(shards, false), (shards, true)]) {
         let mut world = World::new();
         let (spec, contents) = torrent(3, &[1000, 1000, 1000], 192, 64);
         let (seeds, disk) = (Memory::default(), Memory::default());
         fill(&seeds, &spec, &contents);
-        let from = world.node(tiny(1), seeds);
+        let from = world.node(tiny(shards), seeds);
         world.add(from, spec.clone());
-        let leech = world.node(tiny(2), disk.clone());
+        let leech = world.node(tiny(shards), disk.clone());
         let mut wanted = spec.clone();
         wanted.peers = vec![world.nodes[from].addr];
-        (wanted.priorities, wanted.sequential) = (vec![0, 7, 0], sequential);
+        (wanted.priorities, wanted.sequential) = (Some(vec![0, 7, 0]), Some(sequential));
         let key = world.add(leech, wanted);
         assert!(world.run(PATIENCE, |world| world.has_completed(leech, key)));
         let stats = world.stats(leech, key);
@@ -49,87 +49,98 @@ fn what_is_not_wanted_is_neither_fetched_nor_created() {
 
 #[test]
 fn a_piece_that_nobody_has_any_more_does_not_keep_others_out() {
-    let mut world = World::new();
-    let (spec, contents) = torrent(3, &[256, 256], 256, 64);
-    let disks = [Memory::default(), Memory::default(), Memory::default()];
-    fill(&disks[0], &spec, &[contents[0].clone(), vec![0; 256]]);
-    fill(&disks[1], &spec, &[vec![0; 256], contents[1].clone()]);
-    let mut setup = tiny(1);
-    setup.limits.leases = 1;
-    let mut slow = tiny(1);
-    slow.rates.up = Some(1);
-    let nodes = [world.node(slow, disks[0].clone()), world.node(tiny(1), disks[1].clone())];
-    for node in nodes {
-        world.add(node, spec.clone());
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (spec, contents) = torrent(3, &[256, 256], 256, 64);
+        let disks = [Memory::default(), Memory::default(), Memory::default()];
+        fill(&disks[0], &spec, &[contents[0].clone(), vec![0; 256]]);
+        fill(&disks[1], &spec, &[vec![0; 256], contents[1].clone()]);
+        let mut setup = tiny(shards);
+        setup.limits.leases = 1;
+        let mut slow = tiny(shards);
+        slow.rates.up = Some(1);
+        let nodes = [world.node(slow, disks[0].clone()), world.node(tiny(shards), disks[1].clone())];
+        for node in nodes {
+            world.add(node, spec.clone());
+        }
+        let leech = world.node(setup, disks[2].clone());
+        let mut wanted = spec.clone();
+        wanted.peers = vec![world.nodes[nodes[0]].addr];
+        let key = world.add(leech, wanted);
+        assert!(world.run(PATIENCE, |world| world.stats(leech, key).peers == 1));
+        world.run(tide_base::Duration::from_secs(5), |_| false);
+        world.shut_down(nodes[0]);
+        let peers = TorrentCommand::AddPeers(vec![world.nodes[nodes[1]].addr]);
+        world.ask(leech, key.shard.0, Command::Torrent(key, peers)).expect("it is known");
+        let one = |world: &mut World| world.stats(leech, key).pieces_done >= 1;
+        assert!(world.run(PATIENCE, one), "{:?}", world.stats(leech, key));
+        world.shut_down_all();
     }
-    let leech = world.node(setup, disks[2].clone());
-    let mut wanted = spec.clone();
-    wanted.peers = vec![world.nodes[nodes[0]].addr];
-    let key = world.add(leech, wanted);
-    assert!(world.run(PATIENCE, |world| world.stats(leech, key).peers == 1));
-    world.run(tide_base::Duration::from_secs(5), |_| false);
-    world.shut_down(nodes[0]);
-    let peers = TorrentCommand::AddPeers(vec![world.nodes[nodes[1]].addr]);
-    world.ask(leech, key.shard.0, Command::Torrent(key, peers)).expect("it is known");
-    let one = |world: &mut World| world.stats(leech, key).pieces_done >= 1;
-    assert!(world.run(PATIENCE, one), "{:?}", world.stats(leech, key));
-    world.shut_down_all();
 }
 
 #[test]
 fn memory_of_a_torrent_whose_peers_are_gone_serves_another() {
-    let mut world = World::new();
-    let (stale, stale_contents) = torrent(3, &[8192], 4096, 64);
-    let (fresh, contents) = torrent(5, &[2048], 256, 64);
-    let disks = [Memory::default(), Memory::default(), Memory::default()];
-    fill(&disks[0], &stale, &stale_contents);
-    fill(&disks[1], &fresh, &contents);
-    let mut slow = tiny(1);
-    slow.rates.up = Some(1000);
-    let nodes = [world.node(slow, disks[0].clone()), world.node(tiny(1), disks[1].clone())];
-    world.add(nodes[0], stale.clone());
-    world.add(nodes[1], fresh.clone());
-    let leech = world.node(tiny(2), disks[2].clone());
-    let mut first = stale.clone();
-    first.peers = vec![world.nodes[nodes[0]].addr];
-    let key = world.add(leech, first);
-    assert!(world.run(PATIENCE, |world| world.stats(leech, key).downloaded > 1200));
-    world.shut_down(nodes[0]);
-    let mut second = fresh.clone();
-    second.peers = vec![world.nodes[nodes[1]].addr];
-    let key = world.add(leech, second);
-    assert!(world.run(PATIENCE, |world| world.has_completed(leech, key)), "{:?}", world.stats(leech, key));
-    assert!(holds(&disks[2], &fresh, &contents));
-    world.shut_down_all();
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (stale, stale_contents) = torrent(3, &[8192], 4096, 64);
+        let (fresh, contents) = torrent(5, &[2048], 256, 64);
+        let disks = [Memory::default(), Memory::default(), Memory::default()];
+        fill(&disks[0], &stale, &stale_contents);
+        fill(&disks[1], &fresh, &contents);
+        let mut slow = tiny(shards);
+        slow.rates.up = Some(1000);
+        let nodes = [world.node(slow, disks[0].clone()), world.node(tiny(shards), disks[1].clone())];
+        world.add(nodes[0], stale.clone());
+        world.add(nodes[1], fresh.clone());
+        let leech = world.node(tiny(shards), disks[2].clone());
+        let mut first = stale.clone();
+        first.peers = vec![world.nodes[nodes[0]].addr];
+        let key = world.add(leech, first);
+        assert!(world.run(PATIENCE, |world| world.stats(leech, key).downloaded > 1200));
+        world.shut_down(nodes[0]);
+        let mut second = fresh.clone();
+        second.peers = vec![world.nodes[nodes[1]].addr];
+        let key = world.add(leech, second);
+        assert!(
+            world.run(PATIENCE, |world| world.has_completed(leech, key)),
+            "{:?}",
+            world.stats(leech, key)
+        );
+        assert!(holds(&disks[2], &fresh, &contents));
+        world.shut_down_all();
+    }
 }
 
 #[test]
 fn twenty_leeches_of_one_seed_with_few_slots_complete_and_waste_little() {
-    let mut world = World::new();
-    let (spec, contents) = torrent(3, &[20_000], 640, 64);
-    let disks: Vec<Memory> = (0..21).map(|_| Memory::default()).collect();
-    fill(&disks[0], &spec, &contents);
-    for disk in &disks {
-        let mut setup = tiny(1);
-        setup.limits.upload_slots = 2;
-        setup.limits.memory = 8192;
-        setup.rates.up = Some(20_000);
-        world.node(setup, disk.clone());
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (spec, contents) = torrent(3, &[20_000], 640, 64);
+        let disks: Vec<Memory> = (0..21).map(|_| Memory::default()).collect();
+        fill(&disks[0], &spec, &contents);
+        for disk in &disks {
+            let mut setup = tiny(shards);
+            setup.limits.upload_slots = 2;
+            setup.limits.memory = 8192;
+            setup.rates.up = Some(20_000);
+            world.node(setup, disk.clone());
+        }
+        let addrs: Vec<_> = world.nodes.iter().map(|node| node.addr).collect();
+        let keys: Vec<_> = (0..21)
+            .map(|node| {
+                let mut spec = spec.clone();
+                spec.peers = addrs[..node].to_vec();
+                world.add(node, spec)
+            })
+            .collect();
+        let all =
+            |world: &mut World| keys.iter().enumerate().all(|(node, &key)| world.has_completed(node, key));
+        assert!(world.run(PATIENCE * 6, all));
+        let wasted: u64 = (1..21).map(|node| world.stats(node, keys[node]).wasted).sum();
+        assert!(wasted < 20_000 * 20 / 20, "{wasted} of 400,000");
+        for disk in &disks {
+            assert!(holds(disk, &spec, &contents));
+        }
+        world.shut_down_all();
     }
-    let addrs: Vec<_> = world.nodes.iter().map(|node| node.addr).collect();
-    let keys: Vec<_> = (0..21)
-        .map(|node| {
-            let mut spec = spec.clone();
-            spec.peers = addrs[..node].to_vec();
-            world.add(node, spec)
-        })
-        .collect();
-    let all = |world: &mut World| keys.iter().enumerate().all(|(node, &key)| world.has_completed(node, key));
-    assert!(world.run(PATIENCE * 6, all));
-    let wasted: u64 = (1..21).map(|node| world.stats(node, keys[node]).wasted).sum();
-    assert!(wasted < 20_000 * 20 / 20, "{wasted} of 400,000");
-    for disk in &disks {
-        assert!(holds(disk, &spec, &contents));
-    }
-    world.shut_down_all();
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tide_base::{InfoHash, InfoHashes, Layout, PieceIndex, Prng};
 use tide_disk::{Allocation, Backing, FileEntry, FileTable, StoreKey, VolumeId};
-use tide_engine::{AddTorrent, Check, RateLimits};
+use tide_engine::{AddTorrent, Check};
 
 /// A torrent of made-up content: the specification, and the content of each file.
 pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
@@ -30,7 +30,8 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
         layout,
         piece_hashes: hashes.into(),
         private: false,
-        trackers: Vec::new(),
+        own_trackers: Vec::new(),
+        trackers: None,
         store: StoreKey(u64::from(seed)),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),
@@ -38,12 +39,12 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
         aside: Some(PathBuf::from(format!("/state/{seed}.aside"))),
         backing: Backing::File,
         allocation: Allocation::Sparse,
-        priorities: Vec::new(),
-        sequential: false,
-        paused: false,
+        priorities: None,
+        sequential: None,
+        paused: None,
         check: Check::Resume,
         peers: Vec::new(),
-        limits: RateLimits::default(),
+        limits: None,
     };
     assert_eq!(layout.len_of(PieceIndex(0)).min(piece_len), layout.len_of(PieceIndex(0)));
     (spec, contents)

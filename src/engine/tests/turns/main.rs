@@ -7,6 +7,7 @@ mod mutants;
 mod orders;
 mod rates;
 mod restart;
+mod slots;
 mod swarm;
 mod trackers;
 mod trouble;
@@ -22,6 +23,10 @@ use content::{fill, holds, torrent};
 use world::World;
 
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Every world is played with so many shards: all at home on one, the accepting one and another, more than there are
+/// torrents.
+const SHARDS: [u16; 3] = [1, 2, 5];
 
 fn setup(shards: u16) -> Setup {
     let _ = env_logger::builder().is_test(true).try_init();
@@ -49,7 +54,7 @@ fn tiny(shards: u16) -> Setup {
 
 #[test]
 fn a_torrent_goes_from_a_seed_to_a_leech() {
-    for shards in [1, 2, 5] {
+    for shards in SHARDS {
         let mut world = World::new();
         let (spec, contents) = torrent(7, &[100_000, 0, 1, 70_000], 32 * 1024, 16 * 1024);
         let (a, b) = (Memory::default(), Memory::default());
@@ -74,31 +79,33 @@ fn a_torrent_goes_from_a_seed_to_a_leech() {
 
 #[test]
 fn a_torrent_without_resume_data_comes_to_rest() {
-    let mut world = World::new();
-    let (mut spec, contents) = torrent(7, &[700, 900], 192, 64);
-    spec.resume = None;
-    let (a, b) = (Memory::default(), Memory::default());
-    fill(&a, &spec, &contents);
-    let nodes = [world.node(tiny(1), a), world.node(tiny(2), b.clone())];
-    let seeding = world.add(nodes[0], spec.clone());
-    spec.peers = vec![world.nodes[nodes[0]].addr];
-    let leeching = world.add(nodes[1], spec.clone());
-    assert!(world.run(PATIENCE, |world| world.has_completed(nodes[1], leeching)));
-    world.run(PATIENCE, |_| false);
-    let before = world.stats(nodes[0], seeding).uploaded;
-    assert!(before >= 1600 && holds(&b, &spec, &contents));
-    world.shut_down_all();
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (mut spec, contents) = torrent(7, &[700, 900], 192, 64);
+        spec.resume = None;
+        let (a, b) = (Memory::default(), Memory::default());
+        fill(&a, &spec, &contents);
+        let nodes = [world.node(tiny(shards), a), world.node(tiny(shards), b.clone())];
+        let seeding = world.add(nodes[0], spec.clone());
+        spec.peers = vec![world.nodes[nodes[0]].addr];
+        let leeching = world.add(nodes[1], spec.clone());
+        assert!(world.run(PATIENCE, |world| world.has_completed(nodes[1], leeching)), "{shards} shards");
+        world.run(PATIENCE, |_| false);
+        let before = world.stats(nodes[0], seeding).uploaded;
+        assert!(before >= 1600 && holds(&b, &spec, &contents), "{shards} shards");
+        world.shut_down_all();
+    }
 }
 
 #[test]
 fn five_leeches_share_what_one_seed_has_through_tiny_queues() {
-    for gulp in [1 << 20, 7] {
+    for (shards, gulp) in SHARDS.into_iter().flat_map(|shards| [(shards, 1 << 20), (shards, 7)]) {
         let mut world = World::new();
         world.gulp = gulp;
         let (spec, contents) = torrent(3, &[1000, 3000, 10, 777], 192, 64);
         let disks: Vec<Memory> = (0..6).map(|_| Memory::default()).collect();
         fill(&disks[0], &spec, &contents);
-        let nodes: Vec<usize> = disks.iter().map(|disk| world.node(tiny(2), disk.clone())).collect();
+        let nodes: Vec<usize> = disks.iter().map(|disk| world.node(tiny(shards), disk.clone())).collect();
         let addrs: Vec<SocketAddr> = nodes.iter().map(|&node| world.nodes[node].addr).collect();
         let keys: Vec<_> = nodes
             .iter()
@@ -109,7 +116,7 @@ fn five_leeches_share_what_one_seed_has_through_tiny_queues() {
             })
             .collect();
         let all = |world: &mut World| nodes.iter().all(|&node| world.has_completed(node, keys[node]));
-        assert!(world.run(PATIENCE, all), "all complete");
+        assert!(world.run(PATIENCE, all), "all complete with {shards} shards");
         for disk in &disks {
             assert!(holds(disk, &spec, &contents));
         }

@@ -8,7 +8,7 @@ use tide_engine::{AddTorrent, Happening};
 
 use crate::content::{fill, holds, torrent};
 use crate::world::{End, World};
-use crate::{PATIENCE, tiny};
+use crate::{PATIENCE, SHARDS, tiny};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Vice {
@@ -121,17 +121,17 @@ impl Mutant {
     }
 }
 
-fn among_mutants(vices: &[Vice], seed: u64) -> World {
+fn among_mutants(vices: &[Vice], shards: u16, seed: u64) -> World {
     let mut world = World::new();
     world.gulp = [1 << 20, 50][(seed % 2) as usize];
     let (spec, contents) = torrent(3, &[700, 0, 2500, 900], 256, 64);
     let (seeds, disk) = (Memory::default(), Memory::default());
     fill(&seeds, &spec, &contents);
-    let mut slow = tiny(1);
+    let mut slow = tiny(shards);
     slow.rates.up = Some(200);
     let from = world.node(slow, seeds);
     world.add(from, spec.clone());
-    let mut setup = tiny(1 + (seed % 2) as u16);
+    let mut setup = tiny(shards);
     setup.limits.memory = 1024 << (seed % 3);
     let leech = world.node(setup, disk.clone());
     let key = world.add(leech, spec.clone());
@@ -162,6 +162,10 @@ fn among_mutants(vices: &[Vice], seed: u64) -> World {
     world
 }
 
+fn shards_and_seeds(seeds: u64) -> impl Iterator<Item = (u16, u64)> {
+    SHARDS.into_iter().flat_map(move |shards| (0..seeds).map(move |seed| (shards, seed)))
+}
+
 fn banned(world: &World) -> Vec<IpAddr> {
     let ban = |event: &tide_engine::Event| match event.what {
         Happening::Banned(ip) => Some(ip),
@@ -172,19 +176,20 @@ fn banned(world: &World) -> Vec<IpAddr> {
 
 #[test]
 fn a_liar_is_banned_and_the_honest_complete() {
-    for seed in 0..6 {
-        let mut world = among_mutants(&[Vice::Lies], seed);
-        assert_eq!(banned(&world), [at(1).ip()], "seed {seed}");
+    for (shards, seed) in shards_and_seeds(6) {
+        let mut world = among_mutants(&[Vice::Lies], shards, seed);
+        assert_eq!(banned(&world), [at(1).ip()], "{shards} shards, seed {seed}");
         world.shut_down_all();
     }
 }
 
 #[test]
 fn a_liar_among_honest_senders_of_one_piece_is_found_by_his_blocks() {
-    for seed in 0..6 {
-        let mut world = among_mutants(&[Vice::LiesSometimes, Vice::Flaps, Vice::EndsInABlock], seed);
+    for (shards, seed) in shards_and_seeds(6) {
+        let vices = [Vice::LiesSometimes, Vice::Flaps, Vice::EndsInABlock];
+        let mut world = among_mutants(&vices, shards, seed);
         let banned = banned(&world);
-        assert!(banned.iter().all(|ip| *ip == at(1).ip()), "seed {seed}: {banned:?}");
+        assert!(banned.iter().all(|ip| *ip == at(1).ip()), "{shards} shards, seed {seed}: {banned:?}");
         world.shut_down_all();
     }
 }
@@ -193,8 +198,8 @@ fn a_liar_among_honest_senders_of_one_piece_is_found_by_his_blocks() {
 fn whoever_stalls_flaps_or_floods_keeps_nobody_from_completing() {
     use Vice::{EndsInABlock, Flaps, Floods, NeverServes, SendsUnasked, Stalls};
     for vice in [NeverServes, Flaps, EndsInABlock, SendsUnasked, Floods, Stalls] {
-        for seed in 0..3 {
-            let mut world = among_mutants(&[vice, vice, vice], seed);
+        for (shards, seed) in shards_and_seeds(3) {
+            let mut world = among_mutants(&[vice, vice, vice], shards, seed);
             // A block that nobody asked this peer for may be one that it was asked for in that very moment.
             assert!(banned(&world).is_empty() || vice == SendsUnasked, "{vice:?}");
             world.shut_down_all();
@@ -204,34 +209,54 @@ fn whoever_stalls_flaps_or_floods_keeps_nobody_from_completing() {
 
 #[test]
 fn a_flood_of_connections_from_one_address_is_capped_and_silent_ones_time_out() {
-    let mut world = World::new();
-    let (spec, contents) = torrent(3, &[700], 256, 64);
-    let disk = Memory::default();
-    fill(&disk, &spec, &contents);
-    let setup = tiny(1);
-    let (cap, patience) = (setup.limits.peers_per_ip as usize, setup.limits.handshake_timeout);
-    let node = world.node(setup, disk);
-    world.add(node, spec);
-    let all: Vec<End> = (0..100).filter_map(|_| world.stranger(node, at(1))).collect();
-    assert_eq!(all.len(), cap);
-    let gone = |world: &mut World| all.iter().all(|&end| world.hear(end).is_none());
-    assert!(world.run(patience + Duration::from_secs(1), gone), "who says nothing is not kept");
-    assert!(world.stranger(node, at(1)).is_some());
-    world.shut_down_all();
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (spec, contents) = torrent(3, &[700], 256, 64);
+        let disk = Memory::default();
+        fill(&disk, &spec, &contents);
+        let setup = tiny(shards);
+        let (cap, patience) = (setup.limits.peers_per_ip as usize, setup.limits.handshake_timeout);
+        let node = world.node(setup, disk);
+        world.add(node, spec);
+        let all: Vec<End> = (0..100).filter_map(|_| world.stranger(node, at(1))).collect();
+        assert_eq!(all.len(), cap);
+        let gone = |world: &mut World| all.iter().all(|&end| world.hear(end).is_none());
+        assert!(world.run(patience + Duration::from_secs(1), gone), "who says nothing is not kept");
+        assert!(world.stranger(node, at(1)).is_some());
+        world.shut_down_all();
+    }
 }
 
 #[test]
 fn nobody_talks_to_himself() {
-    let mut world = World::new();
-    let (spec, contents) = torrent(3, &[700], 256, 64);
-    let disk = Memory::default();
-    fill(&disk, &spec, &contents[..0]);
-    let node = world.node(tiny(2), disk);
-    let mut spec = spec;
-    spec.peers = vec![world.nodes[node].addr];
-    let key = world.add(node, spec);
-    world.run(Duration::from_secs(3600), |_| false);
-    let stats = world.stats(node, key);
-    assert_eq!((stats.peers, stats.connecting), (0, 0));
-    world.shut_down_all();
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (spec, contents) = torrent(3, &[700], 256, 64);
+        let disk = Memory::default();
+        fill(&disk, &spec, &contents[..0]);
+        let node = world.node(tiny(shards), disk);
+        let mut spec = spec;
+        spec.peers = vec![world.nodes[node].addr];
+        let key = world.add(node, spec);
+        world.run(Duration::from_secs(3600), |_| false);
+        let stats = world.stats(node, key);
+        assert_eq!((stats.peers, stats.connecting), (0, 0));
+        world.shut_down_all();
+    }
+}
+
+#[test]
+fn many_who_come_in_one_turn_are_let_in_and_reach_their_torrents_shard() {
+    for shards in [1, 2, 5, 64] {
+        let mut world = World::new();
+        let (spec, _) = torrent(3, &[700], 256, 64);
+        let node = world.node(tiny(shards), Memory::default());
+        let key = world.add(node, spec.clone());
+        world.run(Duration::from_secs(1), |_| false);
+        let meet = |number| Mutant::meet(&mut world, node, &spec, Vice::NeverServes, number);
+        assert_eq!((1..=24).filter_map(meet).count(), 24, "{shards} shards");
+        let all = |world: &mut World| world.stats(node, key).peers == 24;
+        assert!(world.run(Duration::from_secs(60), all), "{shards}: {:?}", world.stats(node, key));
+        world.shut_down_all();
+    }
 }

@@ -6,7 +6,7 @@ use tide_engine::{Command, RateLimits, Setup, TorrentCommand, TorrentKey};
 
 use crate::content::{fill, holds, torrent};
 use crate::world::World;
-use crate::{PATIENCE, setup};
+use crate::{PATIENCE, SHARDS, setup};
 
 struct Transfer {
     world: World,
@@ -30,10 +30,10 @@ fn transfer(
     let (seeds, disk) = (Memory::default(), Memory::default());
     fill(&seeds, &spec, &contents);
     let from = world.node(Setup { rates: upload, ..setup(shards) }, seeds);
-    world.add(from, tide_engine::AddTorrent { limits: own_up, ..spec.clone() });
+    world.add(from, tide_engine::AddTorrent { limits: Some(own_up), ..spec.clone() });
     world.node(Setup { rates: session, ..setup(shards) }, disk.clone());
     let peers = vec![world.nodes[from].addr];
-    let key = world.add(LEECH, tide_engine::AddTorrent { limits: own, peers, ..spec.clone() });
+    let key = world.add(LEECH, tide_engine::AddTorrent { limits: Some(own), peers, ..spec.clone() });
     Transfer { world, disk, spec, contents, key }
 }
 
@@ -72,7 +72,7 @@ const fn limit(rate: u64) -> RateLimits {
 #[test]
 fn every_limit_is_kept_and_reached() {
     let rate = 50_000;
-    for shards in [1, 5] {
+    for shards in SHARDS {
         for place in 0..4 {
             let at = |here: usize| if here == place { limit(rate) } else { NONE };
             // A torrent's own burst is a second's worth.
@@ -83,22 +83,27 @@ fn every_limit_is_kept_and_reached() {
 
 #[test]
 fn limits_below_a_block_a_second_let_blocks_through() {
-    for place in 0..4 {
-        let at = |here: usize| if here == place { limit(9_000) } else { NONE };
-        transfer(at(0), at(1), 2, at(2), at(3)).keeps(9_000, 3 * 16_384);
+    for shards in SHARDS {
+        for place in 0..4 {
+            let at = |here: usize| if here == place { limit(9_000) } else { NONE };
+            transfer(at(0), at(1), shards, at(2), at(3)).keeps(9_000, 3 * 16_384);
+        }
     }
 }
 
 #[test]
 fn all_limits_at_once_are_no_deadlock() {
-    transfer(limit(30_000), limit(40_000), 2, limit(50_000), limit(35_000)).keeps(30_000, 5 * 16_384);
+    for shards in SHARDS {
+        transfer(limit(30_000), limit(40_000), shards, limit(50_000), limit(35_000))
+            .keeps(30_000, 5 * 16_384);
+    }
 }
 
 #[test]
 fn nothing_goes_at_rate_zero_until_the_limit_is_lifted() {
-    for own in [false, true] {
+    for (shards, own) in SHARDS.into_iter().flat_map(|shards| [(shards, false), (shards, true)]) {
         let (session, torrents) = if own { (NONE, limit(0)) } else { (limit(0), NONE) };
-        let mut transfer = transfer(session, torrents, 2, NONE, NONE);
+        let mut transfer = transfer(session, torrents, shards, NONE, NONE);
         transfer.world.run(Duration::from_secs(20), |_| false);
         assert_eq!(transfer.downloaded(), 0);
         let key = transfer.key;
@@ -108,7 +113,10 @@ fn nothing_goes_at_rate_zero_until_the_limit_is_lifted() {
         };
         let shard = if own { key.shard.0 } else { 0 };
         transfer.world.ask(LEECH, shard, command).expect("legal limits");
-        assert!(transfer.world.run(PATIENCE, |world| world.has_completed(LEECH, key)), "own {own}");
+        assert!(
+            transfer.world.run(PATIENCE, |world| world.has_completed(LEECH, key)),
+            "{shards} shards, own {own}"
+        );
         transfer.world.shut_down_all();
     }
 }

@@ -8,10 +8,10 @@ use tide_engine::{Answer, Command, Setup, TorrentCommand, TorrentKey};
 
 use crate::content::{fill, fill_some, holds, torrent};
 use crate::world::World;
-use crate::{PATIENCE, tiny};
+use crate::{PATIENCE, SHARDS, tiny};
 
-fn some_setup(prng: &mut Prng) -> Setup {
-    let mut setup = tiny([1, 2, 5][prng.index(3)]);
+fn some_setup(prng: &mut Prng, shards: u16) -> Setup {
+    let mut setup = tiny(shards);
     let limits = &mut setup.limits;
     limits.chunk_len = 64 << prng.below(4);
     limits.memory = u64::from(limits.chunk_len) * (2 + prng.below(20));
@@ -72,6 +72,7 @@ impl Swarm {
     }
 }
 
+/// One swarm. Every fourth is of sessions with different numbers of shards, the others' take their turns.
 fn swarm(seed: u64) {
     let mut prng = Prng::new(seed).split("swarm");
     let mut world = World::new();
@@ -89,7 +90,8 @@ fn swarm(seed: u64) {
         }
     }
     for disk in &disks {
-        let setup = some_setup(&mut prng);
+        let shards = SHARDS[if seed % 4 == 3 { prng.index(3) } else { (seed % 3) as usize }];
+        let setup = some_setup(&mut prng, shards);
         world.node(setup, disk.clone());
     }
     let addrs: Vec<SocketAddr> = world.nodes.iter().map(|node| node.addr).collect();

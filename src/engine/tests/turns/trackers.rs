@@ -9,7 +9,7 @@ use tide_tracker::server::{Registry, UdpServer};
 
 use crate::content::{fill, holds, torrent};
 use crate::world::World;
-use crate::{PATIENCE, tiny};
+use crate::{PATIENCE, SHARDS, tiny};
 
 /// A tracker that is asked by datagram.
 pub(crate) struct Tracker {
@@ -65,11 +65,11 @@ const STOPPED: u32 = 3;
 
 #[test]
 fn peers_found_by_the_tracker_alone_complete_and_it_hears_of_it() {
-    for shards in [1, 2, 5] {
+    for shards in SHARDS {
         let mut world = World::new();
         world.tracker = Some(Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969))));
         let (mut spec, contents) = torrent(3, &[700, 2500], 256, 64);
-        spec.trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+        spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
         let disks = [Memory::default(), Memory::default(), Memory::default()];
         fill(&disks[0], &spec, &contents);
         let nodes = disks.clone().map(|disk| world.node(tiny(shards), disk));
@@ -95,13 +95,13 @@ fn peers_found_by_the_tracker_alone_complete_and_it_hears_of_it() {
 
 #[test]
 fn a_tracker_that_hangs_does_not_keep_a_session_from_ending() {
-    for shards in [1, 5] {
+    for shards in SHARDS {
         let mut world = World::new();
         let mut tracker = Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969)));
         tracker.hangs = true;
         world.tracker = Some(tracker);
         let (mut spec, contents) = torrent(3, &[700, 2500], 256, 64);
-        spec.trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+        spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
         let disk = Memory::default();
         fill(&disk, &spec, &contents);
         let node = world.node(tiny(shards), disk);

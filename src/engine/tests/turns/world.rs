@@ -404,7 +404,9 @@ impl World {
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
                 // It may have ended in the same turn.
-                let Some(pipe) = self.pipes.remove(&End { node, shard, conn }) else { return };
+                let Some(pipe) = self.pipes.remove(&End { node, shard, conn }) else {
+                    return self.nodes[node].shards[usize::from(shard)].stranded();
+                };
                 let now = self.now;
                 let adopted = self.nodes[node].shards[usize::from(to.0)].adopt(now, &arrival);
                 let Some(conn) = adopted else {

@@ -117,11 +117,15 @@ pub struct Choker {
     limits: ChokerLimits,
     mode: Mode,
     slots: SlotCount,
+    /// Slots that the session gives at present: no more are dealt out, whatever would be worth having.
+    granted: usize,
     taken: BTreeSet<SlotKey>,
     optimistic: Option<(SlotKey, Instant)>,
     next_round: Instant,
     /// A slot became free since slots were last dealt out.
     vacancy: bool,
+    /// A round is due, and slots are to be dealt out anew.
+    due: bool,
 }
 
 impl Choker {
@@ -131,10 +135,12 @@ impl Choker {
             limits,
             mode,
             slots: SlotCount::new(limits),
+            granted: 0,
             taken: BTreeSet::new(),
             optimistic: None,
             next_round: Instant::ZERO,
             vacancy: false,
+            due: false,
         }
     }
 
@@ -146,22 +152,33 @@ impl Choker {
         }
     }
 
-    /// A peer became interested. Whether it is unchoked at once because a slot is free.
+    /// A peer became interested: whether one more slot is worth having for it at once.
+    pub fn has_room_for(&self, candidate: &Candidate) -> bool {
+        let room = self.taken.len() < self.slots.get() && !self.taken.contains(&candidate.peer);
+        room && candidate.takes_slots() && self.may_fill(candidate)
+    }
+
+    /// A peer became interested. Whether it is unchoked at once because one of the `granted` slots is free.
     #[must_use]
-    pub fn interested(&mut self, candidate: &Candidate) -> bool {
-        let free = self.taken.len() < self.slots.get();
-        let takes = free && candidate.takes_slots() && self.may_fill(candidate);
+    pub fn interested(&mut self, candidate: &Candidate, granted: usize) -> bool {
+        self.granted = granted;
+        let takes = self.taken.len() < granted && self.has_room_for(candidate);
         takes && self.taken.insert(candidate.peer) && !candidate.unchoked
     }
 
-    /// A peer is gone or not interested any more: its slot, if it has one, is free.
-    pub fn left(&mut self, peer: SlotKey) {
-        if self.taken.remove(&peer) {
-            self.vacancy = true;
-        }
+    /// A peer is gone or not interested any more: whether it had a slot, which is free now.
+    pub fn left(&mut self, peer: SlotKey) -> bool {
+        let freed = self.taken.remove(&peer);
+        self.vacancy |= freed;
         if self.optimistic.is_some_and(|(optimistic, _)| optimistic == peer) {
             self.optimistic = None;
         }
+        freed
+    }
+
+    /// A slot is there that nobody has: it is to be dealt out.
+    pub fn slot_came(&mut self) {
+        self.vacancy = true;
     }
 
     /// When [`decide`](Self::decide) is to be called next: at the next round, or now if a slot became free.
@@ -169,24 +186,46 @@ impl Choker {
         if self.vacancy { Instant::ZERO } else { self.next_round }
     }
 
-    /// Deals slots out, at most `max` of them: anew if a round is due or there are too many, otherwise only those that
-    /// are free. `candidates` are all connected peers, in a stable order.
+    /// Looks whether a round is due, which it returns; if so, learns how many slots are worth having, at most `max`.
+    /// `candidates` are all connected peers, in a stable order.
+    pub fn review(&mut self, now: Instant, candidates: &[Candidate], upload: Upload, max: u32) -> bool {
+        self.slots.set_max(max);
+        if now >= self.next_round {
+            let eligible = candidates.iter().filter(|c| c.takes_slots());
+            let (used, takers) = eligible.fold((0, 0), |(u, n), c| (u + usize::from(c.unchoked), n + 1));
+            self.slots.adapt(upload, used, takers);
+            self.next_round = now + self.limits.round;
+            self.due = true;
+        }
+        self.due
+    }
+
+    /// How many slots could be put to use.
+    pub fn wanted(&self, candidates: &[Candidate]) -> usize {
+        let eligible = candidates.iter().filter(|c| c.takes_slots());
+        let (all, good) =
+            eligible.fold((0, 0), |(all, good), c| (all + 1, good + usize::from(self.may_fill(c))));
+        let earned = match self.mode {
+            Mode::Seeding => good,
+            // Whoever snubs us gets no more than the optimistic slot.
+            Mode::Leeching => good.min(self.slots.get().saturating_sub(1)) + 1,
+        };
+        earned.min(all).min(self.slots.get())
+    }
+
+    /// Deals slots out, `granted` of them at most: anew if a round is due or there are too many, otherwise only those
+    /// that are free. `candidates` are all connected peers, in a stable order.
     pub fn decide(
         &mut self,
         now: Instant,
         candidates: &[Candidate],
-        upload: Upload,
-        max: u32,
+        granted: usize,
         prng: &mut Prng,
     ) -> Verdict {
         self.vacancy = false;
-        self.slots.set_max(max);
+        self.granted = granted;
         let eligible: Vec<&Candidate> = candidates.iter().filter(|c| c.takes_slots()).collect();
-        if now >= self.next_round {
-            let used = eligible.iter().filter(|c| c.unchoked).count();
-            self.slots.adapt(upload, used, eligible.len());
-            self.next_round = now + self.limits.round;
-        } else if self.taken.len() <= self.slots.get() {
+        if !core::mem::take(&mut self.due) && self.taken.len() <= self.slots() {
             return self.fill(now, &eligible);
         }
         self.deal(now, candidates, &eligible, prng)
@@ -194,7 +233,12 @@ impl Choker {
 
     /// How many slots there are at present.
     pub fn slots(&self) -> usize {
-        self.slots.get()
+        self.slots.get().min(self.granted)
+    }
+
+    /// How many of them somebody has.
+    pub fn taken(&self) -> usize {
+        self.taken.len()
     }
 
     /// Who deserves slots at present.
@@ -203,7 +247,7 @@ impl Choker {
     }
 
     /// Who has a slot.
-    pub fn taken(&self) -> impl Iterator<Item = SlotKey> + '_ {
+    pub fn holders(&self) -> impl Iterator<Item = SlotKey> + '_ {
         self.taken.iter().copied()
     }
 
@@ -214,7 +258,7 @@ impl Choker {
 
     /// Panics if the table contradicts itself.
     pub fn check_invariants(&self) {
-        assert!(self.taken.len() <= self.slots.get(), "no more peers have slots than there are");
+        assert!(self.taken.len() <= self.slots(), "no more peers have slots than there are");
         assert!(self.optimistic.is_none_or(|(peer, _)| self.taken.contains(&peer)));
         assert!(self.slots.get() <= self.limits.max_slots as usize);
     }
@@ -226,7 +270,7 @@ impl Choker {
         eligible: &[&Candidate],
         prng: &mut Prng,
     ) -> Verdict {
-        let slots = self.slots.get();
+        let slots = self.slots();
         let mut ranked: Vec<&Candidate> = eligible.iter().copied().filter(|c| self.may_fill(c)).collect();
         ranked.sort_by_key(|c| self.rank(now, c));
         self.taken = match self.mode {
@@ -253,7 +297,7 @@ impl Choker {
         let waiting = eligible.iter().copied().filter(|c| !self.taken.contains(&c.peer) && self.may_fill(c));
         let mut waiting: Vec<&Candidate> = waiting.collect();
         waiting.sort_by_key(|c| self.rank(now, c));
-        let free = self.slots.get() - self.taken.len();
+        let free = self.slots() - self.taken.len();
         waiting.truncate(free);
         self.taken.extend(waiting.iter().map(|c| c.peer));
         let new = eligible.iter().filter(|c| waiting.iter().any(|w| w.peer == c.peer) && !c.unchoked);

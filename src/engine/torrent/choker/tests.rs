@@ -41,8 +41,11 @@ impl World {
         World { choker: Choker::new(mode, limits(slots)), peers, prng: Prng::new(1) }
     }
 
-    fn decide(&mut self, secs: u64, max: u32) -> Verdict {
-        let verdict = self.choker.decide(at(secs), &self.peers, Upload::default(), max, &mut self.prng);
+    fn decide(&mut self, secs: u64, granted: usize) -> Verdict {
+        self.choker.review(at(secs), &self.peers, Upload::default(), 100);
+        let wanted = self.choker.wanted(&self.peers);
+        let verdict = self.choker.decide(at(secs), &self.peers, granted, &mut self.prng);
+        assert!(self.choker.taken() == wanted.min(granted), "what is wanted is used");
         for c in &mut self.peers {
             assert!(!verdict.unchoke.contains(&c.peer) || !c.unchoked, "only the choked are unchoked");
             assert!(!verdict.choke.contains(&c.peer) || c.unchoked, "only the unchoked are choked");
@@ -122,7 +125,8 @@ fn newcomers_are_tried_three_times_as_often() {
             c.since = at(990);
         }
         peers[3].connected_since = at(990);
-        let verdict = choker.decide(at(1000), &peers, Upload::default(), 10, &mut prng);
+        choker.review(at(1000), &peers, Upload::default(), 10);
+        let verdict = choker.decide(at(1000), &peers, 10, &mut prng);
         tried += u32::from(verdict.optimistic == Some(key(3)));
     }
     assert!((450..550).contains(&tried), "{tried} of 1000 with three tickets of six");
@@ -196,15 +200,16 @@ fn between_rounds_free_slots_are_given_and_none_is_taken() {
     w.decide(1000, 100);
     assert_eq!((w.unchoked(), w.choker.deadline()), (vec![0, 1], at(1010)));
     w.peers[2].interested = true;
-    assert!(!w.choker.interested(&w.peers[2]), "no slot is free");
-    w.choker.left(key(1));
+    assert!(!w.choker.interested(&w.peers[2], 100), "no slot is free");
+    assert!(w.choker.left(key(1)));
     w.peers[1].interested = false;
     w.peers[3].interested = true;
     assert_eq!(w.choker.deadline(), Instant::ZERO);
     assert_eq!(w.decide(1001, 100).unchoke, [key(2)]);
-    w.choker.left(key(2));
-    assert!(w.choker.interested(&w.peers[3]), "the freed slot is taken at once");
-    assert!(!w.choker.interested(&w.peers[3]), "it has one by now");
+    assert!(w.choker.left(key(2)) && !w.choker.left(key(2)));
+    assert!(!w.choker.interested(&w.peers[3], 1), "the session has no slot for it");
+    assert!(w.choker.interested(&w.peers[3], 2), "the freed slot is taken at once");
+    assert!(!w.choker.interested(&w.peers[3], 2), "it has one by now");
     w.choker.check_invariants();
 }
 

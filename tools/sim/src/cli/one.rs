@@ -5,8 +5,8 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tide_sim::pcap::{Kind, Packet, Pcap};
 use tide_sim::net::{Tapped, TappedPacket};
+use tide_sim::pcap::{Kind, Packet, Pcap};
 use tide_sim::{Cut, Note, Outcome, Watch, draw, run as play};
 
 use super::seeds::Seed;

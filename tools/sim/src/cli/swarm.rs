@@ -58,7 +58,10 @@ impl Sum {
 }
 
 /// A stopwatch: what the program tells people about its own speed is the only thing that depends on it.
-#[expect(clippy::disallowed_methods, reason = "how fast runs are is measured; nothing in a run follows from it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how fast runs are is measured; nothing in a run follows from it"
+)]
 fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }

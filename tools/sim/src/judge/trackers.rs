@@ -80,9 +80,7 @@ impl Trackers {
         intervals: Option<(Option<Duration>, Duration)>,
     ) {
         let limits = ScheduleLimits::default();
-        let bounded = |span: Duration| {
-            (!span.is_zero()).then(|| span.clamp(limits.shortest, limits.longest))
-        };
+        let bounded = |span: Duration| (!span.is_zero()).then(|| span.clamp(limits.shortest, limits.longest));
         let last = match intervals {
             Some((least, interval)) => {
                 let least = least.and_then(bounded);
@@ -98,7 +96,8 @@ impl Trackers {
     /// Whom a private torrent dials was named by its trackers.
     pub(super) fn private(&self, survey: &Survey) -> Compared {
         let mut compared = 0;
-        for crew in survey.crews.iter().filter(|crew| crew.private) {
+        let crews = survey.torrents.iter().filter(|torrent| torrent.private);
+        for crew in crews.filter_map(|torrent| survey.crew_of(torrent)) {
             let dials = |role| matches!(role, RoleSurvey::Dialling(of) | RoleSurvey::Greeting(of, true) if of == crew.key);
             let dialled = survey.desk.conns.iter().filter(|conn| dials(conn.role)).map(|conn| conn.addr);
             let members = crew.members.iter().filter(|member| member.outgoing).map(|member| member.addr);

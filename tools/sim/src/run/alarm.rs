@@ -46,7 +46,11 @@ pub(super) fn listen(echo: bool) {
             }
         }));
     });
-    log::set_max_level(if echo { log::LevelFilter::Trace } else { log::max_level().max(log::LevelFilter::Error) });
+    log::set_max_level(if echo {
+        log::LevelFilter::Trace
+    } else {
+        log::max_level().max(log::LevelFilter::Error)
+    });
     ECHO.set(echo);
     ERRORS.with_borrow_mut(Vec::clear);
 }

@@ -139,11 +139,7 @@ fn partners(world: &World, core: &Core, node: NodeId, torrent: usize) -> Vec<Soc
 }
 
 /// Runs until `done` or `end`.
-pub(super) fn until(
-    world: &mut World,
-    end: Instant,
-    mut done: impl FnMut(&World) -> bool,
-) -> Result<(), ()> {
+pub(super) fn until(world: &mut World, end: Instant, mut done: impl FnMut(&World) -> bool) -> Result<(), ()> {
     while !done(world) {
         if world.now() >= end {
             return Err(());

@@ -12,7 +12,6 @@ mod finale;
 mod users;
 mod verdict;
 
-
 use tide_base::{Duration, Instant, Prng};
 use tide_engine::Faults;
 

@@ -123,7 +123,8 @@ impl Users {
         }
         let files = known.spec.files.files().len();
         if self.dice.hits(Mishap::Remove) {
-            let content = [tide_engine::Content::Keep, tide_engine::Content::Delete][self.dice.prng().index(2)];
+            let content =
+                [tide_engine::Content::Keep, tide_engine::Content::Delete][self.dice.prng().index(2)];
             world.remove_torrent(node, torrent, content);
         } else if self.fates[node.0 as usize].resumes.is_none() && self.dice.hits(Mishap::Halt) {
             let after = Duration::from_millis(self.dice.prng().below(60_000));

@@ -82,16 +82,19 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
 }
 
 fn add_torrent(scenario: &Scenario, world: &mut World, id: NodeId, plan: &TorrentPlan) {
-    let known = scenario.mutants.iter().filter(|mutant| !mutant.absent && mutant.known && mutant.content == plan.content);
+    let known = scenario
+        .mutants
+        .iter()
+        .filter(|mutant| !mutant.absent && mutant.known && mutant.content == plan.content);
     let mutants = known.map(|mutant| SocketAddr::new(mutant.host.ips[0], mutant.port));
     let peers = plan.peers.iter().map(|&peer| scenario.nodes[peer].addr()).chain(mutants).collect();
     let mut spec = world.spec_of(plan.content, peers);
     spec.private = scenario.private[plan.content];
-    spec.sequential = plan.sequential;
-    spec.priorities = plan.priorities.clone();
-    spec.limits = plan.limits;
+    spec.sequential = Some(plan.sequential);
+    spec.priorities = Some(plan.priorities.clone());
+    spec.limits = Some(plan.limits);
     if plan.tracked {
-        spec.trackers = scenario.trackers.iter().map(|tracker| tracker.urls()).collect();
+        spec.own_trackers = scenario.trackers.iter().map(|tracker| tracker.urls()).collect();
     }
     world.add_torrent(id, plan.content, spec, plan.holding);
 }

@@ -172,8 +172,7 @@ fn take_part(prng: &mut Prng, content: usize, spec: &ContentSpec, nodes: &mut [N
                 _ => Holding::Nothing,
             },
         };
-        let mut peers: Vec<usize> =
-            (0..count).filter(|_| acquainted && prng.chance(2, 3)).collect();
+        let mut peers: Vec<usize> = (0..count).filter(|_| acquainted && prng.chance(2, 3)).collect();
         if acquainted && place > 0 && peers.is_empty() {
             peers.push(order[0]);
         }

@@ -101,6 +101,11 @@ impl Tracker {
         &self.office.log
     }
 
+    /// Whom it has named as peers of which torrent since last time.
+    pub fn take_named(&mut self) -> Vec<(tide_base::InfoHash, std::net::SocketAddr)> {
+        std::mem::take(&mut self.office.named)
+    }
+
     /// Whether it is down now. (Streams to it are reset at once, or are never answered.)
     pub fn is_down(&self) -> bool {
         !self.weather.is_up()

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tide_base::{Instant, addr};
+use tide_base::{InfoHash, Instant, addr};
 use tide_tracker::limits::ServerLimits;
 use tide_tracker::server::{Counts, Registry, Visit};
 use tide_tracker::{Event, Family};
@@ -65,6 +65,8 @@ pub(super) struct Reply {
 pub(super) struct Office {
     pub(super) registry: Registry,
     pub(super) log: Log,
+    /// Whom it has named since somebody last asked.
+    pub(super) named: Vec<(InfoHash, SocketAddr)>,
     interval: u64,
     least: Option<u64>,
     own: Vec<SocketAddr>,
@@ -77,6 +79,7 @@ impl Office {
         Office {
             registry: Registry::new(limits, dice.prng().split("registry")),
             log: Log::default(),
+            named: Vec::new(),
             interval: spec.interval.as_secs().max(1),
             least: spec.min_interval.map(|least| least.as_secs()),
             own: spec.at.clone(),
@@ -135,6 +138,8 @@ impl Office {
         if ask.event != Event::Stopped {
             self.invent(dice, peer(way, ask), &mut reply);
         }
+        let named = reply.v4.iter().chain(&reply.v6);
+        self.named.extend(named.map(|&addr| (ask.info_hash, addr::canonical(addr))));
         self.log.told(&line(way, ask), Told::Interval { interval: reply.interval, least: reply.least });
         Some(reply)
     }

@@ -9,9 +9,10 @@ use tide_disk::{Job, JobId, Outcome, Task};
 use tide_engine::{Limits, RateLimits, Survey};
 
 use super::node::{Node, Owned};
-use super::{NodeId, World};
+use super::{ActorId, NodeId, World};
 use crate::judge::{Finding, Judge, Oracle, Source, Truth, View, Way};
 use crate::mishap::Tally;
+use crate::tracker::Tracker;
 
 /// The judges of a world, and the first thing that they found.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ impl View for Sight<'_> {
 
     fn rates_of(&self, node: usize, torrent: InfoHash) -> RateLimits {
         let known = self.0[node].torrents.iter().find(|known| known.info_hash() == torrent);
-        known.map_or_else(RateLimits::default, |known| known.spec.limits)
+        known.and_then(|known| known.spec.limits).unwrap_or_default()
     }
 
     fn shards(&self, node: usize) -> u16 {
@@ -109,7 +110,8 @@ impl World {
             let hash = known.info_hash();
             let peers: Vec<SocketAddr> = known.spec.peers.clone();
             let resume = known.spec.resume.as_ref().and_then(|path| self.nodes[node].medium.read_file(path));
-            let resume = resume.and_then(|bytes| Checkpoint::decode(&bytes, Some(&known.spec.info_hashes)).ok());
+            let resume =
+                resume.and_then(|bytes| Checkpoint::decode(&bytes, Some(&known.spec.info_hashes)).ok());
             let spoilt = known.resume_spoilt;
             self.ask_judge(|judge, view| {
                 judge.told_of(node, hash, Source::User, peers);
@@ -201,6 +203,22 @@ impl World {
         let (now, node) = (self.now, id.0 as usize);
         if !self.tracker_ips.contains(&to.ip()) {
             self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
+        }
+    }
+
+    /// A tracker may have named peers.
+    pub(super) fn judge_named(&mut self, id: ActorId) {
+        let actor: &mut dyn std::any::Any = self.players[id.0 as usize].actor.as_mut();
+        let Some(tracker) = actor.downcast_mut::<Tracker>() else { return };
+        let named = tracker.take_named();
+        let is_private = |hash: InfoHash| {
+            let torrents = self.nodes.iter().flat_map(|node| &node.torrents);
+            torrents.into_iter().any(|known| known.spec.private && known.info_hash() == hash)
+        };
+        let named: Vec<_> = named.into_iter().filter(|&(hash, _)| is_private(hash)).collect();
+        let Some(judge) = &mut self.court.judge else { return };
+        for (hash, addr) in named {
+            (0..self.nodes.len()).for_each(|node| judge.told_of(node, hash, Source::Tracker, [addr]));
         }
     }
 

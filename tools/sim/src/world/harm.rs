@@ -63,9 +63,9 @@ impl World {
         assert!(!node.is_alive(), "a running node is commanded");
         let torrent = &mut node.torrents[number];
         torrent.present = true;
-        torrent.spec.priorities = vec![4; torrent.spec.files.files().len()];
-        torrent.spec.limits = RateLimits::default();
-        torrent.spec.paused = false;
+        torrent.spec.priorities = Some(vec![4; torrent.spec.files.files().len()]);
+        torrent.spec.limits = Some(RateLimits::default());
+        torrent.spec.paused = Some(false);
         torrent.spec.peers.extend(peers);
         torrent.spec.peers.sort_unstable();
         torrent.spec.peers.dedup();

@@ -107,6 +107,7 @@ impl World {
                 }
             }
         }
+        self.judge_named(id);
         let at = self.players[id.0 as usize].actor.wake_at();
         let at = if at == Instant::NEVER { at } else { at.max(now + MOMENT) };
         self.agenda.set(Due::Actor(id), at);

@@ -118,9 +118,7 @@ impl Turn<'_> {
     }
 
     fn disk(&mut self, now: Instant, job: tide_disk::Job) {
-        if self.world.hides_writes
-            && matches!(job.task, Task::Write { .. })
-            && self.world.prng.chance(1, 50)
+        if self.world.hides_writes && matches!(job.task, Task::Write { .. }) && self.world.prng.chance(1, 50)
         {
             return self.forget(job);
         }

@@ -87,7 +87,7 @@ impl Node {
 }
 
 impl World {
-    /// A torrent as a session would add it: everything wanted, below `/v0/content`, with resume data.
+    /// A torrent as a session would add it: everything wanted, below a folder of its own, with resume data.
     pub fn spec_of(&self, content: usize, peers: Vec<SocketAddr>) -> AddTorrent {
         let made = &self.contents[content];
         AddTorrent {
@@ -97,20 +97,21 @@ impl World {
             layout: made.layout(),
             piece_hashes: made.piece_hashes(),
             private: false,
-            trackers: Vec::new(),
+            own_trackers: Vec::new(),
+            trackers: None,
             store: StoreKey(content as u64),
             volume: VolumeId(0),
-            root: PathBuf::from("/v0/content"),
+            root: PathBuf::from(format!("/v0/content{content}")),
             resume: Some(PathBuf::from(format!("/v0/state/{content}.resume"))),
             aside: Some(PathBuf::from(format!("/v0/state/{content}.aside"))),
             backing: Backing::File,
             allocation: Allocation::Sparse,
-            priorities: Vec::new(),
-            sequential: false,
-            paused: false,
+            priorities: Some(Vec::new()),
+            sequential: Some(false),
+            paused: Some(false),
             check: Check::Resume,
             peers,
-            limits: RateLimits::default(),
+            limits: Some(RateLimits::default()),
         }
     }
 
@@ -207,13 +208,7 @@ impl World {
     }
 
     /// Hands a command in and runs until it is answered, `patience` at the most.
-    pub fn ask(
-        &mut self,
-        id: NodeId,
-        shard: ShardId,
-        command: Command,
-        patience: Duration,
-    ) -> Option<Reply> {
+    pub fn ask(&mut self, id: NodeId, shard: ShardId, command: Command, patience: Duration) -> Option<Reply> {
         let command = self.command(id, shard, command);
         let end = self.now + patience;
         loop {
@@ -229,13 +224,13 @@ impl World {
     /// Other files are wanted from now on, and after a restart.
     pub fn set_priorities(&mut self, id: NodeId, number: usize, priorities: Vec<u8>) {
         let torrent = &mut self.nodes[id.0 as usize].torrents[number];
-        torrent.spec.priorities = priorities.clone();
+        torrent.spec.priorities = Some(priorities.clone());
         self.command_torrent(id, number, TorrentCommand::SetPriorities(priorities));
     }
 
     /// Moves the content to a new folder of a volume; after a restart it is added where it lies.
     pub fn move_torrent(&mut self, id: NodeId, number: usize, volume: u16, folder: u32) {
-        let to = PathBuf::from(format!("/v{volume}/moved{folder}"));
+        let to = PathBuf::from(format!("/v{volume}/moved{folder}-{}", self.nodes[id.0 as usize].torrents[number].content));
         let node = &mut self.nodes[id.0 as usize];
         let torrent = &node.torrents[number];
         if torrent.moving.is_some() {
@@ -256,7 +251,7 @@ impl World {
 
     /// A torrent's rates from now on, and after a restart.
     pub fn set_torrent_rates(&mut self, id: NodeId, number: usize, rates: RateLimits) {
-        self.nodes[id.0 as usize].torrents[number].spec.limits = rates;
+        self.nodes[id.0 as usize].torrents[number].spec.limits = Some(rates);
         self.command_torrent(id, number, TorrentCommand::SetLimits(rates));
     }
 
