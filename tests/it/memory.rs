@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tide_test_clients::{Payload, Signal, TempDir, Tide, TideCommand, Torrent, compare, wait};
 
-use crate::work::{LEAVE, Seed, at_fresh, create};
+use crate::work::{LEAVE, Seed, at_fresh, create, get};
 
 /// What each process and the pages of its files may take.
 const ROOM: u64 = 48 << 20;
@@ -98,6 +98,12 @@ fn shards_wait_for_no_page_while_memory_is_short() {
         group.tide(&dir, &program, &[command]).args(common).arg(&torrent.file).arg("-d").arg(folder)
     };
     let seed = Seed::start(&run(&for_seed, "seed", payload.parent()), &torrent.info_hash);
+    // Peers that take their time: what is lent to them waits for long.
+    let slow = ["one", "two", "three"].map(|name| {
+        let slow = get(&torrent, &dir.join(name)).args(["--peer", &seed.peer(), "--down", "500k"]).start();
+        slow.progress(&torrent.info_hash, 1);
+        slow
+    });
     let folder = dir.join("get");
     let get = run(&for_leech, "get", &folder).args(["--seed", "--peer", &seed.peer()]);
     let mut get = Seed::start(&get, &torrent.info_hash);
@@ -110,5 +116,5 @@ fn shards_wait_for_no_page_while_memory_is_short() {
     get.tide.signal(Signal::Interrupt);
     get.tide.wait_exit(LEAVE).expect_code(130);
     compare::same(payload.root(), &folder.join(payload.name()));
-    drop(seed);
+    drop((slow, seed));
 }
