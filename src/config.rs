@@ -88,6 +88,11 @@ pub struct Config {
     pub medium: Medium,
     /// Bounds of each volume's disk thread.
     pub disk: tide_disk::Limits,
+    /// Whether the code of the process, with that of its libraries, is locked in memory at the start (Linux; as far as
+    /// `RLIMIT_MEMLOCK` allows). Where memory is short the kernel drops code as it drops any file's pages, and a thread
+    /// waits for the disk in the middle of its work. It concerns the whole process and outlasts the session, so the
+    /// default is no; the program `tide` does it.
+    pub lock_code: bool,
 }
 
 impl Default for Config {
@@ -113,6 +118,7 @@ impl Default for Config {
             limits,
             medium: Medium::default(),
             disk: tide_disk::Limits::default(),
+            lock_code: false,
         }
     }
 }

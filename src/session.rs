@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::shell::board::{Next, Notice};
 use crate::shell::clock::Clock;
+use crate::shell::code::{self, Locked};
 use crate::shell::volume::VolumeTable;
 use crate::shell::{Over, Plan, Shell, StartError, entropy};
 use crate::torrent::Torrent;
@@ -57,6 +58,10 @@ impl Session {
         }
         let seed = config.seed.map_or_else(entropy::seed, Ok).map_err(Error::Resources)?;
         let mut random = Prng::new(seed).split("session");
+        if config.lock_code {
+            let Locked { locked, refused } = code::lock();
+            log::debug!("{locked} bytes of code are locked in memory; {refused} may not be");
+        }
         let clock = Clock::start();
         let setup = Setup {
             shards: config.shards,

@@ -16,6 +16,7 @@
 
 pub(crate) mod board;
 pub(crate) mod clock;
+pub(crate) mod code;
 pub(crate) mod entropy;
 pub(crate) mod failure;
 pub(crate) mod front;

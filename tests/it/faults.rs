@@ -2,12 +2,14 @@
 //! the other torrents go on, and it continues when the cause is gone.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use tide::{Add, Config, Listen, Session};
 use tide_test_clients::{
-    Call, Event, HangingMount, InfoHash, Payload, Signal, SmallTmpfs, Tide, TideCommand, Tool, Torrent,
-    compare, have, net, wait,
+    Call, Event, HangingMount, InfoHash, Payload, Signal, SmallTmpfs, TempDir, Tide, TideCommand, Tool,
+    Torrent, compare, have, net, wait,
 };
 
 use crate::work::{LEAVE, Seed, Work, at_fresh, summary_code, tide};
@@ -185,22 +187,51 @@ fn a_file_that_changes_while_it_is_served_does_not_spread() {
     pair.assert_goes_on(both);
 }
 
-/// A session of one shard with two torrents, each in a folder of its own.
-fn session(one: (&Work, &Path), two: (&Work, &Path), peers: &[&Seed]) -> (Session, [tide::Torrent; 2]) {
-    let config = Config {
-        listen: Listen::At(vec![net::fresh().into()]),
-        shards: 1,
-        hashers: 1,
-        state_dir: Some(two.0.dir.folder("state")),
-        ..Config::default()
-    };
-    let session = Session::start(config).expect("a fresh address is free");
-    let torrents = [one, two].map(|(work, folder)| {
-        let add = Add::file(&work.torrent.file).expect("made by tide").dir(folder);
-        let add = peers.iter().fold(add, |add, seed| add.peer(seed.addr));
-        session.add(add).expect("taken in")
-    });
-    (session, torrents)
+/// A number of shards, and file calls that hang for one torrent of a session with so many.
+#[derive(Clone, Copy, Debug)]
+struct Hang {
+    shards: u16,
+    calls: &'static [Call],
+}
+
+impl Hang {
+    /// Gets the first of the works into a folder whose calls hang, and the others beside it.
+    fn run(self, works: &[Work], peers: &[SocketAddr]) {
+        let mut mount = HangingMount::new();
+        mount.hang(self.calls);
+        let dir = TempDir::new("hang");
+        let config = Config {
+            listen: Listen::At(vec![net::fresh().into()]),
+            shards: self.shards,
+            hashers: 1,
+            state_dir: Some(dir.folder("state")),
+            ..Config::default()
+        };
+        let session = Session::start(config).expect("a fresh address is free");
+        let get = |work: &Work, folder: &Path, peer: SocketAddr| {
+            let add = Add::file(&work.torrent.file).expect("made by tide").dir(folder);
+            session.add(add.peer(peer)).expect("taken in")
+        };
+        let hung = get(&works[0], mount.path(), peers[0]);
+        mount.wait_held();
+        // Only now, so that they find it hanging.
+        let folder = dir.folder("get");
+        let rest = || works.iter().zip(peers).skip(1);
+        let others: Vec<_> = rest().map(|(work, &peer)| get(work, &folder, peer)).collect();
+        for (other, (work, _)) in others.iter().zip(rest()) {
+            if let Err(error) = other.wait_complete(Some(wait::GENEROUS)) {
+                panic!("{self:?}: {error}: {:#?}", other.stats());
+            }
+            work.assert_same(&folder);
+        }
+        assert!(
+            self.calls == [Call::Sync] || hung.stats().is_ok_and(|stats| stats.done < stats.wanted),
+            "{self:?}"
+        );
+        // It returns, whatever it says.
+        session.shutdown(LEAVE / 10);
+        mount.release();
+    }
 }
 
 #[test]
@@ -208,26 +239,36 @@ fn a_hung_disk_stops_its_torrent_alone_and_the_session_ends() {
     if !have(&[Tool::Fuse]) {
         return;
     }
-    // Nothing is read on the way of a download, and a file gets its length by being written.
-    for calls in [&[Call::Open][..], &[Call::Write], &[Call::Sync], &Call::ALL] {
-        let mut mount = HangingMount::new();
-        let (one, two) = (Work::new(Payload::one_file), Work::new(Payload::many_files));
-        let (from_one, from_two) = (one.seed(), two.seed());
-        mount.hang(calls);
-        let folder = two.dir.folder("get");
-        let (session, [hung, other]) =
-            session((&one, mount.path()), (&two, &folder), &[&from_one, &from_two]);
-        mount.wait_held();
-        other.wait_complete(Some(wait::GENEROUS)).expect("its disk answers");
-        two.assert_same(&folder);
-        assert!(
-            calls == [Call::Sync] || hung.stats().is_ok_and(|stats| stats.done < stats.wanted),
-            "{calls:?}"
-        );
-        // It returns, whatever it says.
-        session.shutdown(LEAVE / 10);
-        mount.release();
+    // The number of a payload is in its name, so each is another torrent, and they are at home here and there.
+    let works: Vec<Work> = (1..=6)
+        .map(|number| match number {
+            6 => Work::new(Payload::many_files),
+            _ => Work::new(|dir, _| Payload::one_file_of(dir, number, 1_000_000 + number)),
+        })
+        .collect();
+    for shards in [2, 5] {
+        let with_it = works[1..].iter().filter(|work| home(work, shards) == home(&works[0], shards)).count();
+        assert!((1..=4).contains(&with_it), "of {shards} shards, all others are with it, or none is");
     }
+    let seeds: Vec<Seed> = works.iter().map(Work::seed).collect();
+    let peers: Vec<SocketAddr> = seeds.iter().map(|seed| seed.addr).collect();
+    // Nothing is read on the way of a download, and a file gets its length by being written.
+    const CALLS: [&[Call]; 4] = [&[Call::Open], &[Call::Write], &[Call::Sync], &Call::ALL];
+    // Most of the time is spent in waiting for a shutdown's budget to be over.
+    thread::scope(|scope| {
+        for shards in [1, 2, 5] {
+            for calls in CALLS {
+                let (works, peers) = (&works, &peers);
+                scope.spawn(move || Hang { shards, calls }.run(works, peers));
+            }
+        }
+    });
+}
+
+/// The shard, of so many, that a torrent is at home on.
+fn home(work: &Work, shards: u64) -> u64 {
+    let digits = &work.hash().to_string()[..16];
+    u64::from_str_radix(digits, 16).expect("hexadecimal digits") % shards
 }
 
 #[test]

@@ -14,6 +14,19 @@ pub(super) fn write_at(file: &File, from: &[IoSlice<'_>], at: u64) -> io::Result
     retry(|| rustix::io::pwritev(file, from, at))
 }
 
+/// Whether the byte at `at` is in memory, so that it can be had without the device; `true` where nobody can tell.
+#[cfg(target_os = "linux")]
+pub(super) fn is_cached(file: &File, at: u64) -> bool {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let mut byte = [0];
+    preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_cached(_: &File, _: u64) -> bool {
+    true
+}
+
 fn retry(mut call: impl FnMut() -> Result<usize, Errno>) -> io::Result<usize> {
     loop {
         match call() {

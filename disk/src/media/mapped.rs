@@ -5,9 +5,10 @@
 //! a slice of it. When the next run lies elsewhere the window is replaced, and goes when the last slice of it does. So
 //! address space, page tables and resident pages are bounded by what is lent and one window a file.
 //!
-//! Before a run is lent its pages are made resident by a call that fails where a touch would be SIGBUS, because the file
-//! became shorter or the device cannot read, and that costs nothing to speak of where they are resident already. Where
-//! it fails nothing is lent: the read that follows instead finds out what is wrong.
+//! Runs that are not in memory are not lent (`pressure.rs`). Of one that is, as far as its first page says, the pages
+//! are made resident by a call that fails where a touch would be SIGBUS, because the file became shorter or the device
+//! cannot read, and that costs nothing to speak of where they are resident already. Where it fails nothing is lent: the
+//! read that follows instead finds out what is wrong.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,9 +1,17 @@
-//! Whether memory is short, so that a page lent now may be gone before it is sent.
+//! Whether pages are better read into buffers than lent, since one lent now may be gone before it is sent.
 //!
-//! A page that is evicted in between would be a major fault on the thread that sends, which must take none. The kernel
-//! says best itself how short memory is: the share of time that tasks wait for it (pressure stall information, Linux
-//! 4.20), of our control group if it has a number of its own, else of the machine. How much memory is "available" says
-//! less, since a page cache that fills a group to its limit is normal. Where neither is told, memory counts as ample.
+//! A page that is evicted in between would be a major fault on the thread that sends, which must take none. Two signs
+//! say that it may happen.
+//!
+//! A run that is not in memory when it is wanted: content is larger than the memory there is for it, or has not been
+//! read yet. Its pages, and those that the kernel reads ahead, are the next to go, and a slow peer may take its time.
+//! So that run and some after it are read. It costs little: what is in nobody's memory is as fast as the device, and
+//! reads are easier for the kernel to read ahead of than faults. This sign comes at once, and everywhere.
+//!
+//! Where pages that were used often go too, the kernel says itself how short memory is: the share of time that tasks
+//! wait for it (pressure stall information, Linux 4.20), of our control group if it has a number of its own, else of
+//! the machine. It says so some seconds late. How much memory is "available" says less, since a page cache that fills
+//! a group to its limit is normal. Where neither is told, memory counts as ample.
 //!
 //! There is no clock here, so the question is asked anew every so many runs of reads: at a rate where that takes long,
 //! the time between lending and sending is too short to matter.
@@ -16,6 +24,8 @@ use std::sync::PoisonError;
 
 /// Runs of reads between two looks. A look costs some five microseconds.
 const READS_A_LOOK: u32 = 64;
+/// Runs that are read into buffers after one that was not in memory; at most 8 MiB.
+const READS_A_MISS: u32 = 64;
 /// From this share of time on, in hundredths of a percent over ten seconds, memory is short.
 const SHORT: u32 = 500;
 /// Below this share it is ample again: less, so that it does not change with each look.
@@ -32,6 +42,8 @@ struct State {
     source: Option<File>,
     reads: u32,
     short: bool,
+    /// Runs still to be read into buffers because one was not in memory.
+    cold: u32,
 }
 
 impl Pressure {
@@ -39,17 +51,24 @@ impl Pressure {
         let group = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let group = group_path(&group).and_then(|path| File::open(path.join("memory.pressure")).ok());
         let source = group.or_else(|| File::open("/proc/pressure/memory").ok());
-        Pressure { state: Mutex::new(State { source, reads: 0, short: false }) }
+        Pressure { state: Mutex::new(State { source, reads: 0, short: false, cold: 0 }) }
     }
 
-    /// Whether memory is short; asked once a run of reads.
+    /// Whether memory is short, as far as is known; asked once a run of reads.
     pub(super) fn is_short(&self) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.reads.is_multiple_of(READS_A_LOOK) {
             state.look();
         }
         state.reads = state.reads.wrapping_add(1);
-        state.short
+        let cold = state.cold > 0;
+        state.cold = state.cold.saturating_sub(1);
+        state.short || cold
+    }
+
+    /// A run was not in memory.
+    pub(super) fn missed(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).cold = READS_A_MISS;
     }
 }
 
@@ -99,9 +118,20 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_run_that_was_not_in_memory_is_read() {
+        let state = State { source: None, reads: 0, short: false, cold: 0 };
+        let pressure = Pressure { state: Mutex::new(state) };
+        assert!(!pressure.is_short());
+        pressure.missed();
+        let read = (0..1_000).take_while(|_| pressure.is_short()).count();
+        assert_eq!(read, READS_A_MISS as usize);
+    }
+
+    #[test]
     fn short_stays_short_until_it_is_clearly_over() {
         let file = tempfile::tempfile().expect("a file");
-        let mut state = State { source: Some(file.try_clone().expect("a handle")), reads: 0, short: false };
+        let mut state =
+            State { source: Some(file.try_clone().expect("a handle")), reads: 0, short: false, cold: 0 };
         for (share, short) in
             [("0.00", false), ("4.99", false), ("5.00", true), ("1.00", true), ("0.99", false)]
         {

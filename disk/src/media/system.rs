@@ -166,7 +166,13 @@ impl StorageFile for SystemFile {
 
     fn lend(&self, at: u64, len: u32) -> Option<Payload> {
         match &self.0 {
-            Kind::Mapped { file, lender, pressure } if !pressure.is_short() => lender.lend(file, at, len),
+            Kind::Mapped { file, lender, pressure } if !pressure.is_short() => {
+                if file::is_cached(file, at) {
+                    return lender.lend(file, at, len);
+                }
+                pressure.missed();
+                None
+            }
             _ => None,
         }
     }

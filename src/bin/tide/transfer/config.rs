@@ -65,6 +65,7 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
             Some("memory") => Backing::Memory,
             _ => Backing::Mapped,
         },
+        lock_code: true,
         ..plain
     })
 }
