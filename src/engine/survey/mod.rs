@@ -5,7 +5,7 @@ mod crew;
 mod desk;
 mod torrent;
 
-pub use crew::{BlockState, ChunkPlace, CrewSurvey, LeaseSurvey, LeaseStage, MemberSurvey, Paused};
+pub use crew::{BlockState, ChunkPlace, CrewSurvey, LeaseStage, LeaseSurvey, MemberSurvey, Paused};
 pub use desk::{
     ConnSurvey, DeskSurvey, FlowSurvey, JobSurvey, RoleSurvey, StockSurvey, TreasurySurvey, VolumeSurvey,
 };

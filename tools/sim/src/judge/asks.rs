@@ -42,9 +42,10 @@ pub(super) fn leases_agree(survey: &Survey) -> Compared {
     }
     for crew in &survey.crews {
         let home = survey.torrents.iter().any(|torrent| torrent.key == crew.torrent);
-        ensure(home || crew.torrent.shard != survey.shard || crew.disbanding || survey.ending.is_some(), || {
-            format!("the crew of {:?} is there without its torrent", crew.torrent)
-        })?;
+        ensure(
+            home || crew.torrent.shard != survey.shard || crew.disbanding || survey.ending.is_some(),
+            || format!("the crew of {:?} is there without its torrent", crew.torrent),
+        )?;
     }
     Ok(compared)
 }

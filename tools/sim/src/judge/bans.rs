@@ -56,9 +56,8 @@ impl Banned {
             if let Some(peer) = torrent.peers.iter().find(|peer| banned(peer.addr.ip())) {
                 return Err(format!("{:?} has banned {}, and it is connected", torrent.key, peer.addr));
             }
-            let dialled = survey.crew_of(torrent).and_then(|crew| {
-                crew.to_dial.iter().find(|addr| banned(addr.ip()))
-            });
+            let dialled =
+                survey.crew_of(torrent).and_then(|crew| crew.to_dial.iter().find(|addr| banned(addr.ip())));
             if let Some(addr) = dialled {
                 return Err(format!("{:?} has banned {addr}, and wants it to be dialled", torrent.key));
             }

@@ -16,7 +16,10 @@ const TO_DIAL: usize = 64;
 pub(super) fn queues_bounded(survey: &Survey, limits: &Limits) -> Compared {
     for volume in &survey.desk.volumes {
         ensure(volume.under_way <= limits.disk_jobs, || {
-            format!("{} disk jobs of {:?} are under way of {}", volume.under_way, volume.volume, limits.disk_jobs)
+            format!(
+                "{} disk jobs of {:?} are under way of {}",
+                volume.under_way, volume.volume, limits.disk_jobs
+            )
         })?;
     }
     ensure(survey.desk.hashing <= limits.hash_jobs, || {
@@ -28,19 +31,28 @@ pub(super) fn queues_bounded(survey: &Survey, limits: &Limits) -> Compared {
         ensure(torrent.book.len() <= most.addresses, || {
             format!("{key:?} knows {} addresses of {}", torrent.book.len(), most.addresses)
         })?;
-        ensure(torrent.banned.len() <= most.bans, || format!("{key:?} bans {} addresses", torrent.banned.len()))?;
+        ensure(torrent.banned.len() <= most.bans, || {
+            format!("{key:?} bans {} addresses", torrent.banned.len())
+        })?;
     }
     let mut compared = 0;
     for crew in &survey.crews {
         let key = crew.torrent;
-        ensure(crew.leases.len() as u32 <= limits.leases, || {
-            format!("{key:?} has {} pieces under lease of {}", crew.leases.len(), limits.leases)
+        // Members that demand pieces in one turn do not know of each other, so each may take what is left.
+        let leases = limits.leases.saturating_mul(limits.peers_per_torrent);
+        ensure(crew.leases.len() as u32 <= leases, || {
+            format!("{key:?} has {} pieces under lease of {leases}", crew.leases.len())
         })?;
-        ensure(crew.to_dial.len() <= TO_DIAL, || format!("{key:?}: {} wait to be dialled", crew.to_dial.len()))?;
+        ensure(crew.to_dial.len() <= TO_DIAL, || {
+            format!("{key:?}: {} wait to be dialled", crew.to_dial.len())
+        })?;
         for lease in &crew.leases {
             for &(block, _) in &lease.writers {
                 ensure(holds(crew.layout, lease.id.piece, block), || {
-                    format!("{key:?}: block {block:?} of piece {} is written, and does not exist", lease.id.piece)
+                    format!(
+                        "{key:?}: block {block:?} of piece {} is written, and does not exist",
+                        lease.id.piece
+                    )
                 })?;
             }
         }
@@ -89,10 +101,8 @@ pub(super) fn session_conns(surveys: &[Survey], limits: &Limits) -> Compared {
     let count = |which: &dyn Fn(RoleSurvey) -> bool| {
         surveys.iter().flat_map(|survey| &survey.desk.conns).filter(|conn| which(conn.role)).count() as u32
     };
-    let (half_open, all) = (
-        count(&RoleSurvey::is_half_open),
-        count(&|role| !matches!(role, RoleSurvey::Tracker)),
-    );
+    let (half_open, all) =
+        (count(&RoleSurvey::is_half_open), count(&|role| !matches!(role, RoleSurvey::Tracker)));
     ensure(half_open <= limits.half_open, || {
         format!("{half_open} connections are half-open of {}", limits.half_open)
     })?;

@@ -24,7 +24,9 @@ fn copies_of(torrent: &TorrentSurvey) -> Compared {
     for piece in 0..torrent.layout.pieces() {
         let all = torrent.peers.iter().filter(|peer| peer.has.has(piece)).count() as u32;
         let counted = torrent.copies[piece as usize];
-        ensure(counted == all, || format!("{key:?} counts {counted} copies of piece {piece}; there are {all}"))?;
+        ensure(counted == all, || {
+            format!("{key:?} counts {counted} copies of piece {piece}; there are {all}")
+        })?;
         if let Some(picker) = &torrent.picker_copies {
             let (counted, some) = (picker[piece as usize], all - seeds);
             ensure(counted == some, || {
@@ -72,8 +74,7 @@ pub(super) fn roster_agrees(survey: &Survey) -> Compared {
         }
     }
     let members: usize = survey.crews.iter().map(|crew| crew.members.len()).sum();
-    let conns =
-        survey.desk.conns.iter().filter(|conn| matches!(conn.role, RoleSurvey::Member(..))).count();
+    let conns = survey.desk.conns.iter().filter(|conn| matches!(conn.role, RoleSurvey::Member(..))).count();
     ensure(members == conns, || format!("{conns} connections are members', and there are {members}"))?;
     Ok(compared)
 }

@@ -98,7 +98,9 @@ impl Jobs {
     /// An engine that has ended left no command unanswered.
     pub(super) fn unanswered(&self) -> Compared {
         match self.commands.first() {
-            Some(id) => Err(format!("it ended and left {} commands unanswered, {id:?} first", self.commands.len())),
+            Some(id) => {
+                Err(format!("it ended and left {} commands unanswered, {id:?} first", self.commands.len()))
+            }
             None => Ok(self.replied.len() as u64),
         }
     }

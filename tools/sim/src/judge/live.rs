@@ -76,7 +76,8 @@ pub enum Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = |trouble: &Option<TroubleKind>| trouble.map_or(String::new(), |t| format!(" ({})", t.name()));
+        let kind =
+            |trouble: &Option<TroubleKind>| trouble.map_or(String::new(), |t| format!(" ({})", t.name()));
         match self {
             Why::Leecher(state, trouble) => write!(f, "it is {state:?}{}", kind(trouble)),
             Why::NoHolder => f.write_str("nobody of the core has it"),
@@ -88,7 +89,10 @@ impl fmt::Display for Why {
             Why::Unknown(n) => write!(f, "holder {n} is not known to have it"),
             Why::NotInterested(n) => write!(f, "holder {n}: we are not interested"),
             Why::Chokes(n, knows, taken, slots) => {
-                write!(f, "holder {n} chokes us, knows of our interest: {knows}, {taken} of {slots} slots taken")
+                write!(
+                    f,
+                    "holder {n} chokes us, knows of our interest: {knows}, {taken} of {slots} slots taken"
+                )
             }
             Why::Asked(n, blocks) => write!(f, "holder {n} was asked for {blocks} blocks"),
             Why::NotRead(n, why) => write!(f, "holder {n} is not read: {why:?}"),
@@ -192,7 +196,8 @@ impl Liveness {
         let core: Vec<&NodeView<'_>> = nodes.iter().filter(|view| self.core.contains(&view.node)).collect();
         let mut waiting = Vec::new();
         for view in &core {
-            for (survey, torrent) in view.surveys.iter().flat_map(|s| s.torrents.iter().map(move |t| (s, t))) {
+            for (survey, torrent) in view.surveys.iter().flat_map(|s| s.torrents.iter().map(move |t| (s, t)))
+            {
                 let lacking = torrent.lacking();
                 if lacking.is_empty() || torrent.state == State::Leaving {
                     continue;

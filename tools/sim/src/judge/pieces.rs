@@ -76,7 +76,9 @@ impl Pieces {
         let Some(known) = self.known.get(&torrent).filter(|known| !known.anew) else { return Ok(0) };
         let some = self.written.contains_key(&(torrent, piece));
         ensure(known.have.has(piece.0) || some, || {
-            format!("peers are told of piece {piece} of {torrent:?}, of which no byte was answered as written")
+            format!(
+                "peers are told of piece {piece} of {torrent:?}, of which no byte was answered as written"
+            )
         })?;
         Ok(1)
     }

@@ -40,7 +40,10 @@ pub(super) fn slots_kept(survey: &Survey, limits: &Limits) -> Compared {
         }
         let used = torrent.peers.iter().filter(|peer| peer.unchoked && peer.interested).count() as u32;
         ensure(used <= choker.slots, || {
-            format!("{key:?}: {used} peers that want something are unchoked, and there are {} slots", choker.slots)
+            format!(
+                "{key:?}: {used} peers that want something are unchoked, and there are {} slots",
+                choker.slots
+            )
         })?;
     }
     Ok(compared)

@@ -80,9 +80,7 @@ impl Trackers {
         intervals: Option<(Option<Duration>, Duration)>,
     ) {
         let limits = ScheduleLimits::default();
-        let bounded = |span: Duration| {
-            (!span.is_zero()).then(|| span.clamp(limits.shortest, limits.longest))
-        };
+        let bounded = |span: Duration| (!span.is_zero()).then(|| span.clamp(limits.shortest, limits.longest));
         let last = match intervals {
             Some((least, interval)) => {
                 let least = least.and_then(bounded);
