@@ -342,6 +342,24 @@ fn what_is_had_was_written_is_there_and_stays() {
 }
 
 #[test]
+fn too_many_are_not_served_for_longer_than_a_round() {
+    let (world, node, mut survey) = connected();
+    let view = Say { limits: world.all.nodes[node].setup.limits.clone(), ..say() };
+    for (torrent, crew) in survey.torrents.iter_mut().zip(&mut survey.crews) {
+        torrent.choker.taken.clear();
+        (torrent.choker.optimistic, torrent.choker.slots) = (None, 0);
+        torrent.peers.iter_mut().for_each(|peer| (peer.interested, peer.unchoked) = (true, true));
+        for member in &mut crew.members {
+            member.choking.ours = tide_peer::Choke::Unchoked;
+            member.choking.their_interest = tide_peer::Interest::Interested;
+        }
+    }
+    let mut judge = judge_of(&survey);
+    judge.after_turn(at(2), 0, survey.shard, &survey, &view).expect("the next round ends it");
+    objects(judge.after_turn(at(30), 0, survey.shard, &survey, &view), Oracle::Slots);
+}
+
+#[test]
 fn who_waits_for_ever_is_treated_unfairly() {
     let (world, node, mut survey) = connected();
     let view = Say { limits: world.all.nodes[node].setup.limits.clone(), ..say() };

@@ -326,8 +326,10 @@ impl World {
                 woken.extend(due.filter(|_| !busy).map(|(_, reason)| (node, reason)));
                 progress |= busy || due.is_some();
             }
-            let surveys: Vec<Survey> = self.all.nodes[node].shards.iter().map(Shard::survey).collect();
-            self.judged(|judge, now, all| judge.session(now, node, &surveys, all));
+            if self.judge.wants_survey() && self.prng.chance(1, 4) {
+                let surveys: Vec<Survey> = self.all.nodes[node].shards.iter().map(Shard::survey).collect();
+                self.judged(|judge, now, all| judge.session(now, node, &surveys, all));
+            }
         }
         self.spinning += 1;
         let working = self.all.nodes.iter().any(|node| node.stores.pending() > 0);
