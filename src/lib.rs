@@ -42,7 +42,7 @@ pub use torrent::Torrent;
 pub use tide_base::{Bits, InfoHash, InfoHashV2, InfoHashes, PeerId, WallClock};
 pub use tide_disk::{Allocation, Backing, Retry, Trouble, TroubleKind};
 pub use tide_engine::{
-    Content, FileInfo, Happening, Kind, Limits, Listening, PeerInfo, PieceInfo, RateLimits, SessionStats,
+    Content, Fault, Faults, FileInfo, Happening, Kind, Limits, Listening, PeerInfo, PieceInfo, RateLimits, SessionStats,
     State, TorrentStats, TrackerInfo,
 };
 

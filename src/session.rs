@@ -254,6 +254,7 @@ fn add_up(sum: &mut SessionStats, part: &SessionStats) {
     sum.uploaded += part.uploaded;
     sum.memory += part.memory;
     sum.turns += part.turns;
+    sum.faults.merge(&part.faults);
 }
 
 /// A fresh peer id in the common form (BEP 20): two letters, four digits of version, twelve characters of chance.

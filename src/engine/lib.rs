@@ -10,6 +10,7 @@ mod command;
 mod crew;
 mod desk;
 mod event;
+mod faults;
 mod id;
 mod limits;
 mod mail;
@@ -18,6 +19,7 @@ mod shard;
 mod stats;
 pub mod survey;
 pub mod torrent;
+mod turn;
 
 pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
 pub use command::{
@@ -26,10 +28,13 @@ pub use command::{
 };
 pub use desk::Reason;
 pub use event::{Event, Happening, Kind};
+pub use faults::Faults;
 pub use id::{ConnKey, PeerKey, TorrentKey};
 pub use limits::Limits;
 pub use mail::Mail;
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
 pub use survey::{Glance, Survey};
+pub use tide_peer::Fault;
 pub use torrent::picker;
+pub use turn::{Driver, turn};

@@ -5,6 +5,8 @@ use core::net::SocketAddr;
 use tide_base::{Bits, Duration, InfoHashes, PeerId};
 use tide_disk::Trouble;
 
+use crate::faults::Faults;
+
 /// What a torrent is doing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum State {
@@ -192,4 +194,6 @@ pub struct SessionStats {
     pub memory: u64,
     /// Turns taken.
     pub turns: u64,
+    /// Which rules peers broke, and how often.
+    pub faults: Faults,
 }

@@ -3,103 +3,104 @@
 
 use core::fmt;
 
-/// The rule that the peer broke.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Fault {
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// The rule that the peer broke.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Fault {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Fault {
+            /// All there are, each at the place of its number.
+            pub const ALL: &[Fault] = &[$(Fault::$name,)*];
+
+            /// What the peer did, in a few words.
+            const fn text(self) -> &'static str {
+                match self { $(Fault::$name => $text,)* }
+            }
+        }
+    };
+}
+
+faults! {
     /// It went on telling us about pieces of the allowed-fast set that it had told us already or that do not exist.
-    AllowedFastFlood,
+    AllowedFastFlood = "too many useless allowed-fast messages",
     /// A bitfield whose length is not that of the torrent's pieces, or with a spare bit set (BEP 3).
-    BitfieldLength,
+    BitfieldLength = "the bitfield does not fit the torrent",
     /// A block that lies outside of the torrent.
-    BlockOutOfRange,
+    BlockOutOfRange = "a block outside of the torrent",
     /// A block longer than any that we ask for.
-    BlockTooLong,
+    BlockTooLong = "a block longer than any we ask for",
     /// It went on sending blocks that nobody had asked for (BEP 6: a peer must not).
-    BlocksUnasked,
+    BlocksUnasked = "too many blocks that nobody asked for",
     /// It went on cancelling requests.
-    CancelFlood,
+    CancelFlood = "too many cancels",
     /// It went on choking and unchoking us.
-    ChokeFlapping,
+    ChokeFlapping = "choked and unchoked us too often",
     /// It went on taking back pieces that it had not claimed to have (BEP 54).
-    DontHaveFlood,
+    DontHaveFlood = "took back too many pieces it never had",
     /// A message of the extension protocol (BEP 10) on a connection where it was not agreed on.
-    ExtendedNotNegotiated,
+    ExtendedNotNegotiated = "an extended message without the extension protocol",
     /// A message of the fast extension (BEP 6) on a connection where it was not agreed on.
-    FastNotNegotiated,
+    FastNotNegotiated = "a fast message without the fast extension",
     /// A message of the hash exchange (BEP 52) on a connection where it was not agreed on.
-    HashesNotNegotiated,
+    HashesNotNegotiated = "a hash message without version 2",
     /// It went on telling us about pieces that we knew it has.
-    HaveFlood,
+    HaveFlood = "told us of the same pieces too often",
     /// It went on sending extension handshakes.
-    HelloFlood,
+    HelloFlood = "too many extension handshakes",
     /// An extension handshake that is not a bencoded dictionary (BEP 10).
-    HelloMalformed,
+    HelloMalformed = "the extension handshake is not a dictionary",
     /// The answer to our handshake names another torrent.
-    InfoHashDiffers,
+    InfoHashDiffers = "the handshake names another torrent",
     /// It went on becoming interested and uninterested.
-    InterestFlapping,
+    InterestFlapping = "changed its interest too often",
     /// It went on sending keep-alives.
-    KeepAliveFlood,
+    KeepAliveFlood = "too many keep-alives",
     /// A message whose length does not fit its kind.
-    MessageLength,
+    MessageLength = "a message whose length does not fit its kind",
     /// A message longer than any that we accept.
-    MessageTooLong,
+    MessageTooLong = "a message longer than we accept",
     /// What came first is not BitTorrent's handshake (BEP 3).
-    NotBitTorrent,
+    NotBitTorrent = "not a BitTorrent handshake",
     /// It makes us answer and does not read the answers.
-    NotReading,
+    NotReading = "does not read what it makes us send",
     /// A piece that the torrent does not have.
-    PieceOutOfRange,
+    PieceOutOfRange = "a piece that does not exist",
     /// It went on rejecting requests that we had not made (BEP 6).
-    RejectFlood,
+    RejectFlood = "rejected too many requests that we never made",
     /// It went on requesting what it had requested already, or more than we accept at a time.
-    RequestFlood,
+    RequestFlood = "too many requests, or the same ones again",
     /// It went on requesting blocks that do not exist or are longer than we serve.
-    RequestsInvalid,
+    RequestsInvalid = "too many requests that cannot be served",
     /// It went on requesting blocks while we choked it.
-    RequestsWhileChoked,
+    RequestsWhileChoked = "too many requests while choked",
     /// The peer is ourselves.
-    SelfConnection,
+    SelfConnection = "a connection to ourselves",
     /// It went on suggesting pieces that it had suggested already or that do not exist.
-    SuggestFlood,
+    SuggestFlood = "too many useless suggestions",
     /// It went on sending messages that we do not know.
-    UnknownFlood,
+    UnknownFlood = "too many unknown messages",
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Fault::AllowedFastFlood => "too many useless allowed-fast messages",
-            Fault::BitfieldLength => "the bitfield does not fit the torrent",
-            Fault::BlockOutOfRange => "a block outside of the torrent",
-            Fault::BlockTooLong => "a block longer than any we ask for",
-            Fault::BlocksUnasked => "too many blocks that nobody asked for",
-            Fault::CancelFlood => "too many cancels",
-            Fault::ChokeFlapping => "choked and unchoked us too often",
-            Fault::DontHaveFlood => "took back too many pieces it never had",
-            Fault::ExtendedNotNegotiated => "an extended message without the extension protocol",
-            Fault::FastNotNegotiated => "a fast message without the fast extension",
-            Fault::HashesNotNegotiated => "a hash message without version 2",
-            Fault::HaveFlood => "told us of the same pieces too often",
-            Fault::HelloFlood => "too many extension handshakes",
-            Fault::HelloMalformed => "the extension handshake is not a dictionary",
-            Fault::InfoHashDiffers => "the handshake names another torrent",
-            Fault::InterestFlapping => "changed its interest too often",
-            Fault::KeepAliveFlood => "too many keep-alives",
-            Fault::MessageLength => "a message whose length does not fit its kind",
-            Fault::MessageTooLong => "a message longer than we accept",
-            Fault::NotBitTorrent => "not a BitTorrent handshake",
-            Fault::NotReading => "does not read what it makes us send",
-            Fault::PieceOutOfRange => "a piece that does not exist",
-            Fault::RejectFlood => "rejected too many requests that we never made",
-            Fault::RequestFlood => "too many requests, or the same ones again",
-            Fault::RequestsInvalid => "too many requests that cannot be served",
-            Fault::RequestsWhileChoked => "too many requests while choked",
-            Fault::SelfConnection => "a connection to ourselves",
-            Fault::SuggestFlood => "too many useless suggestions",
-            Fault::UnknownFlood => "too many unknown messages",
-        })
+        f.write_str(self.text())
     }
 }
 
 impl core::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn all_of_them_stand_in_their_order_each_with_words_of_its_own() {
+        assert!(Fault::ALL.iter().enumerate().all(|(number, fault)| *fault as usize == number));
+        let words: BTreeSet<&str> = Fault::ALL.iter().map(|fault| fault.text()).collect();
+        assert_eq!((Fault::ALL.len(), words.len()), (29, 29));
+    }
+}

@@ -120,7 +120,10 @@ impl Crew {
             match member.session.receive(now, &mut scratch) {
                 Ok(Some(event)) => self.happened(desk, now, key, event),
                 Ok(None) => break,
-                Err(fault) => return self.leave(desk, key, End::Fault(fault)),
+                Err(fault) => {
+                    desk.faults.count(fault);
+                    return self.leave(desk, key, End::Fault(fault));
+                }
             }
         }
         self.stop_writing(key);

@@ -17,6 +17,7 @@ use tide_base::{Chunk, Instant, Prng, ShardId, SlotKey};
 use crate::border::{Listening, Output};
 use crate::command::{CommandId, Reply, Setup};
 use crate::event::Event;
+use crate::faults::Faults;
 use crate::id::{ConnKey, TorrentKey};
 use crate::limits::Limits;
 use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
@@ -90,6 +91,8 @@ pub struct Desk {
     pub timers: Timers<Owner, Reason>,
     /// Where the session can be reached.
     pub listening: Listening,
+    /// Which rules peers broke.
+    pub faults: Faults,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -109,6 +112,7 @@ impl Desk {
             purses: Purses::new(setup),
             timers: Timers::new(),
             listening: Listening::default(),
+            faults: Faults::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),

@@ -23,6 +23,7 @@ use crate::border::{Input, NetError, Output, Want};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
 use crate::desk::{Desk, Errand, Owner, Reason, Role};
+use crate::faults::Faults;
 use crate::id::{ConnKey, TorrentKey};
 use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
 use crate::stats::SessionStats;
@@ -315,7 +316,13 @@ impl Shard {
             uploaded: self.traffic.1,
             memory: self.desk.memory.out(),
             turns: self.turns,
+            faults: self.desk.faults,
         }
+    }
+
+    /// Which rules peers broke on this shard, and how often.
+    pub fn faults(&self) -> &Faults {
+        &self.desk.faults
     }
 
     /// Decides: to be called once a turn, after its inputs.

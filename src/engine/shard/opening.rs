@@ -130,7 +130,10 @@ impl Shard {
                     Ok(Heard::Introduced(introduced)) => {
                         self.introduced(now, conn, introduced, received, bytes)
                     }
-                    Err(_) => self.desk.close(conn),
+                    Err(fault) => {
+                        self.desk.faults.count(fault);
+                        self.desk.close(conn);
+                    }
                 }
             }
             Role::Greeting(crew, greeting, outgoing) => {
@@ -183,7 +186,10 @@ impl Shard {
                 known.role = Role::Greeting(crew, greeting, outgoing);
             }
             Ok(Greeted::Met(met)) => self.met(now, conn, crew, &met, outgoing, bytes),
-            Err(fault) => self.refuse(conn, crew, outgoing, End::Fault(fault)),
+            Err(fault) => {
+                self.desk.faults.count(fault);
+                self.refuse(conn, crew, outgoing, End::Fault(fault));
+            }
         }
     }
 
