@@ -466,7 +466,13 @@ pub(super) fn picker(desk: &Desk, sequential: bool, pieces: u32) -> Box<dyn Pick
 }
 
 fn choker_limits(desk: &Desk) -> ChokerLimits {
-    ChokerLimits { round: desk.limits.choke_round, ..ChokerLimits::DEFAULT }
+    let usual = ChokerLimits::DEFAULT;
+    // Slots are given away before the first round, too.
+    ChokerLimits {
+        round: desk.limits.choke_round,
+        max_slots: usual.max_slots.min(desk.limits.upload_slots),
+        ..usual
+    }
 }
 
 pub(super) fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {

@@ -293,6 +293,7 @@ impl Judge {
         let of = &mut self.nodes[node];
         let jobs = of.jobs.agree(survey);
         let bans = of.bans.survey(now, survey);
+        let unchoked = of.slots.unchoked(now, survey, limits);
         let fair = of.slots.survey(now, survey, limits);
         let private = of.trackers.private(survey);
         let kept = of.pieces.keeps(survey);
@@ -301,6 +302,7 @@ impl Judge {
         of.pieces.remember(survey);
         self.compare(Oracle::Jobs, node, jobs)?;
         self.compare(Oracle::Bans, node, bans)?;
+        self.compare(Oracle::Slots, node, unchoked)?;
         self.compare(Oracle::Fair, node, fair)?;
         self.compare(Oracle::Private, node, private)?;
         self.compare(Oracle::Written, node, written)?;

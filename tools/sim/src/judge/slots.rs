@@ -30,21 +30,10 @@ pub(super) fn slots_kept(survey: &Survey, limits: &Limits) -> Compared {
             ensure(unchoked == peer.unchoked, || {
                 format!("{}: unchoked: {unchoked}, and the torrent believes otherwise", member.addr)
             })?;
-            // Who ceased to be interested keeps what nobody else needs until the next round.
             let slot = choker.taken.contains(&peer.key);
             ensure(!slot || unchoked, || format!("{} has a slot and is choked", member.addr))?;
-            ensure(!unchoked || slot || !peer.interested || torrent.peers.len() > 1, || {
-                format!("{} is unchoked without a slot", member.addr)
-            })?;
             compared += u64::from(unchoked);
         }
-        let used = torrent.peers.iter().filter(|peer| peer.unchoked && peer.interested).count() as u32;
-        ensure(used <= choker.slots, || {
-            format!(
-                "{key:?}: {used} peers that want something are unchoked, and there are {} slots",
-                choker.slots
-            )
-        })?;
     }
     Ok(compared)
 }
@@ -62,13 +51,37 @@ fn waits(peer: &PeerSurvey) -> bool {
     peer.interested && !peer.unchoked && !peer.upload_only
 }
 
-/// Who waits since when.
+/// Who waits since when, and who serves too many since when.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
     since: BTreeMap<(TorrentKey, PeerKey), Instant>,
+    excess: BTreeMap<TorrentKey, Instant>,
 }
 
 impl Patience {
+    /// No more peers that want something are unchoked than there are slots. Whoever ceases to want something gives its
+    /// slot back and stays unchoked, and may want something again while another has the slot; the next round ends that.
+    pub(super) fn unchoked(&mut self, now: Instant, survey: &Survey, limits: &Limits) -> Compared {
+        let mut compared = 0;
+        for torrent in &survey.torrents {
+            let (key, slots) = (torrent.key, torrent.choker.slots);
+            let used = torrent.peers.iter().filter(|peer| peer.unchoked && peer.interested).count() as u32;
+            compared += u64::from(used > 0);
+            if used <= slots || !torrent.is_active() {
+                self.excess.remove(&key);
+                continue;
+            }
+            let since = *self.excess.entry(key).or_insert(now);
+            ensure(now.since(since) <= limits.choke_round * 2, || {
+                format!(
+                    "{key:?}: {used} peers that want something are unchoked since {since:?}, in {slots} slots"
+                )
+            })?;
+        }
+        Ok(compared)
+    }
+
+    /// Everybody who waits is served before long.
     pub(super) fn survey(&mut self, now: Instant, survey: &Survey, limits: &Limits) -> Compared {
         let mut waiting = BTreeMap::new();
         let mut compared = 0;

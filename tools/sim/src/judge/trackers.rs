@@ -50,13 +50,7 @@ impl Trackers {
         }
     }
 
-    pub(super) fn announced(
-        &mut self,
-        now: Instant,
-        torrent: InfoHash,
-        tracker: u64,
-        said: Said,
-    ) -> Compared {
+    pub(super) fn announced(&self, now: Instant, torrent: InfoHash, tracker: u64, said: Said) -> Compared {
         let limits = ScheduleLimits::default();
         let allowed = match (self.last.get(&(torrent, tracker)), said) {
             (None, _) | (Some(Last::Answered(..)), Said::Event) => return Ok(0),

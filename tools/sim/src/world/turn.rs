@@ -94,7 +94,7 @@ impl Turn<'_> {
 
     fn hand_over(&mut self, conn: tide_engine::ConnKey, to: ShardId, arrival: Box<tide_engine::Arrival>) {
         // It may have ended in the same turn.
-        let Some(end) = self.seat().forget(conn) else { return };
+        let Some(end) = self.seat().forget(conn) else { return self.seat().shard.stranded() };
         self.world.holders.insert(end, Holder::Moving(self.node));
         self.mail(to, Letter::HandOver { arrival, end });
     }
