@@ -113,13 +113,11 @@ fn two_runs_are_the_same_run() {
             world.add(vice, true);
         }
         world.introduce();
-        world.run(Duration::from_secs(120), |_| false);
+        world.run(Duration::from_secs(60), |_| false);
         (world.trail, world.told, *world.shard.faults(), format!("{:?}", world.mutants))
     };
-    for seed in 0..3 {
-        assert_eq!(trail(seed), trail(seed));
-    }
-    assert_ne!(trail(0).0, trail(1).0);
+    let (first, second) = (trail(0), trail(1));
+    assert!(first == trail(0) && second == trail(1) && first.0 != second.0);
 }
 
 #[test]
