@@ -3,12 +3,13 @@
 //! ```text
 //! mod.rs      the tables, the turn, the routes                opening.rs  connections before hands are shaken
 //! central.rs  on shard 0: what the session has only one of    slices.rs   bytes to be sent, named in place
-//! survey.rs   how its tables stand
+//! figures.rs  what can be told about a shard                  survey.rs   how its tables stand
 //! ending.rs   the session ends
 //! ```
 
 mod central;
 mod ending;
+mod figures;
 mod opening;
 mod slices;
 mod survey;
@@ -25,10 +26,8 @@ use crate::border::{Input, NetError, Output, Want};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
 use crate::desk::{Desk, Errand, Owner, Reason, Role, Stock};
-use crate::faults::Faults;
 use crate::id::{ConnKey, TorrentKey};
 use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
-use crate::stats::SessionStats;
 use crate::torrent::Torrent;
 
 use central::Central;
@@ -294,28 +293,6 @@ impl Shard {
             }
             None => self.desk.reply(id, Err(CommandError::Gone)),
         }
-    }
-
-    fn stats(&self) -> SessionStats {
-        let settled = |role: &Role| matches!(role, Role::Member(..));
-        let peers = self.desk.conns.iter().filter(|(_, conn)| settled(&conn.role)).count() as u32;
-        let tracker = |role: &Role| matches!(role, Role::Tracker(_));
-        let trackers = self.desk.conns.iter().filter(|(_, conn)| tracker(&conn.role)).count() as u32;
-        SessionStats {
-            torrents: self.torrents.len() as u32,
-            peers,
-            half_open: self.desk.conns.len() as u32 - peers - trackers,
-            downloaded: self.traffic.0,
-            uploaded: self.traffic.1,
-            memory: self.desk.memory.out(),
-            turns: self.turns,
-            faults: self.desk.faults,
-        }
-    }
-
-    /// Which rules peers broke on this shard, and how often.
-    pub fn faults(&self) -> &Faults {
-        &self.desk.faults
     }
 
     /// Decides: to be called once a turn, after its inputs.

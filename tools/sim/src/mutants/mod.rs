@@ -6,13 +6,14 @@
 //!
 //! ```text
 //! mod.rs       the table of vices                        greetings.rs  hands that are not shaken properly
-//! mutant.rs    who dials, hears, acts, and when          data.rs       what is served, and how
-//! speaker.rs   BitTorrent, spoken by hand                wire.rs       messages that nobody may send
-//! conduct.rs   all that distinguishes one from another   floods.rs     messages of which nobody may send so many
-//! snatch.rs    downloads, and is gone
+//! mutant.rs    who dials, hears, wakes, and when         data.rs       what is served, and how
+//! acts.rs      what is done once hands are shaken        wire.rs       messages that nobody may send
+//! conduct.rs   what distinguishes one from another       floods.rs     messages of which nobody may send so many
+//! speaker.rs   BitTorrent, spoken by hand                snatch.rs     downloads, and is gone
 //! ```
 //! The codec is written by hand, so that a mistake in the engine's is not made on both sides.
 
+mod acts;
 mod conduct;
 mod data;
 mod floods;

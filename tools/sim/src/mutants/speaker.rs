@@ -188,3 +188,46 @@ fn dont_have(hello: &[u8]) -> Option<u8> {
 fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).map_or(0, |word| u32::from_be_bytes(word.try_into().expect("four bytes")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_understood_however_it_is_cut() {
+        let span = Span { piece: PieceIndex(3), offset: 64, len: 16 };
+        let id = PeerId([9; 20]);
+        let stream = [
+            say::handshake(say::reserved(true, true), InfoHash([7; 20]), id),
+            say::keep_alive(),
+            say::plain(1),
+            say::piece(4, 258),
+            say::message(5, &say::full_field(10)),
+            say::span(6, span),
+            say::block(span.piece, span.offset, &[7; 16]),
+            say::extended(0, b"d1:md11:lt_donthavei7eee"),
+            say::extended(0, b"d1:mdee"),
+            say::extended(3, b"?"),
+        ]
+        .concat();
+        let expected = [
+            Word::Greeting(id),
+            Word::Unchoke,
+            Word::Have(258),
+            Word::Bitfield(vec![0xff, 0xc0]),
+            Word::Request(span),
+            Word::Block(span),
+            Word::Hello(Some(7)),
+            Word::Hello(None),
+            Word::Other,
+        ];
+        for step in 1..=stream.len() {
+            let mut ear = Ear::default();
+            let words: Vec<Word> =
+                stream.chunks(step).flat_map(|part| ear.hear(part).expect("BitTorrent")).collect();
+            assert_eq!(words, expected, "{step} bytes at a time");
+            assert!(ear.heard.is_empty());
+        }
+        assert_eq!(Ear::default().hear(&[b'G'; 68]), Err(Nonsense));
+    }
+}

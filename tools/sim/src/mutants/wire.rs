@@ -26,7 +26,7 @@ pub(super) fn throw(vice: Vice, scene: &mut Scene<'_>) -> Option<Vec<u8>> {
         Vice::HelloHuge => say::extended(0, &huge()),
         Vice::HelloDeep => {
             let depth = (scene.limits.extended_len as usize / 2).saturating_sub(8).clamp(100, 20_000);
-            say::extended(0, &[b"d1:m".repeat(1), b"l".repeat(depth), b"e".repeat(depth + 1)].concat())
+            say::extended(0, &[b"d1:m".to_vec(), b"l".repeat(depth), b"e".repeat(depth + 1)].concat())
         }
         Vice::GarbageAfter => {
             let mut noise = vec![0; 1024 + scene.prng.index(32 * 1024)];

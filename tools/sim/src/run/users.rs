@@ -59,11 +59,6 @@ impl Users {
         self.dice.calm();
     }
 
-    /// Whether a node is on its way down.
-    pub(super) fn is_ending(&self, node: NodeId) -> bool {
-        self.fates[node.0 as usize].ending
-    }
-
     /// What was begun earlier.
     fn wait(&mut self, world: &mut World, node: NodeId) {
         let (now, fate) = (world.now(), &mut self.fates[node.0 as usize]);

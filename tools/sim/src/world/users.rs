@@ -230,7 +230,10 @@ impl World {
 
     /// Moves the content to a new folder of a volume; after a restart it is added where it lies.
     pub fn move_torrent(&mut self, id: NodeId, number: usize, volume: u16, folder: u32) {
-        let to = PathBuf::from(format!("/v{volume}/moved{folder}-{}", self.nodes[id.0 as usize].torrents[number].content));
+        let to = PathBuf::from(format!(
+            "/v{volume}/moved{folder}-{}",
+            self.nodes[id.0 as usize].torrents[number].content
+        ));
         let node = &mut self.nodes[id.0 as usize];
         let torrent = &node.torrents[number];
         if torrent.moving.is_some() {

@@ -72,7 +72,6 @@ pub(crate) struct World {
     next_stream: u64,
     gulp: usize,
     prng: Prng,
-    limits: tide_peer::Limits,
     torrent: Option<TorrentKey>,
 }
 
@@ -81,8 +80,19 @@ pub(crate) fn victim() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 6881))
 }
 
-pub(crate) fn layout() -> Layout {
+fn layout() -> Layout {
     Layout::new(TOTAL, PIECE, BLOCK).expect("a legal layout")
+}
+
+/// What every mutant knows.
+pub(crate) fn spec(victims: Vec<SocketAddr>, at: SocketAddr) -> MutantSpec {
+    let (layout, content) = (layout(), Arc::new(Made));
+    MutantSpec { info_hash: info_hash(), layout, content, victims, at, listens: true, limits: limits() }
+}
+
+/// What the engine puts up with.
+fn limits() -> tide_peer::Limits {
+    tide_peer::Limits { control_queued: 64 * 1024, ..tide_peer::Limits::tiny(BLOCK) }
 }
 
 fn info_hash() -> InfoHash {
@@ -132,7 +142,6 @@ impl World {
         setup.seed = seed;
         setup.now = Instant::from_secs(1);
         setup.peer_id = tide_peer::client::our_id([1; 12]);
-        let limits = tide_peer::Limits { control_queued: 64 * 1024, ..tide_peer::Limits::tiny(BLOCK) };
         setup.limits = tide_engine::Limits {
             block_len: BLOCK,
             chunk_len: 128,
@@ -143,7 +152,7 @@ impl World {
             leases: 4,
             disk_jobs: 2,
             hash_jobs: 1,
-            peer: limits.clone(),
+            peer: limits(),
             ..tide_engine::Limits::default()
         };
         let disk = Memory::default();
@@ -176,7 +185,6 @@ impl World {
             next_stream: 1,
             gulp: [1, 3, 50, 1 << 20][prng.index(4)],
             prng,
-            limits,
             torrent: None,
         };
         world.run(Duration::from_millis(100), |_| false);
@@ -187,15 +195,7 @@ impl World {
     pub(crate) fn add(&mut self, vice: Vice, dials: bool) -> usize {
         let number = self.mutants.len();
         let at = SocketAddr::from(([10, 0, 9, number as u8 + 1], 7000));
-        let spec = MutantSpec {
-            info_hash: info_hash(),
-            layout: layout(),
-            content: Arc::new(Made),
-            victims: if dials { vec![victim()] } else { Vec::new() },
-            at,
-            listens: true,
-            limits: self.limits.clone(),
-        };
+        let spec = spec(if dials { vec![victim()] } else { Vec::new() }, at);
         let prng = self.prng.split(vice.name()).split(&number.to_string());
         self.mutants.push((Mutant::new(vice, spec, prng), at));
         self.with(number, |mutant, now, hands| mutant.wake(now, hands));
@@ -229,7 +229,7 @@ impl World {
             }
             if self.step() {
                 // What goes to and fro takes its time.
-                self.now = self.now + Duration::from_micros(100);
+                self.now += Duration::from_micros(100);
                 continue;
             }
             let mutants =
