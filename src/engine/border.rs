@@ -3,6 +3,7 @@
 //! **The law of the turn.** Any number of inputs ([`Shard::handle`](crate::Shard::handle) and its kin), then
 //! [`Shard::settle`](crate::Shard::settle) once, then [`Shard::poll`](crate::Shard::poll) until it returns `None`.
 //! Nothing is decided before `settle`, and nothing is lost if the driver takes many inputs in one turn or one.
+//! [`turn`](crate::turn()) is that law as a function.
 
 use core::net::{IpAddr, SocketAddr};
 

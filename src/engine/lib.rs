@@ -17,7 +17,9 @@ mod mail;
 mod session;
 mod shard;
 mod stats;
+pub mod survey;
 pub mod torrent;
+mod turn;
 
 pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
 pub use command::{
@@ -32,5 +34,7 @@ pub use limits::Limits;
 pub use mail::Mail;
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
+pub use survey::{Glance, Survey};
 pub use tide_peer::Fault;
 pub use torrent::picker;
+pub use turn::{Driver, turn};

@@ -172,8 +172,11 @@ fn answer(post: &mut Post, done: Done) {
 /// The thread beside: sync, resume data, moves and deletions, in their order.
 fn run_beside<S: Storage>(jobs: &Receiver<SyncJob<S>>, ran: &Sender<()>, mut post: Post) {
     while let Ok(job) = jobs.recv() {
-        answer(&mut post, job.run());
-        post.flush();
+        // Before its store's later jobs can go on: the answer of a close does not overtake it.
+        job.run_then(|done| {
+            answer(&mut post, done);
+            post.flush();
+        });
         // The owner of the files is gone only if the session has failed.
         let _ = ran.send(());
     }

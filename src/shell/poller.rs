@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use mio::{Events, Poll, Token};
 use tide_base::{Duration, Instant, ShardId};
 use tide_disk::HashJob;
-use tide_engine::{CommandId, ConnKey, Input, Listening, NetError, Output, Reply, Shard, Slices, Want};
+use tide_engine::{
+    CommandId, ConnKey, Driver, Input, Listening, NetError, Output, Reply, Shard, Slices, Want, turn,
+};
 
 use crate::shell::failure::net_error;
 use crate::shell::front::Front;
@@ -80,6 +81,10 @@ pub(crate) struct Poller {
     failed: Vec<(ConnKey, NetError)>,
     /// The engine was told something since it settled last.
     told: bool,
+    /// What the system told last.
+    edges: Events,
+    /// The engine has nothing left to do.
+    finished: bool,
 }
 
 /// The engine's end of one stream.
@@ -115,12 +120,13 @@ impl Poller {
             next_command: 0,
             failed: Vec::new(),
             told: true,
+            edges: Events::with_capacity(EDGES),
+            finished: false,
         }
     }
 
     /// Takes turns until the engine has finished or the session is halted.
     pub(crate) fn run(mut self, listening: &Listening) {
-        let mut events = Events::with_capacity(EDGES);
         let now = self.parts.shared.clock.now();
         self.parts.shard.handle(now, Input::Listening(listening.clone()));
         if let Some(front) = &mut self.parts.front {
@@ -128,12 +134,15 @@ impl Poller {
         }
         let mut wait = Some(Duration::ZERO);
         while !self.parts.shared.halted() {
-            if let Err(error) = self.parts.poll.poll(&mut events, wait) {
+            if let Err(error) = self.parts.poll.poll(&mut self.edges, wait) {
                 assert!(error.kind() == io::ErrorKind::Interrupted, "a poll cannot fail: {error}");
-                events.clear();
+                self.edges.clear();
             }
             let now = self.parts.shared.clock.now();
-            if self.turn(now, &events).is_break() {
+            turn(&mut self, now);
+            self.pump_out(now);
+            self.parts.post.flush();
+            if self.finished {
                 break;
             }
             wait = self.wait(now);
@@ -154,30 +163,6 @@ impl Poller {
         let alarm = self.parts.shard.wake_at().map(|(at, _)| at);
         let retry = front.and_then(Front::wake_at);
         alarm.into_iter().chain(retry).min().map(|at| now.until(at).min(LONGEST))
-    }
-
-    fn turn(&mut self, now: Instant, events: &Events) -> ControlFlow<()> {
-        self.take_letters(now);
-        for (conn, why) in std::mem::take(&mut self.failed) {
-            self.parts.shard.handle(now, Input::Closed { conn, why });
-        }
-        self.take_edges(now, events);
-        self.take_arrivals(now);
-        self.pump_in(now);
-        self.pump_out(now);
-        self.told = false;
-        self.parts.shard.settle(now);
-        let mut flow = ControlFlow::Continue(());
-        while let Some(output) = self.parts.shard.poll() {
-            if matches!(output, Output::Finished) {
-                flow = ControlFlow::Break(());
-            } else {
-                self.carry_out(output);
-            }
-        }
-        self.pump_out(now);
-        self.parts.post.flush();
-        flow
     }
 
     fn take_letters(&mut self, now: Instant) {
@@ -213,8 +198,9 @@ impl Poller {
         }
     }
 
-    fn take_edges(&mut self, now: Instant, events: &Events) {
-        for event in events {
+    fn take_edges(&mut self, now: Instant) {
+        let edges = std::mem::replace(&mut self.edges, Events::with_capacity(0));
+        for event in &edges {
             let readable = event.is_readable() || event.is_read_closed() || event.is_error();
             let writable = event.is_writable() || event.is_write_closed() || event.is_error();
             if event.token() == BELL {
@@ -229,6 +215,7 @@ impl Poller {
                 self.open(now, conn);
             }
         }
+        self.edges = edges;
     }
 
     /// Gets on with a stream that is not open yet.
@@ -336,7 +323,36 @@ impl Poller {
         }
     }
 
-    fn carry_out(&mut self, output: Output) {
+    fn dial(&mut self, conn: ConnKey, to: std::net::SocketAddr, tls: Option<&str>) {
+        let added =
+            self.parts.dial.dial(to, tls).and_then(|stream| {
+                self.sockets.add(self.parts.poll.registry(), conn, stream, Phase::Opening)
+            });
+        if let Err(error) = added {
+            log::debug!("{to}: {error}");
+            self.failed.push((conn, net_error(&error)));
+        }
+    }
+}
+
+impl Driver for Poller {
+    fn shard(&mut self) -> &mut Shard {
+        &mut self.parts.shard
+    }
+
+    fn tell(&mut self, now: Instant) {
+        self.take_letters(now);
+        for (conn, why) in std::mem::take(&mut self.failed) {
+            self.parts.shard.handle(now, Input::Closed { conn, why });
+        }
+        self.take_edges(now);
+        self.take_arrivals(now);
+        self.pump_in(now);
+        self.pump_out(now);
+        self.told = false;
+    }
+
+    fn carry(&mut self, _: Instant, output: Output) {
         match output {
             Output::Dial { conn, to, tls } => self.dial(conn, to, tls.as_deref()),
             Output::Send(conn) => self.sockets.write(conn),
@@ -366,18 +382,7 @@ impl Poller {
                     let _ = asker.send(reply);
                 }
             }
-            Output::Finished => unreachable!("the turn takes it"),
-        }
-    }
-
-    fn dial(&mut self, conn: ConnKey, to: std::net::SocketAddr, tls: Option<&str>) {
-        let added =
-            self.parts.dial.dial(to, tls).and_then(|stream| {
-                self.sockets.add(self.parts.poll.registry(), conn, stream, Phase::Opening)
-            });
-        if let Err(error) = added {
-            log::debug!("{to}: {error}");
-            self.failed.push((conn, net_error(&error)));
+            Output::Finished => self.finished = true,
         }
     }
 }

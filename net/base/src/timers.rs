@@ -53,6 +53,11 @@ impl<O: Ord + Copy, R: Copy> Timers<O, R> {
         Some((*at, self.by_owner[owner].1))
     }
 
+    /// All deadlines, the earliest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Instant, O, R)> + '_ {
+        self.by_time.iter().map(|&(at, owner)| (at, owner, self.by_owner[&owner].1))
+    }
+
     /// Takes one entry out that is due at `now`. Ties come in the owners' order.
     pub fn pop_due(&mut self, now: Instant) -> Option<(O, R)> {
         let &(at, owner) = self.by_time.first()?;

@@ -6,6 +6,7 @@ use tide_base::{BlockIndex, BlockRef, Chunk, Layout, PieceIndex, SlotKey};
 
 use crate::desk::gates::LeaseRef;
 use crate::mail::Sender;
+use crate::survey::BlockState;
 
 /// How a block stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -384,6 +385,21 @@ impl Lease {
         }
         senders.retain(|sender| !sender.blocks.is_empty());
         senders
+    }
+
+    /// How each block stands.
+    pub fn block_states(&self) -> Vec<BlockState> {
+        let state = |block: &Block| match *block {
+            Block::Free => BlockState::Free,
+            Block::Asked(n) => BlockState::Asked(n),
+            Block::Here(_) => BlockState::Here,
+        };
+        self.blocks.iter().map(state).collect()
+    }
+
+    /// Who is writing which block right now.
+    pub fn writers(&self) -> &[(BlockIndex, SlotKey)] {
+        &self.writers
     }
 
     /// Panics if the counts and the tables disagree.

@@ -7,6 +7,7 @@
 //! verify.rs    a whole piece: hashed, judged, written                    paging.rs  when memory is short
 //! serving.rs   requests of members: read, lent, sent
 //! meeting.rs   who comes and goes                                        member.rs, roster.rs  who is here
+//! survey.rs    how its tables stand
 //! ```
 //! This file routes between them and decides nothing.
 
@@ -19,6 +20,7 @@ pub mod member;
 mod paging;
 pub mod roster;
 mod serving;
+mod survey;
 mod verify;
 
 use core::net::SocketAddr;

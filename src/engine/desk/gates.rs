@@ -3,13 +3,14 @@
 //! The ways to the disk threads and the hash pool are bounded; a job that finds no room waits here. What waits is
 //! bounded by the askers: a lease, a serve queue and a torrent each have a bounded number of jobs at a time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tide_base::{Chunk, Instant, PieceIndex, ShardId, SlotKey, Slots, Span};
 use tide_disk::{Class, Digest, HashJob, Job, JobId, StoreKey, Task, VolumeId};
 
 use crate::border::Output;
 use crate::limits::Limits;
+use crate::survey::{JobSurvey, VolumeSurvey};
 
 /// What a job was for.
 #[derive(Clone, Debug)]
@@ -79,6 +80,8 @@ struct Remembered {
     errand: Errand,
     prompt: bool,
     bytes: u64,
+    /// Bytes of memory for blocks that went with it.
+    memory: u64,
 }
 
 /// A piece under lease, and which lease of it.
@@ -134,6 +137,11 @@ fn held_by(task: &Task) -> u64 {
     }
 }
 
+/// Bytes of memory that chunks take, full or not.
+fn memory_of(chunks: &[Chunk]) -> u64 {
+    chunks.iter().map(|chunk| u64::from(chunk.capacity())).sum()
+}
+
 /// Whether a working device answers a job soon.
 fn is_prompt(task: &Task) -> bool {
     matches!(task.class(), Class::Read | Class::Write)
@@ -167,7 +175,11 @@ impl Gates {
     /// Hands a disk job in.
     pub fn disk(&mut self, volume: VolumeId, store: StoreKey, task: Task, errand: Errand) {
         let (prompt, bytes) = (is_prompt(&task), held_by(&task));
-        let id = JobId(self.errands.insert(Remembered { errand, prompt, bytes }).to_bits());
+        let memory = match &task {
+            Task::Load { chunks, .. } | Task::Write { chunks, .. } => memory_of(chunks),
+            _ => 0,
+        };
+        let id = JobId(self.errands.insert(Remembered { errand, prompt, bytes, memory }).to_bits());
         let class = task.class();
         let job = Job { id, shard: self.shard, volume, store, task };
         let gate = self.volumes.entry(volume).or_default();
@@ -179,13 +191,14 @@ impl Gates {
 
     /// Hands a hash job in.
     pub fn hash(&mut self, chunks: Vec<Chunk>, digest: Digest, errand: Errand) {
-        let id = JobId(self.errands.insert(Remembered { errand, prompt: false, bytes: 0 }).to_bits());
+        let memory = memory_of(&chunks);
+        let id = JobId(self.errands.insert(Remembered { errand, prompt: false, bytes: 0, memory }).to_bits());
         self.hash_waiting.push_back(HashJob { id, shard: self.shard, chunks, digest });
     }
 
     /// A disk job is done: what it was for.
     pub fn disk_done(&mut self, now: Instant, id: JobId, volume: VolumeId) -> Errand {
-        let Remembered { errand, prompt, bytes } = self.errand(id);
+        let Remembered { errand, prompt, bytes, .. } = self.errand(id);
         let gate = self.volumes.get_mut(&volume).expect("a job was handed in for this volume");
         assert!(gate.under_way > 0, "a disk job was answered twice");
         gate.under_way -= 1;
@@ -257,6 +270,35 @@ impl Gates {
     /// Jobs handed in and not yet answered.
     pub fn outstanding(&self) -> usize {
         self.errands.len()
+    }
+
+    /// Hash jobs under way, and those that wait to go.
+    pub fn hashing(&self) -> (u32, u32) {
+        (self.hashing, self.hash_waiting.len() as u32)
+    }
+
+    /// All jobs handed in and not yet answered.
+    pub fn jobs(&self) -> Vec<JobSurvey> {
+        let disk = self.volumes.values().flat_map(|gate| gate.reads.iter().chain(&gate.others));
+        let waiting: BTreeSet<JobId> =
+            disk.map(|job| job.id).chain(self.hash_waiting.iter().map(|job| job.id)).collect();
+        let job = |(key, job): (SlotKey, &Remembered)| {
+            let id = JobId(key.to_bits());
+            JobSurvey { id, errand: job.errand.clone(), memory: job.memory, sent: !waiting.contains(&id) }
+        };
+        self.errands.iter().map(job).collect()
+    }
+
+    /// The devices.
+    pub fn survey(&self) -> Vec<VolumeSurvey> {
+        let device = |(&volume, gate): (&VolumeId, &Gate)| VolumeSurvey {
+            volume,
+            under_way: gate.under_way,
+            bytes: gate.bytes,
+            waiting: (gate.reads.len() + gate.others.len()) as u32,
+            hung: gate.hung,
+        };
+        self.volumes.iter().map(device).collect()
     }
 }
 

@@ -6,6 +6,7 @@ pub mod conns;
 pub mod gates;
 pub mod memory;
 pub mod purse;
+mod survey;
 
 use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};

@@ -7,6 +7,7 @@
 use tide_base::{Duration, Instant};
 
 use crate::command::Setup;
+use crate::survey::{FlowSurvey, StockSurvey};
 
 /// Held and given back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -291,6 +292,22 @@ impl Purses {
             }
         }
         returns
+    }
+
+    /// What is granted and what is used of each stock.
+    pub fn stocks(&self) -> [StockSurvey; 4] {
+        STOCKS.map(|stock| {
+            let StockPurse { granted, used, .. } = self.stocks[stock as usize];
+            StockSurvey { stock, granted, used }
+        })
+    }
+
+    /// What is left of each flow.
+    pub fn flows(&self) -> [FlowSurvey; 3] {
+        FLOWS.map(|flow| {
+            let FlowPurse { unlimited, left, expires, .. } = self.flows[flow as usize];
+            FlowSurvey { flow, unlimited, left, expires }
+        })
     }
 
     /// Panics if any stock is in use.

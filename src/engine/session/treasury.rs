@@ -8,6 +8,7 @@ use tide_base::{Duration, Instant, ShardId};
 
 use crate::command::{RateLimits, Setup};
 use crate::desk::purse::{Flow, Resource, Stock};
+use crate::survey::TreasurySurvey;
 
 /// The most of a flow that is granted in one letter: a fiftieth of a second of it, so that shards alternate.
 const GRANTS_A_SECOND: u64 = 50;
@@ -121,6 +122,16 @@ impl Treasury {
             self.flows[flow as usize].bucket.set_rate(now, rate, burst(rate, BURST_MIN));
         }
         self.grants(now)
+    }
+
+    /// Of each stock, all there is and what is not granted to anybody.
+    pub fn survey(&self) -> TreasurySurvey {
+        let stocks = [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen];
+        let of = |stock: Stock| {
+            let reserve = &self.stocks[stock as usize];
+            (stock, reserve.all, reserve.left)
+        };
+        TreasurySurvey { stocks: stocks.map(of) }
     }
 
     /// When something refills that is waited for.

@@ -99,6 +99,11 @@ impl Central {
         !self.announcer.is_awaited() && self.directory.is_empty()
     }
 
+    /// How what is shared stands.
+    pub(super) fn survey(&self) -> crate::survey::TreasurySurvey {
+        self.treasury.survey()
+    }
+
     pub(super) fn resolved(
         &mut self,
         desk: &mut Desk,

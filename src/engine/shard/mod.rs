@@ -3,13 +3,14 @@
 //! ```text
 //! mod.rs      the tables, the turn, the routes                opening.rs  connections before hands are shaken
 //! central.rs  on shard 0: what the session has only one of    slices.rs   bytes to be sent, named in place
-//! figures.rs  what can be told about a shard
+//! figures.rs  what can be told about a shard                  survey.rs   how its tables stand
 //! ```
 
 mod central;
 mod figures;
 mod opening;
 mod slices;
+mod survey;
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};

@@ -44,6 +44,10 @@ impl Bans {
         self.until.get(&ip).is_some_and(|&until| until > now)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (IpAddr, Instant)> + '_ {
+        self.until.iter().map(|(&ip, &until)| (ip, until))
+    }
+
     pub(super) fn expire(&mut self, now: Instant) {
         if self.until.values().any(|&until| until <= now) {
             self.until.retain(|_, until| *until > now);

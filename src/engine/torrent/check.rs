@@ -130,6 +130,11 @@ impl Checker {
         }
     }
 
+    /// The pieces being looked at, and those still to be.
+    pub fn survey(&self) -> (Vec<PieceIndex>, Bits) {
+        (self.looking.keys().copied().collect(), self.doubtful.clone())
+    }
+
     /// Nothing more is to be looked at; what is under way comes to its end.
     pub fn give_up(&mut self) {
         self.doubtful = Bits::new(self.doubtful.len());

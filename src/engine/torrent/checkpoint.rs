@@ -4,6 +4,7 @@
 //! sync finished. Only then may it stand in resume data. A file that claims less than there is costs hashing after an
 //! unclean end; one that claims more would be silent loss.
 
+use crate::survey::CheckpointSurvey;
 use tide_base::{Bits, Duration, Instant, PieceIndex};
 
 /// When a checkpoint is due.
@@ -208,6 +209,16 @@ impl Checkpoint {
     /// Whether there is anything that resume data on disk does not say.
     pub fn is_dirty(&self) -> bool {
         self.waiting.is_some() || self.busy() || self.save_at != Instant::NEVER
+    }
+
+    /// How it stands.
+    pub fn survey(&self) -> CheckpointSurvey {
+        CheckpointSurvey {
+            written: self.written.clone(),
+            syncing: self.syncing.as_ref().map(|syncing| syncing.pieces.clone()),
+            claimed: self.claimed.clone(),
+            saving: self.saving,
+        }
     }
 
     /// Panics if the table contradicts itself.

@@ -7,6 +7,7 @@
 //! meeting.rs   whom to dial; who came and went (turnover.rs)    announcing.rs  when to ask which tracker
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
 //! commands.rs  what the application wants                       inspect.rs   figures
+//! survey.rs    how its tables stand
 //! ```
 //! The parts that own a table do not know each other: `availability`, `picker`, `priorities`, `choker`, `book`,
 //! `trust`, `checkpoint`, `progress`. This file holds them together and routes.
@@ -31,6 +32,7 @@ pub mod progress;
 mod saving;
 mod serving;
 pub mod stock;
+mod survey;
 pub mod swarm;
 pub mod trust;
 mod turnover;

@@ -54,6 +54,21 @@ impl Stock {
         self.leased.keys().copied()
     }
 
+    /// The pieces that are open to be leased.
+    pub fn open(&self) -> &Bits {
+        &self.open
+    }
+
+    /// The leases in force, and to whom.
+    pub fn leases(&self) -> impl Iterator<Item = (LeaseRef, ShardId)> + '_ {
+        self.leased.iter().map(|(&piece, &(generation, crew))| (LeaseRef { piece, generation }, crew))
+    }
+
+    /// The copies of each piece at peers that are no seeds, if the picker counts them.
+    pub fn picker_copies(&self) -> Option<Vec<u32>> {
+        (0..self.have.len()).map(|piece| self.picker.copies_of(PieceIndex(piece))).collect()
+    }
+
     /// Whether this very lease is in force.
     pub fn is_leased(&self, lease: LeaseRef) -> bool {
         self.leased.get(&lease.piece).is_some_and(|&(generation, _)| generation == lease.generation)

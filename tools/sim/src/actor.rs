@@ -164,7 +164,7 @@ impl<'a> Hands<'a> {
 }
 
 /// Someone in the world who is no engine.
-pub trait Actor: std::fmt::Debug {
+pub trait Actor: std::any::Any + std::fmt::Debug {
     /// Is told something, and does what it does about it.
     fn hear(&mut self, now: Instant, what: Heard<'_>, hands: &mut Hands<'_>);
 

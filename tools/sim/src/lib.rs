@@ -11,11 +11,22 @@
 
 pub mod actor;
 pub mod dice;
+pub mod disk;
+pub mod judge;
 pub mod mishap;
 pub mod mutants;
+pub mod net;
+pub mod pcap;
+mod run;
+pub mod scenario;
+pub mod tracker;
 pub mod trail;
+pub mod world;
 
 pub use actor::{Actor, Deed, EndId, Hands, Heard};
 pub use dice::{Dice, Odds};
 pub use mishap::{Mishap, Tally};
+pub use run::{Note, Outcome, Verdict, Watch, run};
+pub use scenario::{Cut, Scenario, draw};
 pub use trail::Trail;
+pub use world::World;

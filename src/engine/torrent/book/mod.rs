@@ -7,6 +7,7 @@ use tide_base::addr::{canonical, is_bogus, is_local};
 use tide_base::{Duration, Instant, PeerId, Prng};
 
 mod entry;
+mod survey;
 #[cfg(test)]
 mod tests;
 

@@ -197,6 +197,21 @@ impl Choker {
         self.slots.get()
     }
 
+    /// Who deserves slots at present.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Who has a slot.
+    pub fn taken(&self) -> impl Iterator<Item = SlotKey> + '_ {
+        self.taken.iter().copied()
+    }
+
+    /// Who has one on trust.
+    pub fn optimistic(&self) -> Option<SlotKey> {
+        self.optimistic.map(|(peer, _)| peer)
+    }
+
     /// Panics if the table contradicts itself.
     pub fn check_invariants(&self) {
         assert!(self.taken.len() <= self.slots.get(), "no more peers have slots than there are");

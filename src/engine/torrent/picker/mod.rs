@@ -93,6 +93,12 @@ pub trait Picker: Send {
         0
     }
 
+    /// How many copies of a piece it counts at peers that are no seeds, for tests; `None` if it does not count.
+    fn copies_of(&self, piece: PieceIndex) -> Option<u32> {
+        let _ = piece;
+        None
+    }
+
     /// Panics if its tables contradict each other.
     fn check_invariants(&self) {}
 }

@@ -214,6 +214,10 @@ impl Picker for Rarest {
         self.steps
     }
 
+    fn copies_of(&self, piece: PieceIndex) -> Option<u32> {
+        self.pieces.get(piece.at()).map(|entry| entry.copies)
+    }
+
     fn check_invariants(&self) {
         let mut standing = 0;
         for class in &self.classes {

@@ -1,0 +1,141 @@
+//! What was asked for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+use super::one::Options;
+use super::seeds::{self, Seed};
+use super::swarm::{CorpusPlan, SwarmPlan};
+
+pub(super) const HELP: &str = "\
+Runs whole swarms in a simulated world.
+
+Usage:
+  tide-sim run [SEED|COMMIT]      one run; without a seed, of a new one
+  tide-sim swarm --for TIME       runs of new seeds, side by side, for so long (60s, 10m, 1h)
+  tide-sim replay SEED            a run again, in more detail
+      --trace events|full           what to tell of: notable events, or all that the engine logs
+      --pcap FILE                   what went over the net, for Wireshark
+      --cut THING,THING…            without these, as 'shrink' says
+  tide-sim check SEED             a run twice: both trails must be equal
+  tide-sim shrink SEED            the smallest scenario that fails as this one does
+  tide-sim corpus FILE            every seed of a list
+      --fresh N --from COMMIT       and N seeds that follow from a commit
+
+Options:
+  --jobs N       runs side by side (as many as there are cores)
+  --limit N      swarm: so many runs at the most
+  --table        what was exercised, and how often
+
+A SEED is a number, or 40 hexadecimal digits of a commit.
+Exit status: 0 all was well; 127 the engine broke down; 128 somebody did not complete who should have;
+129 something was wrong that must never be; 2 the command line is wrong.
+";
+
+/// What to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    Help,
+    Run { seed: Seed, options: Options },
+    Check(Seed),
+    Swarm(SwarmPlan),
+    Corpus(CorpusPlan),
+    Shrink(Seed),
+}
+
+#[derive(Default)]
+struct Given {
+    command: Option<String>,
+    what: Option<String>,
+    options: Options,
+    time: Option<Duration>,
+    jobs: Option<usize>,
+    limit: Option<u64>,
+    table: bool,
+    fresh: Option<u64>,
+    from: Option<String>,
+}
+
+/// Reads the command line.
+pub(super) fn read() -> Result<Job, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut given = Given::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("for") => given.time = Some(span(&parser.value()?.string()?)?),
+            Long("jobs") => given.jobs = Some(parser.value()?.parse()?),
+            Long("limit") => given.limit = Some(parser.value()?.parse()?),
+            Long("table") => given.table = true,
+            Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
+            Long("from") => given.from = Some(parser.value()?.string()?),
+            Long("trace") => match parser.value()?.string()?.as_str() {
+                "events" => given.options.events = true,
+                "full" => (given.options.events, given.options.full) = (true, true),
+                other => return Err(format!("no such trace: {other}").into()),
+            },
+            Long("pcap") => given.options.pcap = Some(PathBuf::from(parser.value()?)),
+            Long("cut") => {
+                for word in parser.value()?.string()?.split(',') {
+                    given.options.cuts.push(word.parse()?);
+                }
+            }
+            Long("canary") => given.options.canary = true,
+            Value(value) if given.command.is_none() => given.command = Some(value.string()?),
+            Value(value) if given.what.is_none() => given.what = Some(value.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    given.job()
+}
+
+impl Given {
+    fn job(mut self) -> Result<Job, lexopt::Error> {
+        let seed = |what: &Option<String>| {
+            let text = what.as_deref().ok_or("a seed is missing")?;
+            seeds::parse(text).ok_or_else(|| lexopt::Error::from(format!("not a seed: {text}")))
+        };
+        let jobs = self.jobs.unwrap_or_else(seeds::cores).max(1);
+        match self.command.as_deref() {
+            None | Some("help") => Ok(Job::Help),
+            Some("run") => {
+                self.options.events = true;
+                let seed = if self.what.is_none() { seeds::fresh() } else { seed(&self.what)? };
+                Ok(Job::Run { seed, options: self.options })
+            }
+            Some("replay") => {
+                self.options.events = true;
+                Ok(Job::Run { seed: seed(&self.what)?, options: self.options })
+            }
+            Some("check") => Ok(Job::Check(seed(&self.what)?)),
+            Some("shrink") => Ok(Job::Shrink(seed(&self.what)?)),
+            Some("swarm") => {
+                let time = self.time.unwrap_or(Duration::from_secs(60));
+                let (limit, table, canary) = (self.limit, self.table, self.options.canary);
+                let from = self.from.as_deref().map_or_else(seeds::fresh, seeds::of_commit);
+                Ok(Job::Swarm(SwarmPlan { time, jobs, limit, table, canary, from }))
+            }
+            Some("corpus") => {
+                let file = PathBuf::from(self.what.ok_or("the list of seeds is missing")?);
+                let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
+                let fresh = self.fresh.unwrap_or(0);
+                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
+            }
+            Some(other) => Err(format!("no such command: {other}").into()),
+        }
+    }
+}
+
+/// A span of time: a number and `s`, `m` or `h`.
+fn span(text: &str) -> Result<Duration, lexopt::Error> {
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        _ => return Err(format!("not a span of time: {text}").into()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| format!("not a span of time: {text}"))?;
+    Ok(Duration::from_secs(number.saturating_mul(unit)))
+}

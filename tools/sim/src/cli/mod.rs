@@ -1,0 +1,37 @@
+//! The command line.
+//!
+//! ```text
+//! args.rs   what was asked for      table.rs   what was exercised, and how often
+//! seeds.rs  seeds, commits, corpus  swarm.rs   many runs, side by side
+//! one.rs    a run, told as it goes  shrink.rs  the smallest scenario that still fails
+//! ```
+
+mod args;
+mod one;
+mod seeds;
+mod shrink;
+mod swarm;
+mod table;
+
+use std::process::ExitCode;
+
+use args::Job;
+
+/// The whole program.
+pub(crate) fn main() -> ExitCode {
+    match args::read() {
+        Ok(Job::Help) => {
+            print!("{}", args::HELP);
+            ExitCode::SUCCESS
+        }
+        Ok(Job::Run { seed, options }) => one::run(seed, &options),
+        Ok(Job::Check(seed)) => one::check(seed),
+        Ok(Job::Swarm(plan)) => swarm::swarm(&plan),
+        Ok(Job::Corpus(plan)) => swarm::corpus(&plan),
+        Ok(Job::Shrink(seed)) => shrink::shrink(seed),
+        Err(error) => {
+            eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A run, told as it goes.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tide_sim::pcap::{Kind, Packet, Pcap};
+use tide_sim::net::{Tapped, TappedPacket};
+use tide_sim::{Cut, Note, Outcome, Watch, draw, run as play};
+
+use super::seeds::Seed;
+use super::table;
+
+/// How a run is told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options {
+    pub(super) events: bool,
+    pub(super) full: bool,
+    pub(super) pcap: Option<PathBuf>,
+    pub(super) canary: bool,
+    pub(super) cuts: Vec<Cut>,
+}
+
+/// One run.
+pub(super) fn run(seed: Seed, options: &Options) -> ExitCode {
+    let mut scenario = draw(seed.0);
+    options.cuts.iter().for_each(|&cut| scenario.cut(cut));
+    println!("seed      {seed}\n{scenario}");
+    let mut pcap = match options.pcap.as_ref().map(File::create).transpose() {
+        Ok(file) => file.and_then(|file| Pcap::new(BufWriter::new(file)).ok()),
+        Err(error) => {
+            eprintln!("tide-sim: the packets cannot be written: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut broken = None;
+    let mut tap = |tapped: Tapped| {
+        if let Some(pcap) = &mut pcap {
+            broken = broken.take().or(pcap.packet(&packet(&tapped)).err());
+        }
+    };
+    let mut note = |note: &Note| println!("{}", line(note));
+    let outcome = play(
+        &scenario,
+        &mut Watch {
+            note: options.events.then_some(&mut note),
+            echo: options.full,
+            packets: options.pcap.is_some().then_some(&mut tap),
+            canary: options.canary,
+        },
+    );
+    if let Some(error) = broken {
+        eprintln!("tide-sim: the packets could not be written: {error}");
+    }
+    print!("{}", table::of(&outcome));
+    println!("verdict   {}\ntrail     {}", outcome.verdict, outcome.trail);
+    println!("{}", summary(&outcome));
+    ExitCode::from(outcome.verdict.exit_code())
+}
+
+/// A packet of the net, for the file.
+fn packet(tapped: &Tapped) -> Packet<'_> {
+    let (kind, data) = match &tapped.what {
+        TappedPacket::Tcp { flags, offset, data, .. } => {
+            (Kind::Tcp { offset: *offset, syn: flags.syn, fin: flags.fin, rst: flags.rst }, data)
+        }
+        TappedPacket::Udp { data } => (Kind::Udp, data),
+    };
+    Packet { at: tapped.at, from: tapped.from, to: tapped.to, kind, data }
+}
+
+/// A run twice.
+pub(super) fn check(seed: Seed) -> ExitCode {
+    let scenario = draw(seed.0);
+    let first = play(&scenario, &mut Watch::default());
+    let second = play(&scenario, &mut Watch::default());
+    println!("seed {seed} trail {} {}", first.trail, first.verdict.name());
+    if first.trail != second.trail {
+        println!("seed {seed} trail {} {} the second time", second.trail, second.verdict.name());
+        return ExitCode::from(129);
+    }
+    ExitCode::from(first.verdict.exit_code())
+}
+
+/// A line of the story.
+fn line(note: &Note) -> String {
+    let node = note.node.map_or_else(String::new, |node| format!("node {}", node.0));
+    format!("{:>20} {node:8} {:16} {}", format!("{:?}", note.at), note.what, note.text)
+}
+
+/// A run in numbers.
+pub(super) fn summary(outcome: &Outcome) -> String {
+    let counts = outcome.counts;
+    let simulated = outcome.simulated.as_secs();
+    format!("counts    {} events, {} turns, {simulated} simulated seconds", counts.events, counts.turns)
+}

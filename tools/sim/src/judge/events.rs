@@ -1,0 +1,72 @@
+//! What applications are told: in an order that makes sense.
+
+use std::collections::BTreeMap;
+
+use tide_engine::{Event, Happening, TorrentKey};
+
+use super::oracle::Compared;
+
+/// What is known of a torrent from what was told of it.
+#[derive(Debug, Default)]
+struct Told {
+    stopped: bool,
+    started: bool,
+    complete: bool,
+    removed: bool,
+}
+
+/// What an engine has told its application.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    torrents: BTreeMap<TorrentKey, Told>,
+}
+
+impl Events {
+    pub(super) fn event(&mut self, event: &Event) -> Compared {
+        let (key, kind) = (event.torrent, event.what.kind());
+        if matches!(event.what, Happening::Added { .. }) {
+            return match self.torrents.insert(key, Told::default()) {
+                None => Ok(1),
+                Some(_) => Err(format!("{key:?} is added a second time")),
+            };
+        }
+        let Some(told) = self.torrents.get_mut(&key) else {
+            return Err(format!("{kind:?} of {key:?}, which was never added"));
+        };
+        if told.removed {
+            return Err(format!("{kind:?} of {key:?}, which was removed"));
+        }
+        match &event.what {
+            Happening::Removed => told.removed = true,
+            Happening::Started { done, total } => {
+                if done > total {
+                    return Err(format!("{key:?} starts with {done} of {total} bytes"));
+                }
+                told.started = true;
+                told.stopped = false;
+                // What was complete may be looked at anew and lack something.
+                told.complete &= done == total;
+            }
+            Happening::Checking { done, total } if done > total => {
+                return Err(format!("{key:?} has looked at {done} of {total} pieces"));
+            }
+            Happening::Complete { .. } if !told.started => {
+                return Err(format!("{key:?} is complete and never started"));
+            }
+            Happening::Complete { .. } => told.complete = true,
+            Happening::Stopped(trouble) if told.stopped => {
+                return Err(format!("{key:?} stops ({trouble}), and has stopped before"));
+            }
+            Happening::Stopped(_) => told.stopped = true,
+            Happening::Recovered if !told.stopped => {
+                return Err(format!("{key:?} recovers from nothing"));
+            }
+            Happening::Recovered => told.stopped = false,
+            // A person may pause what stopped; it then starts anew.
+            Happening::Paused => told.stopped = false,
+            Happening::Seeding if !told.started => return Err(format!("{key:?} seeds and never started")),
+            _ => {}
+        }
+        Ok(1)
+    }
+}

@@ -1,0 +1,87 @@
+//! Who has nothing to do sleeps: wake-ups, counted by their reason, stay under a bound.
+
+use std::collections::BTreeMap;
+
+use tide_base::{Duration, Instant};
+use tide_engine::{Reason, Survey};
+
+use super::oracle::{Finding, Oracle};
+
+/// What one node may wake for in a minute when all is done: so often in any case, for each torrent, and for each
+/// connected peer.
+const fn bound(reason: Reason) -> (u64, u64, u64) {
+    match reason {
+        // A UDP exchange has a deadline for each step, and two families; intervals are 5 s at the least.
+        Reason::Announce => (4, 26, 0),
+        // A round each ten seconds, while peers are connected.
+        Reason::Choke => (0, 7, 0),
+        // Twenty seconds after a connection that was of use, with a quarter more by lot; each a dial and a retry.
+        Reason::Dial => (0, 8, 0),
+        // Idle resume data wait two minutes; a failed save is tried again after 30 s.
+        Reason::Checkpoint => (0, 4, 0),
+        // A full disk is tried each ten seconds, too many files each five.
+        Reason::Retry => (0, 12, 0),
+        // Keep-alives each hundred seconds, deadlines that were pushed back, found early once each.
+        Reason::Peer => (0, 0, 12),
+        // A dial and a handshake each.
+        Reason::Handshake => (8, 16, 0),
+        // Nothing flows, so nothing refills; one was armed before.
+        Reason::Refill => (8, 2, 2),
+        // A device that is given up is so once.
+        Reason::Hung => (8, 1, 0),
+        Reason::Ban | Reason::Ending => (2, 0, 0),
+    }
+}
+
+/// Counts wake-ups of one node, minute by minute.
+#[derive(Clone, Debug)]
+pub struct Quiet {
+    node: usize,
+    from: Instant,
+    woke: BTreeMap<Reason, u64>,
+}
+
+impl Quiet {
+    /// Begins to count.
+    pub fn new(now: Instant, node: usize) -> Quiet {
+        Quiet { node, from: now, woke: BTreeMap::new() }
+    }
+
+    /// A shard of the node takes a turn because of a deadline, as [`Shard::wake_at`](tide_engine::Shard::wake_at) told,
+    /// and not because of an input.
+    pub fn woke(&mut self, reason: Reason) {
+        *self.woke.entry(reason).or_default() += 1;
+    }
+
+    /// Wake-ups since it began to count.
+    pub fn counts(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        self.woke.iter().map(|(&reason, &times)| (reason, times))
+    }
+
+    /// Whether it was quiet since it began to count, as its shards stand now.
+    ///
+    /// # Errors
+    /// The reason for which it woke too often.
+    pub fn judge(&self, now: Instant, surveys: &[Survey]) -> Result<(), Finding> {
+        let torrents: u64 = surveys.iter().map(|survey| survey.torrents.len() as u64).sum();
+        let crews = surveys.iter().flat_map(|survey| &survey.crews);
+        let peers: u64 = crews.map(|crew| crew.members.len() as u64).sum();
+        let minutes = now.since(self.from).as_secs().div_ceil(60).max(1);
+        for (reason, times) in self.counts() {
+            let (always, torrent, peer) = bound(reason);
+            let most = (always + torrent * torrents + peer * peers) * minutes;
+            if times > most {
+                let text = format!(
+                    "it woke {times} times in {minutes} min for {reason:?}; {most} are enough for {torrents} torrents and {peers} peers"
+                );
+                return Err(Finding { oracle: Oracle::Quiet, node: self.node, at: now, text });
+            }
+        }
+        Ok(())
+    }
+
+    /// How long it has been counting.
+    pub fn since(&self, now: Instant) -> Duration {
+        now.since(self.from)
+    }
+}

@@ -1,0 +1,153 @@
+//! Bytes and dials a second.
+//!
+//! In any span of time at most `rate × span + burst` may go by. The largest excess over all spans at once is a level
+//! that rises by what goes by and falls at the rate, never below zero: no history is kept.
+//!
+//! What the engine promises, and why the burst is what it is:
+//!
+//! * The session's limit is kept by the treasury: a bucket that saves up a tenth of a second, at least 32 KiB. Shares
+//!   of it lie in the purse of each shard for at most 250 ms, or longer while new ones keep coming: then up to 1 MiB and
+//!   the portion granted last. One more portion may be on its way by mail.
+//! * A torrent's own limit is a bucket of its crew that saves up a second, at least two blocks; a new crew (after a
+//!   pause, a check, trouble) begins with a full one, which is why a full burst more is let pass once for each minute.
+//! * A handshake and what comes with it (1 KiB and 68 bytes) is read before anybody asks for an allowance.
+
+use std::collections::BTreeMap;
+
+use tide_base::{Duration, InfoHash, Instant};
+
+use super::oracle::{Compared, ensure};
+use super::view::{View, Way};
+
+/// Bytes that a connection may read before its peer is a member.
+const HANDSHAKE: u64 = 1024 + 68;
+
+/// As the treasury: the least that a burst of bytes holds.
+const BURST_MIN: u64 = 32 * 1024;
+
+/// As crews: what is asked for at a time.
+const FLOW: u64 = 1 << 20;
+
+/// How long after a change of limits what was granted before may still be used.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How much more went by than a rate allows, over the worst span that ends now.
+#[derive(Clone, Debug, Default)]
+struct Level {
+    rate: u64,
+    /// In billionths.
+    nano: u128,
+    at: Instant,
+    /// Nothing is judged before.
+    from: Instant,
+    judged: bool,
+}
+
+impl Level {
+    /// `len` more went by; the level now, if it is to be judged.
+    fn rise(&mut self, now: Instant, rate: Option<u64>, len: u64) -> Option<u64> {
+        let Some(rate) = rate else {
+            *self = Level::default();
+            return None;
+        };
+        if !self.judged || self.rate != rate {
+            let from = if self.judged || self.at > Instant::ZERO { now + GRACE } else { now };
+            *self = Level { rate, nano: 0, at: now, from, judged: true };
+        }
+        let fallen = now.since(self.at).as_nanos() * u128::from(rate);
+        self.nano = self.nano.saturating_sub(fallen);
+        self.at = now;
+        if now < self.from {
+            return None;
+        }
+        self.nano += u128::from(len) * 1_000_000_000;
+        Some((self.nano / 1_000_000_000) as u64)
+    }
+}
+
+/// The rates of one node.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    session: BTreeMap<Way, Level>,
+    torrents: BTreeMap<(InfoHash, Way), Level>,
+    dials: Level,
+    /// Connections of the last minute.
+    met: Vec<Instant>,
+}
+
+impl Rates {
+    pub(super) fn met(&mut self, now: Instant) {
+        self.met.retain(|at| now.since(*at) < Duration::from_secs(60));
+        self.met.push(now);
+    }
+
+    pub(super) fn bytes(
+        &mut self,
+        now: Instant,
+        node: usize,
+        torrent: Option<InfoHash>,
+        way: Way,
+        len: u64,
+        view: &dyn View,
+    ) -> Compared {
+        let pick = |limits: tide_engine::RateLimits| match way {
+            Way::Down => limits.down,
+            Way::Up => limits.up,
+        };
+        let uncounted = match way {
+            Way::Down => self.met.len() as u64 * HANDSHAKE,
+            Way::Up => 0,
+        };
+        let (rate, shards) = (pick(view.rates(node)), u64::from(view.shards(node)));
+        let mut compared = 0;
+        if let Some(level) = self.session.entry(way).or_default().rise(now, rate, len) {
+            let most = session_burst(rate.unwrap_or(0), shards) + uncounted;
+            ensure(level <= most, || too_much(&format!("{way:?} of the session"), rate, level, most))?;
+            compared += 1;
+        }
+        let Some(torrent) = torrent else { return Ok(compared) };
+        let rate = pick(view.rates_of(node, torrent));
+        if let Some(level) = self.torrents.entry((torrent, way)).or_default().rise(now, rate, len) {
+            let block = u64::from(view.limits(node).block_len);
+            let most = 2 * torrent_burst(rate.unwrap_or(0), block) + uncounted;
+            ensure(level <= most, || too_much(&format!("{way:?} of {torrent:?}"), rate, level, most))?;
+            compared += 1;
+        }
+        Ok(compared)
+    }
+
+    pub(super) fn dialled(&mut self, now: Instant, node: usize, view: &dyn View) -> Compared {
+        let rate = u64::from(view.limits(node).dials_per_second);
+        let most = (rate / 10).max(1) + 2 * u64::from(view.shards(node));
+        match self.dials.rise(now, Some(rate), 1) {
+            Some(level) => {
+                ensure(level <= most, || too_much("dials", Some(rate), level, most))?;
+                Ok(1)
+            }
+            None => Ok(0),
+        }
+    }
+}
+
+fn too_much(what: &str, rate: Option<u64>, level: u64, most: u64) -> String {
+    let rate = rate.unwrap_or(0);
+    format!("{what}: {level} more than {rate} a second since some moment, and {most} are let pass at once")
+}
+
+/// What the session's limit lets through at once.
+pub(super) fn session_burst(rate: u64, shards: u64) -> u64 {
+    if rate == 0 {
+        // What was granted before the limit became zero has expired; nothing is granted.
+        return 0;
+    }
+    let burst = (rate / 10).max(BURST_MIN);
+    let portion = (rate / 50 / shards.max(1)).max(BURST_MIN);
+    let slow = u128::from(rate) * 250 / 1000 <= u128::from(portion);
+    let saved = if slow { portion } else { FLOW + portion };
+    burst + shards * (saved + portion)
+}
+
+/// What a torrent's own limit lets through at once.
+pub(super) fn torrent_burst(rate: u64, block_len: u64) -> u64 {
+    if rate == 0 { 0 } else { rate.max(2 * block_len) }
+}

@@ -1,0 +1,1 @@
+//! Every oracle fires on doctored tables, and is silent on those of real runs.

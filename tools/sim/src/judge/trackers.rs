@@ -1,0 +1,116 @@
+//! Trackers are asked as often as they allow; private torrents meet whom their trackers name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use tide_base::{Duration, InfoHash, Instant};
+use tide_engine::Survey;
+use tide_engine::survey::RoleSurvey;
+use tide_tracker::limits::ScheduleLimits;
+
+use super::oracle::{Compared, ensure};
+use super::view::{Said, Source};
+
+/// What a tracker said last, and when it was asked last.
+#[derive(Clone, Copy, Debug)]
+enum Last {
+    /// It answered then: the least wait for a regular announce, and for one by hand.
+    Answered(Instant, Duration, Duration),
+    /// It failed then.
+    Failed(Instant),
+}
+
+/// The trackers of one node, and whom they named.
+#[derive(Debug, Default)]
+pub(super) struct Trackers {
+    last: BTreeMap<(InfoHash, u64), Last>,
+    named: BTreeMap<InfoHash, BTreeSet<SocketAddr>>,
+    came: BTreeMap<InfoHash, BTreeSet<IpAddr>>,
+}
+
+impl Trackers {
+    /// A new process knows nothing of what trackers said to the last one.
+    pub(super) fn restarted(&mut self) {
+        self.last.clear();
+    }
+
+    pub(super) fn told_of(
+        &mut self,
+        torrent: InfoHash,
+        source: Source,
+        addrs: impl IntoIterator<Item = SocketAddr>,
+    ) {
+        match source {
+            // A private torrent's resume data name whom its trackers named in an earlier life.
+            Source::Tracker | Source::User | Source::Resume => {
+                self.named.entry(torrent).or_default().extend(addrs);
+            }
+            // Whoever found us by the same tracker may be dialled in return.
+            Source::Peer => self.came.entry(torrent).or_default().extend(addrs.into_iter().map(|at| at.ip())),
+        }
+    }
+
+    pub(super) fn announced(
+        &mut self,
+        now: Instant,
+        torrent: InfoHash,
+        tracker: u64,
+        said: Said,
+    ) -> Compared {
+        let limits = ScheduleLimits::default();
+        let allowed = match (self.last.get(&(torrent, tracker)), said) {
+            (None, _) | (Some(Last::Answered(..)), Said::Event) => return Ok(0),
+            // It may be the last word, and by hand the time of asking counts: nobody knows it here.
+            (Some(Last::Failed(_)), Said::Event | Said::ByHand) => return Ok(0),
+            (Some(&Last::Answered(at, wait, _)), Said::Nothing) => at + wait,
+            (Some(&Last::Answered(at, _, by_hand)), Said::ByHand) => at + by_hand,
+            (Some(&Last::Failed(at)), Said::Nothing) => at + limits.first_retry,
+        };
+        ensure(now >= allowed, || {
+            format!("{torrent:?} asks tracker {tracker} again at {now:?}, and may from {allowed:?} on")
+        })?;
+        Ok(1)
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        torrent: InfoHash,
+        tracker: u64,
+        intervals: Option<(Option<Duration>, Duration)>,
+    ) {
+        let limits = ScheduleLimits::default();
+        let bounded = |span: Duration| {
+            (!span.is_zero()).then(|| span.clamp(limits.shortest, limits.longest))
+        };
+        let last = match intervals {
+            Some((least, interval)) => {
+                let least = least.and_then(bounded);
+                let interval = bounded(interval).unwrap_or(limits.usual);
+                let by_hand = least.unwrap_or(interval.min(limits.by_hand));
+                Last::Answered(now, least.unwrap_or(interval), by_hand)
+            }
+            None => Last::Failed(now),
+        };
+        self.last.insert((torrent, tracker), last);
+    }
+
+    /// Whom a private torrent dials was named by its trackers.
+    pub(super) fn private(&self, survey: &Survey) -> Compared {
+        let mut compared = 0;
+        for crew in survey.crews.iter().filter(|crew| crew.private) {
+            let dials = |role| matches!(role, RoleSurvey::Dialling(of) | RoleSurvey::Greeting(of, true) if of == crew.key);
+            let dialled = survey.desk.conns.iter().filter(|conn| dials(conn.role)).map(|conn| conn.addr);
+            let members = crew.members.iter().filter(|member| member.outgoing).map(|member| member.addr);
+            for addr in dialled.chain(members).chain(crew.to_dial.iter().copied()) {
+                let named = self.named.get(&crew.info_hash).is_some_and(|named| named.contains(&addr));
+                let came = self.came.get(&crew.info_hash).is_some_and(|came| came.contains(&addr.ip()));
+                ensure(named || came, || {
+                    format!("{:?} is private and meets {addr}, whom no tracker named", crew.torrent)
+                })?;
+                compared += 1;
+            }
+        }
+        Ok(compared)
+    }
+}

@@ -1,0 +1,65 @@
+//! What the engine logs while a world runs: a line at the level of errors fails the run. Each thread has a run of its
+//! own, so worlds can run side by side.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static ECHO: Cell<bool> = const { Cell::new(false) };
+    /// What the last panic of a run in this thread said; none while no run is under way.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+struct Alarm;
+
+impl log::Log for Alarm {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() == log::Level::Error || ECHO.get()
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.level() == log::Level::Error {
+            ERRORS.with_borrow_mut(|errors| errors.push(record.args().to_string()));
+        }
+        if ECHO.get() {
+            eprintln!("{:5} {}: {}", record.level(), record.target(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static ONCE: Once = Once::new();
+
+/// Listens from now on. With `echo`, everything is also written to standard error, for this thread.
+pub(super) fn listen(echo: bool) {
+    ONCE.call_once(|| {
+        // A program that embeds the world may have a logger of its own: then errors are its to notice.
+        let _ = log::set_logger(&Alarm);
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let ours = PANIC.with_borrow_mut(|panic| panic.as_mut().map(|text| *text = info.to_string()));
+            if ours.is_none() || ECHO.get() {
+                usual(info);
+            }
+        }));
+    });
+    log::set_max_level(if echo { log::LevelFilter::Trace } else { log::max_level().max(log::LevelFilter::Error) });
+    ECHO.set(echo);
+    ERRORS.with_borrow_mut(Vec::clear);
+}
+
+/// What was logged as an error in this thread since last time.
+pub(super) fn errors() -> Vec<String> {
+    ERRORS.take()
+}
+
+/// Runs `what`; if it panics, what the panic said, and where.
+pub(super) fn caught<T>(what: impl FnOnce() -> T) -> Result<T, String> {
+    PANIC.set(Some(String::new()));
+    let result = catch_unwind(AssertUnwindSafe(what));
+    let said = PANIC.take().unwrap_or_default();
+    result.map_err(|_| said.replace('\n', " "))
+}

@@ -1,0 +1,173 @@
+//! The second act: a random core that must suffice is healed, every other fault is frozen for good, and every leecher of
+//! the core completes.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use tide_base::{Bits, Duration, Instant, PieceIndex, Prng};
+use tide_engine::{RateLimits, State, TorrentCommand};
+
+use crate::disk::PieceTruth;
+use crate::world::{NodeId, World};
+
+/// What must come true: a node of the core completes a torrent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Goal {
+    pub(super) node: NodeId,
+    /// The number of the torrent at that node.
+    pub(super) torrent: usize,
+}
+
+/// The core and what is expected of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Core {
+    pub(super) nodes: BTreeSet<NodeId>,
+    pub(super) goals: Vec<Goal>,
+    /// Contents of which some piece is right nowhere in the world.
+    pub(super) lost: Vec<usize>,
+}
+
+/// The pieces of a node's torrent that are right on its disk.
+fn right(world: &World, node: NodeId, torrent: usize) -> Bits {
+    let known = &world.node(node).torrents()[torrent];
+    let content = world.content(known.content);
+    let count = content.layout().pieces();
+    let medium = world.node(node).medium();
+    let mut bits = Bits::new(count);
+    for piece in 0..count {
+        if medium.state_of(content, &known.spec.root, PieceIndex(piece)) == PieceTruth::Right {
+            bits.set(piece);
+        }
+    }
+    bits
+}
+
+/// Chooses a core: nodes in random order, until those that can be dialled have every piece of every torrent that any
+/// of them takes part in; and then perhaps some more.
+pub(super) fn choose(world: &World, prng: &mut Prng) -> Core {
+    let mut order: Vec<NodeId> = world.nodes().map(|(id, _)| id).collect();
+    prng.shuffle(&mut order);
+    let mut core = Core::default();
+    let contents: BTreeSet<usize> = order.iter().flat_map(|&id| contents_of(world, id)).collect();
+    for content in contents {
+        let mut left = Bits::full(world.content(content).layout().pieces());
+        for &node in order.iter().filter(|&&id| !world.node(id).spec().host.nat) {
+            if left.count() == 0 {
+                break;
+            }
+            for torrent in torrents_of(world, node, content) {
+                let has = right(world, node, torrent);
+                if has.iter().any(|piece| left.has(piece)) {
+                    core.nodes.insert(node);
+                    for piece in has.iter() {
+                        left.clear(piece);
+                    }
+                }
+            }
+        }
+        if left.count() > 0 {
+            core.lost.push(content);
+        }
+    }
+    for &id in &order {
+        if core.nodes.len() < 2 || prng.chance(1, 2) {
+            core.nodes.insert(id);
+        }
+    }
+    for &node in &core.nodes {
+        for (torrent, known) in world.node(node).torrents().iter().enumerate() {
+            if !core.lost.contains(&known.content) {
+                core.goals.push(Goal { node, torrent });
+            }
+        }
+    }
+    core
+}
+
+fn contents_of(world: &World, node: NodeId) -> impl Iterator<Item = usize> + '_ {
+    world.node(node).torrents().iter().map(|torrent| torrent.content)
+}
+
+fn torrents_of(world: &World, node: NodeId, content: usize) -> Vec<usize> {
+    let torrents = world.node(node).torrents().iter().enumerate();
+    torrents.filter(|(_, torrent)| torrent.content == content).map(|(number, _)| number).collect()
+}
+
+/// How long nodes of the core get to come up.
+const RISING: Duration = Duration::from_secs(600);
+
+/// Starts every node of the core anew, and has its users want everything.
+pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
+    let end = world.now() + RISING;
+    for &node in &core.nodes {
+        // A ban of an honest peer, whose disk the world has spoilt, does not outlive the process.
+        if world.node(node).is_alive() {
+            world.shut_down(node, super::users::ENDING);
+        }
+    }
+    let down = |world: &World| {
+        core.nodes.iter().all(|&id| world.node(id).is_finished() || !world.node(id).is_alive())
+    };
+    until(world, end, down).map_err(|()| "a node of the core does not end".to_owned())?;
+    for &node in &core.nodes {
+        world.end(node);
+        for torrent in 0..world.node(node).torrents().len() {
+            let addrs = partners(world, core, node, torrent);
+            world.make_whole(node, torrent, addrs);
+        }
+        world.set_rates(node, RateLimits::default());
+        world.start(node);
+    }
+    let up = |world: &World| {
+        let known = |id: &NodeId| world.node(*id).torrents().iter().all(|torrent| torrent.key.is_some());
+        core.nodes.iter().all(known)
+    };
+    until(world, end, up).map_err(|()| "a node of the core does not take its torrents in".to_owned())?;
+    for goal in &core.goals {
+        // What the world has spoilt silently is found by hashing it.
+        world.command_torrent(goal.node, goal.torrent, TorrentCommand::Recheck);
+        world.command_torrent(goal.node, goal.torrent, TorrentCommand::Resume);
+    }
+    Ok(())
+}
+
+fn partners(world: &World, core: &Core, node: NodeId, torrent: usize) -> Vec<SocketAddr> {
+    let content = world.node(node).torrents()[torrent].content;
+    let others = core.nodes.iter().filter(|&&other| other != node);
+    let with = others.filter(|&&other| contents_of(world, other).any(|theirs| theirs == content));
+    with.map(|&other| world.node(other).addr()).collect()
+}
+
+/// Runs until `done` or `end`.
+pub(super) fn until(
+    world: &mut World,
+    end: Instant,
+    mut done: impl FnMut(&World) -> bool,
+) -> Result<(), ()> {
+    while !done(world) {
+        if world.now() >= end {
+            return Err(());
+        }
+        let next = (world.now() + Duration::from_millis(200)).min(end);
+        world.run_until(next);
+    }
+    Ok(())
+}
+
+/// Pieces that the goals have reached so far, and whether all are reached.
+pub(super) fn reached(world: &World, core: &Core) -> (u64, bool) {
+    let mut pieces = 0;
+    let mut all = true;
+    for goal in &core.goals {
+        let known = &world.node(goal.node).torrents()[goal.torrent];
+        let found = world.node(goal.node).shards().flat_map(|shard| shard.survey().torrents);
+        match found.into_iter().find(|survey| Some(survey.key) == known.key) {
+            Some(survey) => {
+                pieces += u64::from(survey.have.count());
+                all &= survey.state == State::Seeding && survey.have.count() == survey.layout.pieces();
+            }
+            None => all = false,
+        }
+    }
+    (pieces, all)
+}

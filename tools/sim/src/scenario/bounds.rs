@@ -1,0 +1,36 @@
+//! Limits for runs: tiny ones, drawn, so that wrap-around and back pressure happen all the time; and real ones.
+
+use tide_base::{Duration, Prng};
+use tide_engine::Limits;
+
+/// Tiny limits around blocks of `block_len` bytes.
+pub(super) fn tiny(prng: &mut Prng, block_len: u32) -> Limits {
+    let mut pick = |choices: &[u32]| choices[prng.index(choices.len())];
+    let chunk_len = block_len * pick(&[1, 2, 4]);
+    let limits = Limits {
+        block_len,
+        chunk_len,
+        memory: u64::from(chunk_len * pick(&[2, 3, 8, 64])),
+        read_len: block_len * pick(&[1, 2, 4]),
+        upload_ahead: block_len * pick(&[1, 2, 8]),
+        upload_memory: u64::from(block_len * pick(&[4, 8, 64])),
+        leases: pick(&[1, 2, 4, 32]),
+        disk_jobs: pick(&[2, 3, 16]),
+        disk_bytes: u64::from(block_len * pick(&[1, 4, 64])),
+        hash_jobs: pick(&[1, 2, 8]),
+        read_per_turn: pick(&[64, 500, 1 << 20]),
+        peers: pick(&[6, 12, 100]),
+        peers_per_torrent: pick(&[4, 8, 50]),
+        half_open: pick(&[2, 8, 32]),
+        peers_per_ip: pick(&[2, 4, 8]),
+        dials_per_second: pick(&[1, 5, 30]),
+        upload_slots: pick(&[3, 8, 100]),
+        checkpoint_after: Duration::from_millis(u64::from(pick(&[100, 1000, 5000]))),
+        choke_round: Duration::from_secs(u64::from(pick(&[2, 10]))),
+        turnover: Duration::from_secs(u64::from(pick(&[20, 300]))),
+        peer: tide_peer::Limits::tiny(block_len),
+        ..Limits::default()
+    };
+    debug_assert_eq!(limits.check(), Ok(()));
+    limits
+}

@@ -1,0 +1,142 @@
+//! The world of a scenario.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tide_base::{PeerId, Prng, WallClock};
+use tide_engine::Setup;
+
+use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use crate::dice::Dice;
+use crate::disk::Content;
+use crate::mutants::{Mutant, MutantSpec};
+use crate::net::HostSpec;
+use crate::tracker::Tracker;
+use crate::world::{ActorId, NodeId, NodeSpec, World};
+
+/// Who is who in the world of a scenario, in the scenario's order.
+#[derive(Clone, Debug)]
+pub struct Cast {
+    /// The engines.
+    pub nodes: Vec<NodeId>,
+    /// Those who break the rules.
+    pub mutants: Vec<ActorId>,
+    /// The trackers.
+    pub trackers: Vec<ActorId>,
+}
+
+/// The world of a scenario in its first moment, all engines started.
+pub fn build(scenario: &Scenario) -> (World, Cast) {
+    let prng = Prng::new(scenario.seed).split("build");
+    let mut world = World::new(scenario.seed, scenario.odds.clone(), scenario.net.clone());
+    for content in &scenario.contents {
+        world.add_content(Content::new(content.clone()));
+    }
+    let trackers = trackers(scenario, &mut world, &prng);
+    let nodes: Vec<NodeId> =
+        (0..scenario.nodes.len()).map(|i| world.add_node(node_spec(scenario, i))).collect();
+    for (id, plan) in nodes.iter().zip(&scenario.nodes) {
+        for torrent in &plan.torrents {
+            add_torrent(scenario, &mut world, *id, torrent);
+        }
+    }
+    let mutants = scenario.mutants.iter().enumerate().filter(|(_, plan)| !plan.absent);
+    let mutants = mutants.map(|(i, plan)| mutant(scenario, &mut world, plan, &prng, i)).collect();
+    world.judge(scenario.look_every);
+    for (id, _) in nodes.iter().zip(&scenario.nodes).filter(|(_, plan)| !plan.absent) {
+        world.start(*id);
+    }
+    (world, Cast { nodes, mutants, trackers })
+}
+
+impl NodePlan {
+    /// Where it can be reached.
+    pub fn addr(&self) -> SocketAddr {
+        SocketAddr::new(self.host.ips[0], self.port)
+    }
+}
+
+fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
+    let plan = &scenario.nodes[i];
+    let mut random = [0; 12];
+    Prng::new(scenario.seed).split(&format!("peer id {i}")).fill(&mut random);
+    let peer_id: PeerId = tide_peer::client::our_id(random);
+    NodeSpec {
+        host: plan.host.clone(),
+        port: plan.port,
+        setup: Setup {
+            peer_id,
+            tracker_key: i as u32 + 1,
+            rates: plan.rates,
+            limits: plan.limits.clone(),
+            epoch: WallClock(1_700_000_000),
+            ..Setup::plain(plan.shards)
+        },
+        turns: plan.turns,
+        mail: plan.mail,
+        hashers: plan.hashers,
+        pace: plan.pace,
+        medium: plan.medium,
+        disk: tide_disk::Limits::default(),
+    }
+}
+
+fn add_torrent(scenario: &Scenario, world: &mut World, id: NodeId, plan: &TorrentPlan) {
+    let known = scenario.mutants.iter().filter(|mutant| !mutant.absent && mutant.known && mutant.content == plan.content);
+    let mutants = known.map(|mutant| SocketAddr::new(mutant.host.ips[0], mutant.port));
+    let peers = plan.peers.iter().map(|&peer| scenario.nodes[peer].addr()).chain(mutants).collect();
+    let mut spec = world.spec_of(plan.content, peers);
+    spec.private = scenario.private[plan.content];
+    spec.sequential = plan.sequential;
+    spec.priorities = plan.priorities.clone();
+    spec.limits = plan.limits;
+    if plan.tracked {
+        spec.trackers = scenario.trackers.iter().map(|tracker| tracker.urls()).collect();
+    }
+    world.add_torrent(id, plan.content, spec, plan.holding);
+}
+
+fn trackers(scenario: &Scenario, world: &mut World, prng: &Prng) -> Vec<ActorId> {
+    let mut ids = Vec::new();
+    for (i, spec) in scenario.trackers.iter().enumerate() {
+        let dice = Dice::new(prng.split(&format!("tracker {i}")), scenario.odds.clone());
+        let ips: Vec<_> = spec.at.iter().map(SocketAddr::ip).collect();
+        let host = HostSpec {
+            ips: ips.clone(),
+            up: 1 << 20,
+            down: 1 << 20,
+            queue: 1 << 20,
+            delay: tide_base::Duration::from_millis(20),
+            nat: false,
+            sockets: 1000,
+        };
+        world.add_name(&spec.name, ips.clone());
+        let ports: Vec<u16> = spec.at.iter().map(SocketAddr::port).collect();
+        let id = world.add_actor(host, &ports, Box::new(Tracker::new(spec.clone(), dice)));
+        world.set_tracker(id, ips);
+        ids.push(id);
+    }
+    ids
+}
+
+fn mutant(scenario: &Scenario, world: &mut World, plan: &MutantPlan, prng: &Prng, i: usize) -> ActorId {
+    let content = Arc::clone(world.content(plan.content));
+    let victims: Vec<SocketAddr> = plan.victims.iter().map(|&node| scenario.nodes[node].addr()).collect();
+    let spec = MutantSpec {
+        info_hash: content.info_hash(),
+        layout: content.layout(),
+        content,
+        victims,
+        at: SocketAddr::new(plan.host.ips[0], plan.port),
+        listens: plan.known,
+        limits: scenario.nodes[plan.victims[0]].limits.peer.clone(),
+    };
+    let actor = Mutant::new(plan.vice, spec, prng.split(&format!("mutant {i}")));
+    world.add_actor(plan.host.clone(), &[plan.port], Box::new(actor))
+}
+
+impl crate::mutants::Bytes for Content {
+    fn fill(&self, at: u64, into: &mut [u8]) {
+        Content::fill(self, at, into);
+    }
+}

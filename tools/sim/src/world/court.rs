@@ -1,0 +1,245 @@
+//! What the world tells the judges, and what they may ask of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use tide_base::{InfoHash, PieceIndex, Prng, ShardId};
+use tide_disk::resume::Checkpoint;
+use tide_disk::{Job, JobId, Outcome, Task};
+use tide_engine::{Limits, RateLimits, Survey};
+
+use super::node::{Node, Owned};
+use super::{NodeId, World};
+use crate::judge::{Finding, Judge, Oracle, Source, Truth, View, Way};
+use crate::mishap::Tally;
+
+/// The judges of a world, and the first thing that they found.
+#[derive(Debug, Default)]
+pub(super) struct Court {
+    judge: Option<Judge>,
+    finding: Option<Finding>,
+}
+
+/// A write under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Writing {
+    torrent: InfoHash,
+    piece: PieceIndex,
+    offset: u32,
+    len: u64,
+}
+
+/// What of a process the judges need to have remembered.
+#[derive(Debug, Default)]
+pub(super) struct Docket {
+    writing: BTreeMap<(ShardId, JobId), Writing>,
+    finished: bool,
+}
+
+/// What judges see of the world.
+struct Sight<'a>(&'a [Node]);
+
+impl View for Sight<'_> {
+    fn truth(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.0[node].truth(torrent, piece)
+    }
+
+    fn limits(&self, node: usize) -> &Limits {
+        &self.0[node].spec.setup.limits
+    }
+
+    fn rates(&self, node: usize) -> RateLimits {
+        self.0[node].spec.setup.rates
+    }
+
+    fn rates_of(&self, node: usize, torrent: InfoHash) -> RateLimits {
+        let known = self.0[node].torrents.iter().find(|known| known.info_hash() == torrent);
+        known.map_or_else(RateLimits::default, |known| known.spec.limits)
+    }
+
+    fn shards(&self, node: usize) -> u16 {
+        self.0[node].spec.setup.shards
+    }
+}
+
+impl Court {
+    /// Somebody else has compared something.
+    pub(super) fn also(&mut self, oracle: Oracle) {
+        if let Some(judge) = &mut self.judge {
+            judge.also(oracle);
+        }
+    }
+}
+
+impl World {
+    /// Judges look on from now on: closely at about one turn in `every`. All nodes must be there, and none may run.
+    pub fn judge(&mut self, every: u32) {
+        assert!(self.nodes.iter().all(|node| node.lives == 0), "judges see a node from its birth on");
+        let prng: Prng = self.prng.split("judge");
+        self.court.judge = Some(Judge::new(prng, self.nodes.len(), u64::from(every)));
+    }
+
+    /// What the judges found first, if they found anything; a world in which they did stands still.
+    pub fn take_finding(&mut self) -> Option<Finding> {
+        self.court.finding.take()
+    }
+
+    /// Whether the judges found anything.
+    pub(super) fn is_guilty(&self) -> bool {
+        self.court.finding.is_some()
+    }
+
+    /// How often each oracle compared something.
+    pub fn oracles(&self) -> Tally<Oracle> {
+        self.court.judge.as_ref().map(|judge| judge.tally().clone()).unwrap_or_default()
+    }
+
+    fn ask_judge(&mut self, question: impl FnOnce(&mut Judge, &dyn View) -> Result<(), Finding>) {
+        let Some(judge) = &mut self.court.judge else { return };
+        if let Err(finding) = question(judge, &Sight(&self.nodes)) {
+            self.court.finding.get_or_insert(finding);
+        }
+    }
+
+    pub(super) fn judge_start(&mut self, id: NodeId) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.started(now, node));
+        for number in 0..self.nodes[node].torrents.len() {
+            let known = &self.nodes[node].torrents[number];
+            let hash = known.info_hash();
+            let peers: Vec<SocketAddr> = known.spec.peers.clone();
+            let resume = known.spec.resume.as_ref().and_then(|path| self.nodes[node].medium.read_file(path));
+            let resume = resume.and_then(|bytes| Checkpoint::decode(&bytes, Some(&known.spec.info_hashes)).ok());
+            let spoilt = known.resume_spoilt;
+            self.ask_judge(|judge, view| {
+                judge.told_of(node, hash, Source::User, peers);
+                let Some(resume) = resume else { return Ok(()) };
+                judge.told_of(node, hash, Source::Resume, resume.peers.iter().copied());
+                if spoilt { Ok(()) } else { judge.resumed(now, node, hash, resume.have.as_ref(), view) }
+            });
+        }
+    }
+
+    /// An input is about to be handed in.
+    pub(super) fn judge_input(&mut self, id: NodeId, shard: ShardId, input: &Owned) {
+        let (now, node) = (self.now, id.0 as usize);
+        match input {
+            Owned::Disk(done) => {
+                let docket = self.nodes[node].life.as_mut().map(|life| &mut life.docket);
+                let writing = docket.and_then(|docket| docket.writing.remove(&(shard, done.id)));
+                let written = matches!(done.result, Ok(Outcome::Written));
+                let job = done.id;
+                self.ask_judge(|judge, _| {
+                    if let Some(writing) = writing.filter(|_| written) {
+                        let Writing { torrent, piece, offset, len } = writing;
+                        judge.written(node, torrent, piece, offset, len);
+                    }
+                    judge.job_done(now, node, shard, job)
+                });
+            }
+            Owned::Hashed(hashed) => {
+                let job = hashed.id;
+                self.ask_judge(|judge, _| judge.job_done(now, node, shard, job));
+            }
+            Owned::Command { id, .. } => {
+                let id = *id;
+                self.ask_judge(|judge, _| judge.commanded(now, node, id));
+            }
+            Owned::Connected { .. } | Owned::Accepted { .. } => {
+                let from = if let Owned::Accepted { from, .. } = input { Some(*from) } else { None };
+                let hashes: Vec<InfoHash> =
+                    self.nodes[node].torrents.iter().map(|known| known.info_hash()).collect();
+                self.ask_judge(|judge, _| {
+                    judge.met(now, node);
+                    hashes.into_iter().for_each(|hash| judge.told_of(node, hash, Source::Peer, from));
+                    Ok(())
+                });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn judge_disk_job(&mut self, id: NodeId, job: &Job) {
+        let (now, node) = (self.now, id.0 as usize);
+        let known = self.nodes[node].torrents.iter().find(|known| known.spec.store == job.store);
+        let torrent = known.map(|known| known.info_hash());
+        if let (Some(torrent), Task::Write { piece, offset, chunks }) = (torrent, &job.task) {
+            let len = tide_base::buffer::total_len(chunks);
+            let writing = Writing { torrent, piece: *piece, offset: *offset, len };
+            let life = self.nodes[node].life.as_mut().expect("jobs come from a living process");
+            life.docket.writing.insert((job.shard, job.id), writing);
+        }
+        let (shard, number) = (job.shard, job.id);
+        let read = if let Task::Read(span) = job.task { u64::from(span.len) } else { 0 };
+        self.ask_judge(|judge, view| {
+            judge.job_out(now, node, shard, number)?;
+            if read > 0 { judge.bytes(now, node, torrent, Way::Up, read, view) } else { Ok(()) }
+        });
+    }
+
+    pub(super) fn judge_hash_job(&mut self, id: NodeId, shard: ShardId, job: JobId) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.job_out(now, node, shard, job));
+    }
+
+    pub(super) fn judge_event(&mut self, id: NodeId, event: &tide_engine::Event) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.event(now, node, event));
+    }
+
+    pub(super) fn judge_reply(
+        &mut self,
+        id: NodeId,
+        command: tide_engine::CommandId,
+        reply: &tide_engine::Reply,
+    ) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.replied(now, node, command, reply));
+    }
+
+    pub(super) fn judge_dial(&mut self, id: NodeId, to: SocketAddr) {
+        let (now, node) = (self.now, id.0 as usize);
+        if !self.tracker_ips.contains(&to.ip()) {
+            self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
+        }
+    }
+
+    pub(super) fn judge_bytes_in(&mut self, id: NodeId, len: u64) {
+        let (now, node) = (self.now, id.0 as usize);
+        if len > 0 {
+            self.ask_judge(|judge, view| judge.bytes(now, node, None, Way::Down, len, view));
+        }
+    }
+
+    /// A turn is over.
+    pub(super) fn judge_turn(&mut self, id: NodeId, shard: ShardId) {
+        let (now, node) = (self.now, id.0 as usize);
+        if self.court.judge.is_none() {
+            return;
+        }
+        let glance = self.seat(id, shard).shard.glance();
+        self.ask_judge(|judge, _| judge.glance(now, node, &glance));
+        if self.court.judge.as_mut().is_some_and(Judge::wants_survey) {
+            self.seat(id, shard).shard.check_invariants();
+            let surveys: Vec<Survey> = self.nodes[node].shards().map(|shard| shard.survey()).collect();
+            self.ask_judge(|judge, view| {
+                judge.after_turn(now, node, shard, &surveys[usize::from(shard.0)], view)?;
+                judge.session(now, node, &surveys, view)
+            });
+        }
+        let life = self.nodes[node].life.as_mut().expect("it had a turn");
+        if !life.docket.finished && life.seats.iter().all(|seat| seat.finished) {
+            life.docket.finished = true;
+            self.ask_judge(|judge, _| judge.finished(now, node));
+        }
+    }
+
+    /// Everything that is had by a node is compared with its disk.
+    pub fn judge_all_truth(&mut self, id: NodeId) {
+        let (now, node) = (self.now, id.0 as usize);
+        let surveys: Vec<Survey> = self.nodes[node].shards().map(|shard| shard.survey()).collect();
+        for survey in &surveys {
+            self.ask_judge(|judge, view| judge.all_true(now, node, survey, view));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What the world does to nodes when it is told to: harm, and the peace of the second act.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use tide_base::{InfoHash, Instant, PieceIndex, ShardId};
+use tide_disk::StoreSpec;
+use tide_engine::{Faults, RateLimits};
+
+use super::node::Node;
+use super::{Due, NodeId, World};
+use crate::disk::PieceTruth;
+use crate::judge::{NodeView, Truth, Waiting};
+use crate::mishap::Tally;
+use crate::mutants::{Mutant, Vice};
+
+impl World {
+    /// A moment at which files of a node may be cut off, deleted, or rot.
+    pub fn harm(&mut self, id: NodeId) {
+        let now = self.now;
+        self.nodes[id.0 as usize].medium.harm(now);
+    }
+
+    /// A moment at which the resume data of a node's torrent may become stale, torn or another's, while it is down.
+    pub fn harm_resume(&mut self, id: NodeId, number: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[id.0 as usize];
+        let others = node.torrents.iter().enumerate().filter(|(other, _)| *other != number);
+        let paths = others.filter_map(|(_, other)| other.spec.resume.as_ref());
+        let others: Vec<Vec<u8>> = paths.filter_map(|path| node.medium.read_file(path)).collect();
+        let Some(path) = &node.torrents[number].spec.resume else { return };
+        if node.medium.harm_resume(now, path, &others).is_some() {
+            node.torrents[number].resume_spoilt = true;
+        }
+    }
+
+    /// The second act begins: the nodes of the core are well from now on; all others stay as they are, for good.
+    pub fn calm(&mut self, core: &BTreeSet<NodeId>) {
+        let now = self.now;
+        let mut hosts: BTreeSet<_> = core.iter().map(|&id| self.node(id).host).collect();
+        hosts.extend(self.players.iter().filter(|player| player.helps).map(|player| player.host));
+        self.net.calm(now, &hosts);
+        self.names.calm();
+        for player in &mut self.players {
+            player.actor.calm(player.helps);
+        }
+        for node in &mut self.nodes {
+            node.calm(now, core.contains(&node.id));
+        }
+        for id in 0..self.nodes.len() {
+            let id = NodeId(id as u32);
+            if let Some(life) = &self.nodes[id.0 as usize].life {
+                let dues: Vec<(Due, Instant)> =
+                    life.volumes.iter().map(|(&volume, k)| (Due::Disk(id, volume), k.next_at())).collect();
+                dues.into_iter().for_each(|(due, at)| self.agenda.set(due, at));
+            }
+        }
+    }
+
+    /// A stopped node's torrent is as a user would have it who wants all of it, here and now, from these peers.
+    pub fn make_whole(&mut self, id: NodeId, number: usize, peers: Vec<SocketAddr>) {
+        let node = &mut self.nodes[id.0 as usize];
+        assert!(!node.is_alive(), "a running node is commanded");
+        let torrent = &mut node.torrents[number];
+        torrent.present = true;
+        torrent.spec.priorities = vec![4; torrent.spec.files.files().len()];
+        torrent.spec.limits = RateLimits::default();
+        torrent.spec.paused = false;
+        torrent.spec.peers.extend(peers);
+        torrent.spec.peers.sort_unstable();
+        torrent.spec.peers.dedup();
+    }
+
+    /// Disks of this world forget a write now and then without owning up to it.
+    pub fn hide_lost_writes(&mut self) {
+        self.hides_writes = true;
+    }
+
+    /// How often each rule was broken, as the engines saw it.
+    pub fn faults(&self) -> Faults {
+        let mut faults = self.past_faults;
+        for shard in self.nodes.iter().flat_map(Node::shards) {
+            faults.merge(&shard.faults());
+        }
+        faults
+    }
+
+    /// How often each vice showed.
+    pub fn vices(&self) -> Tally<Vice> {
+        let mut tally = Tally::default();
+        for player in &self.players {
+            let actor: &dyn std::any::Any = player.actor.as_ref();
+            if let Some(mutant) = actor.downcast_ref::<Mutant>() {
+                tally.add(mutant.vice(), mutant.shown());
+            }
+        }
+        tally
+    }
+
+    /// Who of the core waits for whom, and why.
+    pub fn waits(&self, core: &BTreeSet<NodeId>) -> Vec<Waiting> {
+        let surveys: Vec<Vec<_>> =
+            self.nodes.iter().map(|node| node.shards().map(|shard| shard.survey()).collect()).collect();
+        let listens: Vec<[SocketAddr; 1]> = self.nodes.iter().map(|node| [node.addr()]).collect();
+        let views: Vec<NodeView<'_>> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(node, of)| NodeView {
+                node,
+                surveys: &surveys[node],
+                listens: &listens[node],
+                peer_id: of.spec.setup.peer_id,
+            })
+            .collect();
+        let core = core.iter().map(|id| id.0 as usize);
+        crate::judge::Liveness::new(self.now, core, tide_base::Duration::ZERO).pending(&views)
+    }
+
+    /// A shard is about to take a turn: if it was not called for, why does it wake?
+    pub(super) fn note_wake(&mut self, id: NodeId, shard: ShardId) {
+        let now = self.now;
+        if self.quiet.is_empty() {
+            return;
+        }
+        let seat = self.seat(id, shard);
+        let called = !seat.inbox.is_empty() || !seat.reads.is_empty() || !seat.writes.is_empty();
+        let wake = seat.shard.wake_at().filter(|(at, _)| *at <= now && !called);
+        if let (Some((_, reason)), Some(quiet)) = (wake, self.quiet.get_mut(&id)) {
+            quiet.woke(reason);
+        }
+    }
+
+    /// Wake-ups of these nodes are counted from now on.
+    pub fn begin_quiet(&mut self, nodes: &BTreeSet<NodeId>) {
+        let now = self.now;
+        let quiet = |&id: &NodeId| (id, crate::judge::Quiet::new(now, id.0 as usize));
+        self.quiet = nodes.iter().map(quiet).collect();
+    }
+
+    /// Whether those whose wake-ups were counted were quiet.
+    ///
+    /// # Errors
+    /// Who woke too often, and why.
+    pub fn end_quiet(&mut self) -> Result<(), crate::judge::Finding> {
+        for (id, quiet) in std::mem::take(&mut self.quiet) {
+            let surveys: Vec<_> = self.node(id).shards().map(|shard| shard.survey()).collect();
+            quiet.judge(self.now, &surveys)?;
+            self.court.also(crate::judge::Oracle::Quiet);
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn calm(&mut self, now: Instant, core: bool) {
+        self.dice.calm();
+        self.odds = crate::dice::Odds::calm();
+        self.medium.calm(core);
+        if let Some(life) = &mut self.life {
+            life.pool.calm();
+            life.post.calm();
+            life.still = if core { now } else { life.still };
+            life.volumes.values_mut().for_each(|keeper| keeper.calm(now, core));
+        }
+    }
+
+    /// What a piece is on this node's disk, where its user keeps the torrent.
+    pub(super) fn truth(&self, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        let Some(known) = self.torrents.iter().find(|known| known.info_hash() == torrent) else {
+            return Truth::Unknown;
+        };
+        if known.is_moving() {
+            return Truth::Unknown;
+        }
+        let spec = &known.spec;
+        let store = StoreSpec {
+            root: spec.root.clone(),
+            files: spec.files.clone(),
+            layout: spec.layout,
+            wanted: tide_base::Bits::full(spec.files.files().len() as u32),
+            aside: spec.aside.clone(),
+            resume: None,
+            backing: spec.backing,
+            allocation: spec.allocation,
+        };
+        match self.medium.truth_of(&known.made, &store, piece) {
+            PieceTruth::Right => Truth::Right,
+            PieceTruth::Wrong => Truth::Wrong,
+            PieceTruth::Damaged(_) => Truth::Damaged,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The world: engines, and everything around them, on one time line.
+//!
+//! ```text
+//! mod.rs     the agenda and who is called next     node.rs   a session without its shell: born, killed, reborn
+//! agenda.rs  one entry an owner, seeded ties       turn.rs   the shell's part of a turn
+//! post.rs    mail between shards                   streams.rs  bytes between the net and a shard
+//! pool.rs    the hash pool                         stage.rs  actors: trackers, mutants, an embedder's own
+//! users.rs   torrents, commands and replies         court.rs    what the judges are told
+//! harm.rs    what is done to nodes, and peace
+//! ```
+
+mod agenda;
+mod court;
+mod harm;
+mod node;
+mod pool;
+mod post;
+mod stage;
+mod streams;
+mod turn;
+mod users;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tide_base::{Instant, Prng, ShardId};
+use tide_disk::VolumeId;
+use tide_engine::{ConnKey, Faults, ResolveId};
+
+use crate::actor::EndId;
+use crate::dice::{Dice, Odds};
+use crate::disk::Content;
+use crate::judge::Quiet;
+use crate::mishap::{Mishap, Tally};
+use crate::net::{HostId, HostSpec, Net, NetSpec, News};
+use crate::tracker::Names;
+use crate::trail::Trail;
+
+use agenda::Agenda;
+use court::Court;
+pub use node::{Node, NodeSpec, TurnSpec};
+pub use pool::Hashers;
+use stage::Player;
+pub use users::{Holding, UserTorrent};
+
+/// Names a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NodeId(pub u32);
+
+/// Names an actor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ActorId(pub u32);
+
+/// Who is called when a moment comes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Due {
+    Net,
+    Names,
+    Turn(NodeId, ShardId),
+    Disk(NodeId, VolumeId),
+    Pool(NodeId),
+    Post(NodeId),
+    Actor(ActorId),
+}
+
+/// Who holds an end of a stream.
+#[derive(Clone, Copy, Debug)]
+enum Holder {
+    /// A shard's connection.
+    Conn(NodeId, ShardId, ConnKey),
+    /// On its way to a shard of this node.
+    Moving(NodeId),
+    Actor(ActorId),
+}
+
+/// Who lives at a host.
+#[derive(Clone, Copy, Debug)]
+enum Resident {
+    Node(NodeId),
+    Actor(ActorId),
+}
+
+/// Who asked for a name.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    node: NodeId,
+    life: u32,
+    shard: ShardId,
+    id: ResolveId,
+}
+
+/// What happened so far, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Events on the agenda.
+    pub events: u64,
+    /// Turns of shards.
+    pub turns: u64,
+}
+
+/// Engines, and everything around them.
+#[derive(Debug)]
+pub struct World {
+    now: Instant,
+    agenda: Agenda<Due>,
+    prng: Prng,
+    odds: Odds,
+    net: Net,
+    names: Names<Asker>,
+    contents: Vec<Arc<Content>>,
+    nodes: Vec<Node>,
+    players: Vec<Player>,
+    residents: BTreeMap<HostId, Resident>,
+    holders: BTreeMap<EndId, Holder>,
+    /// Where trackers are, and our ends of streams to them: these are no peers.
+    tracker_ips: BTreeSet<IpAddr>,
+    trackers: BTreeSet<EndId>,
+    next_stream: u64,
+    next_command: u64,
+    scratch: Vec<u8>,
+    trail: Trail,
+    counts: Counts,
+    court: Court,
+    quiet: BTreeMap<NodeId, Quiet>,
+    /// The canary: writes are forgotten now and then, and answered all the same.
+    hides_writes: bool,
+    /// Rules that peers broke in earlier lives of nodes.
+    past_faults: Faults,
+}
+
+impl World {
+    /// An empty world, in which everything follows from `seed`.
+    pub fn new(seed: u64, odds: Odds, net: NetSpec) -> World {
+        let prng = Prng::new(seed).split("world");
+        World {
+            now: Instant::ZERO,
+            agenda: Agenda::new(prng.split("agenda")),
+            net: Net::new(prng.split("net"), odds.clone(), net),
+            names: Names::new(Dice::new(prng.split("names"), odds.clone())),
+            contents: Vec::new(),
+            nodes: Vec::new(),
+            players: Vec::new(),
+            residents: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            tracker_ips: BTreeSet::new(),
+            trackers: BTreeSet::new(),
+            next_stream: 1,
+            next_command: 1,
+            scratch: vec![0; SCRATCH],
+            trail: Trail::default(),
+            counts: Counts::default(),
+            court: Court::default(),
+            quiet: BTreeMap::new(),
+            hides_writes: false,
+            past_faults: Faults::default(),
+            prng,
+            odds,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What happened so far, as one number: equal trails, equal runs.
+    pub fn trail(&self) -> Trail {
+        self.trail
+    }
+
+    /// What happened so far, in numbers.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The network.
+    pub fn net(&mut self) -> &mut Net {
+        &mut self.net
+    }
+
+    /// A name that can be looked up.
+    pub fn add_name(&mut self, name: &str, ips: Vec<IpAddr>) {
+        self.names.add(name, ips);
+    }
+
+    /// Takes a torrent's content in: its number.
+    pub fn add_content(&mut self, content: Content) -> usize {
+        self.contents.push(Arc::new(content));
+        self.contents.len() - 1
+    }
+
+    /// The content with this number.
+    pub fn content(&self, number: usize) -> &Arc<Content> {
+        &self.contents[number]
+    }
+
+    /// How often each mishap changed something.
+    pub fn mishaps(&self) -> Tally<Mishap> {
+        let mut tally = self.net.tally().clone();
+        tally.merge(self.names.tally());
+        self.nodes.iter().for_each(|node| tally.merge(&node.mishaps()));
+        self.players.iter().for_each(|player| tally.merge(&player.actor.tally()));
+        tally
+    }
+
+    /// Notes every packet that arrives, for [`Net::take_tapped`].
+    pub fn tap(&mut self, on: bool) {
+        self.net.tap(on);
+    }
+
+    /// Runs until the moment `end`; nothing that is due then is left undone. A world in which the judges have found
+    /// something stands still.
+    pub fn run_until(&mut self, end: Instant) {
+        while self.step(end) {}
+        self.now = end.max(self.now);
+    }
+
+    /// Calls whoever is due next; false if nobody is until `end`.
+    pub fn step(&mut self, end: Instant) -> bool {
+        if self.is_guilty() {
+            return false;
+        }
+        let Some((at, due)) = self.agenda.pop(end) else { return false };
+        assert!(at >= self.now, "time goes forward");
+        self.now = at;
+        self.counts.events += 1;
+        match due {
+            Due::Net => self.hear_net(),
+            Due::Names => self.hear_names(),
+            Due::Turn(node, shard) => self.turn(node, shard),
+            Due::Disk(node, volume) => self.hear_disk(node, volume),
+            Due::Pool(node) => self.hear_pool(node),
+            Due::Post(node) => self.hear_post(node),
+            Due::Actor(actor) => self.wake_actor(actor),
+        }
+        self.agenda.set(Due::Net, self.net.next_at());
+        self.agenda.set(Due::Names, self.names.next_at());
+        true
+    }
+
+    fn hear_net(&mut self) {
+        while let Some(news) = self.net.poll(self.now) {
+            match news {
+                News::Accepted { host, end, from, at } => self.accepted(host, end, from, at),
+                News::Connected { end, local, .. } => self.connected(end, local),
+                News::Readable { end, .. } => self.readable(end),
+                News::Writable { end, .. } => self.writable(end),
+                News::Closed { end, why, .. } => self.closed(end, why),
+                News::Datagram { host, from, at, data } => self.datagram(host, from, at, &data),
+            }
+        }
+    }
+
+    fn hear_names(&mut self) {
+        while let Some((asker, result)) = self.names.poll(self.now) {
+            self.resolved(asker, result);
+        }
+    }
+
+    fn host(&mut self, spec: HostSpec, resident: Resident) -> HostId {
+        let host = self.net.add(spec);
+        self.residents.insert(host, resident);
+        host
+    }
+
+    fn dial(&mut self, host: HostId, end: EndId, to: SocketAddr, holder: Holder) {
+        self.holders.insert(end, holder);
+        self.net.dial(self.now, host, end, to);
+    }
+}
+
+/// Memory for what a read brings beside a block in place.
+const SCRATCH: usize = 256 << 10;

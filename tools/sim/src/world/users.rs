@@ -1,0 +1,303 @@
+//! Whoever uses a node's program: torrents, commands, and what the engine says to them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tide_base::{Bits, Duration, InfoHash, InfoHashes, ShardId};
+use tide_disk::{Allocation, Backing, StoreKey, VolumeId};
+use tide_engine::{
+    AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, RateLimits, Reply,
+    TorrentCommand, TorrentKey,
+};
+
+use super::node::{Node, Owned};
+use super::{NodeId, World};
+use crate::disk::Content;
+
+/// How much of a torrent lies on a node's disk in the beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holding {
+    /// Nothing.
+    Nothing,
+    /// Each piece with this probability, in thousandths.
+    Some(u32),
+    /// All of it.
+    Everything,
+}
+
+/// A torrent as a node's user knows it.
+#[derive(Clone, Debug)]
+pub struct UserTorrent {
+    /// The number of its content.
+    pub content: usize,
+    /// Its content.
+    pub(super) made: Arc<Content>,
+    /// Whether the world has spoilt its resume data.
+    pub(super) resume_spoilt: bool,
+    /// As it is added, and added again after a restart.
+    pub spec: AddTorrent,
+    /// Its name in the engine, once it has one.
+    pub key: Option<TorrentKey>,
+    /// Whether the user has it; one that was removed can be added again.
+    pub present: bool,
+    /// Whether the engine said in this life that it is complete.
+    pub complete: bool,
+    /// The command that adds it, until it is answered.
+    adding: Option<CommandId>,
+    /// The command that removes it, until it is answered.
+    removing: Option<CommandId>,
+    /// The command that moves it, where to, until it is answered.
+    moving: Option<(CommandId, PathBuf, VolumeId)>,
+}
+
+impl UserTorrent {
+    /// Its info-hash.
+    pub fn info_hash(&self) -> InfoHash {
+        self.made.info_hash()
+    }
+
+    pub(super) fn is_moving(&self) -> bool {
+        self.moving.is_some()
+    }
+
+    /// Whether nothing is under way that changes whether it is there.
+    pub fn is_settled(&self) -> bool {
+        self.adding.is_none() && self.removing.is_none() && self.moving.is_none()
+    }
+}
+
+impl Node {
+    /// The names of torrents and the answers to commands die with a process.
+    pub(super) fn forget_keys(&mut self) {
+        for torrent in &mut self.torrents {
+            if torrent.removing.take().is_some() {
+                torrent.present = false;
+            }
+            (torrent.key, torrent.adding, torrent.complete) = (None, None, false);
+            // Whoever knows where the content lies after a kill looks at the disk; `World::kill` does.
+            torrent.moving = None;
+        }
+    }
+
+    /// The answer to a command, once it is there.
+    pub fn take_reply(&mut self, id: CommandId) -> Option<Reply> {
+        self.replies.remove(&id)
+    }
+}
+
+impl World {
+    /// A torrent as a session would add it: everything wanted, below `/v0/content`, with resume data.
+    pub fn spec_of(&self, content: usize, peers: Vec<SocketAddr>) -> AddTorrent {
+        let made = &self.contents[content];
+        AddTorrent {
+            info_hashes: InfoHashes::v1(made.info_hash()),
+            name: format!("t{content}"),
+            files: made.files().clone(),
+            layout: made.layout(),
+            piece_hashes: made.piece_hashes(),
+            private: false,
+            trackers: Vec::new(),
+            store: StoreKey(content as u64),
+            volume: VolumeId(0),
+            root: PathBuf::from("/v0/content"),
+            resume: Some(PathBuf::from(format!("/v0/state/{content}.resume"))),
+            aside: Some(PathBuf::from(format!("/v0/state/{content}.aside"))),
+            backing: Backing::File,
+            allocation: Allocation::Sparse,
+            priorities: Vec::new(),
+            sequential: false,
+            paused: false,
+            check: Check::Resume,
+            peers,
+            limits: RateLimits::default(),
+        }
+    }
+
+    /// A node's user gets a torrent, of which so much lies on the disk: its number there. It is added now, if the node
+    /// runs, and whenever it starts.
+    pub fn add_torrent(&mut self, id: NodeId, content: usize, spec: AddTorrent, holding: Holding) -> usize {
+        let made = self.contents[content].clone();
+        let node = &mut self.nodes[id.0 as usize];
+        node.medium.know(&made, &spec.root);
+        match holding {
+            Holding::Nothing => {}
+            Holding::Everything => node.medium.fill(&made, &spec.root),
+            Holding::Some(thousandths) => {
+                let prng = node.dice.prng();
+                let count = made.layout().pieces();
+                let mut pieces = Bits::new(count);
+                for piece in (0..count).filter(|_| prng.chance(u64::from(thousandths), 1000)) {
+                    pieces.set(piece);
+                }
+                node.medium.fill_some(&made, &spec.root, &pieces);
+            }
+        }
+        let (key, adding, removing, moving) = (None, None, None, None);
+        node.torrents.push(UserTorrent {
+            content,
+            made,
+            resume_spoilt: false,
+            spec,
+            key,
+            present: true,
+            complete: false,
+            adding,
+            removing,
+            moving,
+        });
+        let number = node.torrents.len() - 1;
+        self.tell_to_add(id, number);
+        number
+    }
+
+    /// A removed torrent is added again.
+    pub fn add_again(&mut self, id: NodeId, number: usize) {
+        let torrent = &mut self.nodes[id.0 as usize].torrents[number];
+        assert!(!torrent.present && torrent.is_settled(), "only what was removed can be added again");
+        torrent.present = true;
+        self.tell_to_add(id, number);
+    }
+
+    /// A torrent is removed; it is gone once the engine says so.
+    pub fn remove_torrent(&mut self, id: NodeId, number: usize, content: tide_engine::Content) {
+        if let Some(command) = self.command_torrent(id, number, TorrentCommand::Remove(content)) {
+            self.nodes[id.0 as usize].torrents[number].removing = Some(command);
+        }
+    }
+
+    pub(super) fn add_torrents(&mut self, id: NodeId) {
+        for number in 0..self.nodes[id.0 as usize].torrents.len() {
+            self.tell_to_add(id, number);
+        }
+    }
+
+    fn tell_to_add(&mut self, id: NodeId, number: usize) {
+        let node = &self.nodes[id.0 as usize];
+        let torrent = &node.torrents[number];
+        if !node.is_alive() || !torrent.present || torrent.key.is_some() {
+            return;
+        }
+        let spec = torrent.spec.clone();
+        let hash = spec.info_hashes.v1.expect("contents have v1 info-hashes").0;
+        let shard = ShardId(u16::from(hash[19]) % node.spec.setup.shards);
+        let command = self.command(id, shard, Command::Add(Box::new(spec)));
+        self.nodes[id.0 as usize].torrents[number].adding = Some(command);
+    }
+
+    /// Hands a command to a shard of a running node.
+    pub fn command(&mut self, id: NodeId, shard: ShardId, command: Command) -> CommandId {
+        let command_id = CommandId(self.next_command);
+        self.next_command += 1;
+        self.put(id, shard, Owned::Command { id: command_id, command: Box::new(command) });
+        command_id
+    }
+
+    /// Hands a command about a torrent in, if the engine knows the torrent.
+    pub fn command_torrent(&mut self, id: NodeId, number: usize, what: TorrentCommand) -> Option<CommandId> {
+        let key = self.nodes[id.0 as usize].torrents[number].key?;
+        Some(self.command(id, key.shard, Command::Torrent(key, what)))
+    }
+
+    /// Asks a node to end in good order within `budget`.
+    pub fn shut_down(&mut self, id: NodeId, budget: Duration) {
+        for shard in 0..self.nodes[id.0 as usize].spec.setup.shards {
+            self.command(id, ShardId(shard), Command::Shutdown(budget));
+        }
+    }
+
+    /// Hands a command in and runs until it is answered, `patience` at the most.
+    pub fn ask(
+        &mut self,
+        id: NodeId,
+        shard: ShardId,
+        command: Command,
+        patience: Duration,
+    ) -> Option<Reply> {
+        let command = self.command(id, shard, command);
+        let end = self.now + patience;
+        loop {
+            if let Some(reply) = self.nodes[id.0 as usize].take_reply(command) {
+                return Some(reply);
+            }
+            if !self.step(end) {
+                return None;
+            }
+        }
+    }
+
+    /// Other files are wanted from now on, and after a restart.
+    pub fn set_priorities(&mut self, id: NodeId, number: usize, priorities: Vec<u8>) {
+        let torrent = &mut self.nodes[id.0 as usize].torrents[number];
+        torrent.spec.priorities = priorities.clone();
+        self.command_torrent(id, number, TorrentCommand::SetPriorities(priorities));
+    }
+
+    /// Moves the content to a new folder of a volume; after a restart it is added where it lies.
+    pub fn move_torrent(&mut self, id: NodeId, number: usize, volume: u16, folder: u32) {
+        let to = PathBuf::from(format!("/v{volume}/moved{folder}"));
+        let node = &mut self.nodes[id.0 as usize];
+        let torrent = &node.torrents[number];
+        if torrent.moving.is_some() {
+            return;
+        }
+        node.medium.know(&self.contents[torrent.content], &to);
+        let what = TorrentCommand::Move { to: to.clone(), volume: VolumeId(volume) };
+        if let Some(command) = self.command_torrent(id, number, what) {
+            self.nodes[id.0 as usize].torrents[number].moving = Some((command, to, VolumeId(volume)));
+        }
+    }
+
+    /// The session's rates from now on, and after a restart.
+    pub fn set_rates(&mut self, id: NodeId, rates: RateLimits) {
+        self.nodes[id.0 as usize].spec.setup.rates = rates;
+        self.command(id, ShardId::FIRST, Command::SetLimits(rates));
+    }
+
+    /// A torrent's rates from now on, and after a restart.
+    pub fn set_torrent_rates(&mut self, id: NodeId, number: usize, rates: RateLimits) {
+        self.nodes[id.0 as usize].torrents[number].spec.limits = rates;
+        self.command_torrent(id, number, TorrentCommand::SetLimits(rates));
+    }
+
+    pub(super) fn told_user(&mut self, id: NodeId, event: Event) {
+        let now = self.now;
+        let node = &mut self.nodes[id.0 as usize];
+        self.trail.number(0xe000 + event.what.kind() as u64);
+        let known = node.torrents.iter_mut().find(|torrent| torrent.key == Some(event.torrent));
+        if let (Some(torrent), Happening::Complete { .. }) = (known, &event.what) {
+            torrent.complete = true;
+        }
+        node.events.push((now, event));
+    }
+
+    pub(super) fn replied(&mut self, id: NodeId, command: CommandId, reply: Reply) {
+        let node = &mut self.nodes[id.0 as usize];
+        self.trail.number(0xf000 + u64::from(reply.is_ok()));
+        for torrent in &mut node.torrents {
+            if torrent.adding == Some(command) {
+                torrent.adding = None;
+                torrent.key = match &reply {
+                    Ok(Answer::Added(key)) | Err(CommandError::Duplicate(key)) => Some(*key),
+                    _ => None,
+                };
+                return;
+            }
+            if let Some((_, to, volume)) = torrent.moving.take_if(|(moving, ..)| *moving == command) {
+                if reply.is_ok() {
+                    (torrent.spec.root, torrent.spec.volume) = (to, volume);
+                }
+                return;
+            }
+            if torrent.removing == Some(command) {
+                torrent.removing = None;
+                if reply.is_ok() {
+                    (torrent.present, torrent.key) = (false, None);
+                }
+                return;
+            }
+        }
+        let old = node.replies.insert(command, reply);
+        assert!(old.is_none(), "a command is answered once");
+    }
+}
