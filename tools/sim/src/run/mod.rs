@@ -173,7 +173,7 @@ impl<'s> Play<'s> {
     }
 
     /// The second act does not get on: whether somebody is to blame.
-    fn stalled(&mut self) -> Step {
+    fn stalled(&self) -> Step {
         let waits = self.world.waits(&self.core.nodes);
         let line = |waiting: &crate::judge::Waiting| waiting.to_string();
         match waits.iter().find(|waiting| waiting.excused().is_none()) {
@@ -235,12 +235,12 @@ impl<'s> Play<'s> {
                 }
             }
         }
-        if let Some(packets) = &mut watch.packets {
-            self.world.net().take_tapped().into_iter().for_each(|packet| packets(packet));
+        if let Some(packets) = watch.packets.as_deref_mut() {
+            self.world.net().take_tapped().into_iter().for_each(packets);
         }
     }
 
-    fn note(&mut self, watch: &mut Watch<'_>, what: &'static str, text: String) {
+    fn note(&self, watch: &mut Watch<'_>, what: &'static str, text: String) {
         if let Some(note) = &mut watch.note {
             note(&Note { at: self.world.now(), node: None, what, text });
         }

@@ -84,7 +84,7 @@ impl Users {
         if self.dice.hits(Mishap::Kill) {
             let crash = self.dice.prng().chance(2, 3);
             world.kill(node, crash);
-            self.harm_resume(world, node);
+            Self::harm_resume(world, node);
             let after = Duration::from_millis(self.dice.prng().below(30_000));
             self.fates[node.0 as usize].starts = Some(now + after);
         } else if self.dice.hits(Mishap::Shutdown) {
@@ -97,7 +97,7 @@ impl Users {
         world.harm(node);
     }
 
-    fn harm_resume(&mut self, world: &mut World, node: NodeId) {
+    fn harm_resume(world: &mut World, node: NodeId) {
         for torrent in 0..world.node(node).torrents().len() {
             world.harm_resume(node, torrent);
         }

@@ -113,7 +113,6 @@ impl FromStr for Cut {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn cuts_are_read_as_they_are_written() {

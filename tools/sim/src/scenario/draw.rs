@@ -29,8 +29,8 @@ pub fn draw(seed: u64) -> Scenario {
     let mut nodes: Vec<NodePlan> =
         (0..count).map(|i| node(&mut root.split(&format!("node {i}")), i, tiny, block_len, &odds)).collect();
     let mut parts = root.split("parts");
-    for content in 0..contents.len() {
-        take_part(&mut parts, content, &contents[content], &mut nodes, !trackers.is_empty());
+    for (content, spec) in contents.iter().enumerate() {
+        take_part(&mut parts, content, spec, &mut nodes, !trackers.is_empty());
     }
     let mutants = mutants(&mut root.split("mutants"), contents.len(), count);
     Scenario {

@@ -80,7 +80,7 @@ impl World {
     pub fn faults(&self) -> Faults {
         let mut faults = self.past_faults;
         for shard in self.nodes.iter().flat_map(Node::shards) {
-            faults.merge(&shard.faults());
+            faults.merge(shard.faults());
         }
         faults
     }

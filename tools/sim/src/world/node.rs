@@ -290,7 +290,7 @@ impl World {
         let now = self.now;
         let node = &mut self.nodes[id.0 as usize];
         let Some(life) = &node.life else { return };
-        life.seats.iter().for_each(|seat| self.past_faults.merge(&seat.shard.faults()));
+        life.seats.iter().for_each(|seat| self.past_faults.merge(seat.shard.faults()));
         let shards = life.seats.len() as u16;
         let volumes: Vec<VolumeId> = life.volumes.keys().copied().collect();
         node.dies(now);
