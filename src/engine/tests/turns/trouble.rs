@@ -55,7 +55,27 @@ fn failing(seed: u64, errno: i32) {
         }
     }
     assert!(holds(&memory, &spec, &contents) && holds(&memory, &other, &others), "seed {seed}: {resumes}");
+    for key in keys {
+        let events = world.nodes[leech].events.iter().filter(|event| event.torrent == key);
+        told_once(events.map(|event| &event.what));
+    }
     world.shut_down_all();
+}
+
+/// A trouble that comes again when it is tried again is not told again; that it is over is told once, when it is.
+fn told_once<'a>(events: impl Iterator<Item = &'a Happening>) {
+    let mut last = None;
+    for event in events {
+        match event {
+            Happening::Stopped(trouble) => {
+                assert_ne!(last.replace(trouble), Some(trouble), "it is told a second time");
+            }
+            Happening::Recovered => assert!(last.take().is_some(), "there was no trouble"),
+            Happening::Started { .. } => assert_eq!(last, None, "it starts: the trouble is over"),
+            _ => {}
+        }
+    }
+    assert_eq!(last, None);
 }
 
 trait MapStats {

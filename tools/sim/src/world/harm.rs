@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tide_base::{InfoHash, Instant, PieceIndex, ShardId};
 use tide_disk::StoreSpec;
-use tide_engine::{Faults, RateLimits};
+use tide_engine::{Faults, RateLimits, Reason};
 
 use super::node::Node;
 use super::{Due, NodeId, World};
@@ -126,6 +126,9 @@ impl World {
         let seat = self.seat(id, shard);
         let called = !seat.inbox.is_empty() || !seat.reads.is_empty() || !seat.writes.is_empty();
         let wake = seat.shard.wake_at().filter(|(at, _)| *at <= now && !called);
+        let for_somebody = wake.is_some_and(|(_, reason)| reason == Reason::Choke)
+            && crate::judge::wants_rounds(&seat.shard.survey());
+        let wake = wake.filter(|_| !for_somebody);
         if let (Some((_, reason)), Some(quiet)) = (wake, self.quiet.get_mut(&id)) {
             quiet.woke(reason);
         }
@@ -145,7 +148,7 @@ impl World {
     pub fn end_quiet(&mut self) -> Result<(), crate::judge::Finding> {
         for (id, quiet) in std::mem::take(&mut self.quiet) {
             let surveys: Vec<_> = self.node(id).shards().map(|shard| shard.survey()).collect();
-            quiet.judge(self.now, &surveys, &self.node(id).spec().setup.limits)?;
+            quiet.judge(self.now, &surveys)?;
             self.court.also(crate::judge::Oracle::Quiet);
         }
         Ok(())

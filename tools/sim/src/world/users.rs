@@ -75,8 +75,9 @@ impl Node {
                 torrent.present = false;
             }
             (torrent.key, torrent.adding, torrent.complete) = (None, None, false);
-            // Whoever knows where the content lies after a kill looks at the disk; `World::kill` does.
-            torrent.moving = None;
+            // What was being moved lies partly here and partly there: what is claimed of it is not, as the engine sees
+            // by its files.
+            torrent.resume_spoilt |= torrent.moving.take().is_some();
         }
     }
 
@@ -283,8 +284,11 @@ impl World {
                 return;
             }
             if let Some((_, to, volume)) = torrent.moving.take_if(|(moving, ..)| *moving == command) {
-                if reply.is_ok() {
-                    (torrent.spec.root, torrent.spec.volume) = (to, volume);
+                match reply {
+                    Ok(_) => (torrent.spec.root, torrent.spec.volume) = (to, volume),
+                    // It was given up in the middle, and the disk may still be at it.
+                    Err(CommandError::Gone) => torrent.resume_spoilt = true,
+                    Err(_) => {}
                 }
                 return;
             }
