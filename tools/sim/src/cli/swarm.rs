@@ -31,6 +31,14 @@ pub(super) struct CorpusPlan {
     pub(super) table: bool,
 }
 
+/// New seeds whose trails are told.
+#[derive(Debug)]
+pub(super) struct TrailsPlan {
+    pub(super) count: u64,
+    pub(super) from: Seed,
+    pub(super) jobs: usize,
+}
+
 /// What became of all runs.
 #[derive(Default)]
 struct Sum {
@@ -66,9 +74,21 @@ fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-/// Runs what `next` gives, `jobs` at a time.
+/// Runs what `next` gives, `jobs` at a time, and sums up.
 fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
-    let (next, sum) = (Mutex::new(next), Mutex::new(Sum::default()));
+    let mut sum = Sum::default();
+    each(jobs, canary, next, |seed, outcome| sum.add(seed, outcome));
+    sum
+}
+
+/// Runs what `next` gives, `jobs` at a time, and tells what became of each, in whatever order they end.
+fn each(
+    jobs: usize,
+    canary: bool,
+    next: impl FnMut() -> Option<Seed> + Send,
+    told: impl FnMut(Seed, &Outcome) + Send,
+) {
+    let (next, told) = (Mutex::new(next), Mutex::new(told));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -76,12 +96,11 @@ fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + 
                     let seed = (next.lock().expect("no run panics outside of itself"))();
                     let Some(seed) = seed else { break };
                     let outcome = run(&draw(seed.0), &mut Watch { canary, ..Watch::default() });
-                    sum.lock().expect("no run panics outside of itself").add(seed, &outcome);
+                    (told.lock().expect("no run panics outside of itself"))(seed, &outcome);
                 }
             });
         }
     });
-    sum.into_inner().expect("no run panics outside of itself")
 }
 
 fn report(sum: &Sum, began: std::time::Instant, table: bool) -> ExitCode {
@@ -137,4 +156,16 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
         println!("never: {line}");
     }
     report(&sum, began, plan.table)
+}
+
+/// The trails of new seeds, sorted, so that `diff` tells whether another run of the program went another way.
+pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
+    let mut seeds = seeds::after(plan.from).take(plan.count as usize);
+    let mut lines = Vec::new();
+    each(plan.jobs, false, move || seeds.next(), |seed, outcome| {
+        lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
+    });
+    lines.sort();
+    lines.iter().for_each(|(seed, line)| println!("{seed:>16} {line}"));
+    ExitCode::SUCCESS
 }
