@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use tide_sim::world::Canary;
 
 use super::one::Options;
 use super::seeds::{self, Seed};
@@ -87,7 +88,12 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
                     given.options.cuts.push(word.parse()?);
                 }
             }
-            Long("canary") => given.options.canary = true,
+            // Not in the help: it is for those who want to hear the alarm ring.
+            Long("canary") => {
+                let name = parser.value()?.string()?;
+                let canary = Canary::named(&name).ok_or_else(|| format!("no such canary: {name}"))?;
+                given.options.canary = Some(canary);
+            }
             Value(value) if given.command.is_none() => given.command = Some(value.string()?),
             Value(value) if given.what.is_none() => given.what = Some(value.string()?),
             other => return Err(other.unexpected()),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tide_sim::world::Canary;
 use tide_sim::{Outcome, Watch, draw, run};
 
 use super::seeds::{self, Seed};
@@ -17,7 +18,7 @@ pub(super) struct SwarmPlan {
     pub(super) jobs: usize,
     pub(super) limit: Option<u64>,
     pub(super) table: bool,
-    pub(super) canary: bool,
+    pub(super) canary: Option<Canary>,
     pub(super) from: Seed,
 }
 
@@ -75,7 +76,7 @@ fn clock() -> std::time::Instant {
 }
 
 /// Runs what `next` gives, `jobs` at a time, and sums up.
-fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
+fn side_by_side(jobs: usize, canary: Option<Canary>, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
     let mut sum = Sum::default();
     each(jobs, canary, next, |seed, outcome| sum.add(seed, outcome));
     sum
@@ -84,7 +85,7 @@ fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + 
 /// Runs what `next` gives, `jobs` at a time, and tells what became of each, in whatever order they end.
 fn each(
     jobs: usize,
-    canary: bool,
+    canary: Option<Canary>,
     next: impl FnMut() -> Option<Seed> + Send,
     told: impl FnMut(Seed, &Outcome) + Send,
 ) {
@@ -151,7 +152,7 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
     };
     println!("{} seeds of {}, {} after {}", listed.len(), plan.file.display(), plan.fresh, plan.from);
     let mut all = listed.into_iter().chain(seeds::after(plan.from).take(plan.fresh as usize));
-    let sum = side_by_side(plan.jobs, false, move || all.next());
+    let sum = side_by_side(plan.jobs, None, move || all.next());
     for line in sum.table.missing() {
         println!("never: {line}");
     }
@@ -162,7 +163,7 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
 pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
     let mut seeds = seeds::after(plan.from).take(plan.count as usize);
     let mut lines = Vec::new();
-    each(plan.jobs, false, move || seeds.next(), |seed, outcome| {
+    each(plan.jobs, None, move || seeds.next(), |seed, outcome| {
         lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
     });
     lines.sort();
