@@ -26,6 +26,8 @@ Usage:
   tide-sim shrink SEED            the smallest scenario that fails as this one does
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
+  tide-sim snapshot               how swarms do with loss and long round trips
+      --quick                       no swarms of fifty
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
@@ -46,6 +48,7 @@ pub(super) enum Job {
     Swarm(SwarmPlan),
     Corpus(CorpusPlan),
     Trails(TrailsPlan),
+    Snapshot { quick: bool },
     Shrink(Seed),
 }
 
@@ -58,6 +61,7 @@ struct Given {
     jobs: Option<usize>,
     limit: Option<u64>,
     table: bool,
+    quick: bool,
     fresh: Option<u64>,
     count: Option<u64>,
     from: Option<String>,
@@ -75,6 +79,7 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("limit") => given.limit = Some(parser.value()?.parse()?),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
+            Long("quick") => given.quick = true,
             Long("count") => given.count = Some(parser.value()?.parse()?),
             Long("from") => given.from = Some(parser.value()?.string()?),
             Long("trace") => match parser.value()?.string()?.as_str() {
@@ -134,6 +139,7 @@ impl Given {
                 let fresh = self.fresh.unwrap_or(0);
                 Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
             }
+            Some("snapshot") => Ok(Job::Snapshot { quick: self.quick }),
             Some("trails") => {
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
                 Ok(Job::Trails(TrailsPlan { count: self.count.unwrap_or(200), from, jobs }))

@@ -4,12 +4,14 @@
 //! args.rs   what was asked for      table.rs   what was exercised, and how often
 //! seeds.rs  seeds, commits, corpus  swarm.rs   many runs, side by side
 //! one.rs    a run, told as it goes  shrink.rs  the smallest scenario that still fails
+//! snapshot.rs  how swarms do on bad lines
 //! ```
 
 mod args;
 mod one;
 mod seeds;
 mod shrink;
+mod snapshot;
 mod swarm;
 mod table;
 
@@ -29,6 +31,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Swarm(plan)) => swarm::swarm(&plan),
         Ok(Job::Corpus(plan)) => swarm::corpus(&plan),
         Ok(Job::Trails(plan)) => swarm::trails(&plan),
+        Ok(Job::Snapshot { quick }) => snapshot::snapshot(quick),
         Ok(Job::Shrink(seed)) => shrink::shrink(seed),
         Err(error) => {
             eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");

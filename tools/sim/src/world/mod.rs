@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tide_base::{Instant, Prng, ShardId};
+use tide_base::{Duration, Instant, Prng, ShardId};
 use tide_disk::VolumeId;
 use tide_engine::{ConnKey, Faults, ResolveId};
 
@@ -234,6 +234,17 @@ impl World {
     pub fn run_until(&mut self, end: Instant) {
         while self.step(end) {}
         self.now = end.max(self.now);
+    }
+
+    /// Runs until `done`, looked at every `step`, or until `end`: whether it was done.
+    pub fn run_to(&mut self, end: Instant, step: Duration, mut done: impl FnMut(&World) -> bool) -> bool {
+        while !done(self) {
+            if self.now >= end || self.is_guilty() {
+                return false;
+            }
+            self.run_until((self.now + step).min(end));
+        }
+        true
     }
 
     /// Calls whoever is due next; false if nobody is until `end`.
