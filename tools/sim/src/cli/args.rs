@@ -6,8 +6,10 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use tide_sim::world::Canary;
 
+use super::big::Big;
 use super::one::Options;
 use super::seeds::{self, Seed};
+use super::snapshot::SnapshotPlan;
 use super::swarm::{CorpusPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
@@ -27,7 +29,8 @@ Usage:
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
   tide-sim snapshot               how swarms do with loss and long round trips
-      --quick                       no swarms of fifty
+      --compare FILE                says only what differs from FILE, and fails if anything does
+  tide-sim big swarm|torrent|idle what a large world costs
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
@@ -48,7 +51,8 @@ pub(super) enum Job {
     Swarm(SwarmPlan),
     Corpus(CorpusPlan),
     Trails(TrailsPlan),
-    Snapshot { quick: bool },
+    Snapshot(SnapshotPlan),
+    Big(Big),
     Shrink(Seed),
 }
 
@@ -61,7 +65,7 @@ struct Given {
     jobs: Option<usize>,
     limit: Option<u64>,
     table: bool,
-    quick: bool,
+    compare: Option<PathBuf>,
     fresh: Option<u64>,
     count: Option<u64>,
     from: Option<String>,
@@ -79,7 +83,7 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("limit") => given.limit = Some(parser.value()?.parse()?),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
-            Long("quick") => given.quick = true,
+            Long("compare") => given.compare = Some(PathBuf::from(parser.value()?)),
             Long("count") => given.count = Some(parser.value()?.parse()?),
             Long("from") => given.from = Some(parser.value()?.string()?),
             Long("trace") => match parser.value()?.string()?.as_str() {
@@ -139,7 +143,12 @@ impl Given {
                 let fresh = self.fresh.unwrap_or(0);
                 Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
             }
-            Some("snapshot") => Ok(Job::Snapshot { quick: self.quick }),
+            Some("snapshot") => Ok(Job::Snapshot(SnapshotPlan { jobs, with: self.compare })),
+            Some("big") => {
+                let name = self.what.as_deref().unwrap_or_default();
+                let world = Big::named(name).ok_or_else(|| format!("no such large world: {name}"))?;
+                Ok(Job::Big(world))
+            }
             Some("trails") => {
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
                 Ok(Job::Trails(TrailsPlan { count: self.count.unwrap_or(200), from, jobs }))

@@ -1,13 +1,14 @@
 //! The command line.
 //!
 //! ```text
-//! args.rs   what was asked for      table.rs   what was exercised, and how often
-//! seeds.rs  seeds, commits, corpus  swarm.rs   many runs, side by side
-//! one.rs    a run, told as it goes  shrink.rs  the smallest scenario that still fails
-//! snapshot.rs  how swarms do on bad lines
+//! args.rs      what was asked for       table.rs   what was exercised, and how often
+//! seeds.rs     seeds, commits, corpus   swarm.rs   many runs, side by side
+//! one.rs       a run, told as it goes   shrink.rs  the smallest scenario that still fails
+//! snapshot.rs  how swarms do on lines   big.rs     what large worlds cost
 //! ```
 
 mod args;
+mod big;
 mod one;
 mod seeds;
 mod shrink;
@@ -31,7 +32,8 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Swarm(plan)) => swarm::swarm(&plan),
         Ok(Job::Corpus(plan)) => swarm::corpus(&plan),
         Ok(Job::Trails(plan)) => swarm::trails(&plan),
-        Ok(Job::Snapshot { quick }) => snapshot::snapshot(quick),
+        Ok(Job::Snapshot(plan)) => snapshot::snapshot(&plan),
+        Ok(Job::Big(world)) => big::big(world),
         Ok(Job::Shrink(seed)) => shrink::shrink(seed),
         Err(error) => {
             eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tide_sim::net::{Tapped, TappedPacket};
-use tide_sim::world::Canary;
 use tide_sim::pcap::{Kind, Packet, Pcap};
+use tide_sim::world::Canary;
 use tide_sim::{Cut, Note, Outcome, Watch, draw, run as play};
 
 use super::seeds::Seed;

@@ -1,9 +1,10 @@
 //! How swarms do on lines with loss and long round trips: a table that is kept with the source, so that a change to
 //! picker, choker or pipelines shows in its diff.
 
-use std::fmt::Write;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use tide_base::{Duration, Instant};
 use tide_engine::Happening;
@@ -31,7 +32,7 @@ struct Case {
 }
 
 /// What came of it.
-struct Result {
+struct Played {
     /// When each leech was complete, in order; who never was is missing.
     times: Vec<Duration>,
     leeches: usize,
@@ -41,20 +42,67 @@ struct Result {
     fetched: u64,
 }
 
-/// The table; the quick half of it has no swarm of fifty.
-pub(super) fn snapshot(quick: bool) -> ExitCode {
-    print!("{}", HEAD);
+/// What is to be done with the table.
+#[derive(Debug)]
+pub(super) struct SnapshotPlan {
+    pub(super) jobs: usize,
+    /// Compared with this file; otherwise printed.
+    pub(super) with: Option<PathBuf>,
+}
+
+/// Makes the table, and prints it or what is different about it.
+pub(super) fn snapshot(plan: &SnapshotPlan) -> ExitCode {
+    let new = table(plan.jobs);
+    let Some(file) = &plan.with else {
+        print!("{new}");
+        return ExitCode::SUCCESS;
+    };
+    let old = match std::fs::read_to_string(file) {
+        Ok(old) => old,
+        Err(error) => {
+            eprintln!("tide-sim: {}: {error}", file.display());
+            return ExitCode::from(2);
+        }
+    };
+    if old == new {
+        println!("swarms do as {} says", file.display());
+        return ExitCode::SUCCESS;
+    }
+    for line in old.lines().filter(|line| !new.lines().any(|other| other == *line)) {
+        println!("- {line}");
+    }
+    for line in new.lines().filter(|line| !old.lines().any(|other| other == *line)) {
+        println!("+ {line}");
+    }
+    println!("Swarms do otherwise than {} says. If that is meant, keep it:", file.display());
+    println!("cargo run --profile sim -p tide-sim -- snapshot > {}", file.display());
+    ExitCode::FAILURE
+}
+
+/// The whole table; `jobs` swarms are played at a time.
+fn table(jobs: usize) -> String {
+    let mut cases = Vec::new();
     for peers in [2, 10, 50] {
         for rtt in [10, 100, 300] {
-            for loss in [0, 1_000, 10_000] {
-                if !quick || peers < 50 {
-                    let case = Case { peers, rtt, loss };
-                    print!("{}", line(case, &play(case)));
-                }
-            }
+            cases.extend([0, 1_000, 10_000].map(|loss| Case { peers, rtt, loss }));
         }
     }
-    ExitCode::SUCCESS
+    // The longest first, so that none is waited for in the end.
+    let todo = Mutex::new(cases.iter().copied().enumerate());
+    let lines = Mutex::new(vec![String::new(); cases.len()]);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let next = todo.lock().expect("nobody panics with it").next_back();
+                    let Some((i, case)) = next else { break };
+                    let line = line(case, &play(case));
+                    lines.lock().expect("nobody panics with it")[i] = line;
+                }
+            });
+        }
+    });
+    HEAD.to_owned() + &lines.into_inner().expect("nobody panics with it").concat()
 }
 
 const HEAD: &str = "\
@@ -63,7 +111,7 @@ const HEAD: &str = "\
 peers  rtt ms  loss %     first    median      last    wire   waste  fairness
 ";
 
-fn line(case: Case, result: &Result) -> String {
+fn line(case: Case, result: &Played) -> String {
     let ideal = CONTENT as f64 / RATE as f64;
     let of_ideal = |time: Option<&Duration>| match time {
         Some(time) => format!("{:.2}", time.as_secs_f64() / ideal),
@@ -71,10 +119,8 @@ fn line(case: Case, result: &Result) -> String {
     };
     let times = &result.times;
     let wanted = CONTENT as f64 * result.leeches as f64;
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{:>5}  {:>6}  {:>6.1}  {:>8}  {:>8}  {:>8}  {:>6.3}  {:>6.3}  {:>8.4}",
+    format!(
+        "{:>5}  {:>6}  {:>6.1}  {:>8}  {:>8}  {:>8}  {:>6.3}  {:>6.3}  {:>8.4}\n",
         case.peers,
         case.rtt,
         f64::from(case.loss) / 1e4,
@@ -84,8 +130,7 @@ fn line(case: Case, result: &Result) -> String {
         result.wire as f64 / wanted,
         result.fetched as f64 / wanted - 1.0,
         jain(times),
-    );
-    text
+    )
 }
 
 /// Jain's index of how equal these are: one if they are, and 1/n if one has everything.
@@ -102,7 +147,7 @@ fn node(number: u32, case: Case) -> NodeSpec {
     NodeSpec { host, ..NodeSpec::ordinary(ip) }
 }
 
-fn play(case: Case) -> Result {
+fn play(case: Case) -> Played {
     let odds = Odds::calm().with(Mishap::TcpLoss, case.loss);
     let mut world = World::new(1, odds, NetSpec::default());
     let content = world.add_content(Content::new(ContentSpec::single(1, CONTENT, PIECE, 16 << 10)));
@@ -117,8 +162,12 @@ fn play(case: Case) -> Result {
     }
     let complete = |world: &World| nodes.iter().all(|&id| world.node(id).torrents()[0].complete);
     world.run_to(Instant::ZERO + PATIENCE, Duration::from_secs(1), complete);
-    let mut result =
-        Result { times: Vec::new(), leeches: nodes.len() - 1, wire: world.net().stats().wire_bytes, fetched: 0 };
+    let mut result = Played {
+        times: Vec::new(),
+        leeches: nodes.len() - 1,
+        wire: world.net_stats().wire_bytes,
+        fetched: 0,
+    };
     for &id in &nodes[1..] {
         for (at, event) in world.node_mut(id).take_events() {
             if let Happening::Complete { downloaded, .. } = event.what {

@@ -71,7 +71,7 @@ impl Sum {
     clippy::disallowed_methods,
     reason = "how fast runs are is measured; nothing in a run follows from it"
 )]
-fn clock() -> std::time::Instant {
+pub(super) fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
@@ -163,9 +163,14 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
 pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
     let mut seeds = seeds::after(plan.from).take(plan.count as usize);
     let mut lines = Vec::new();
-    each(plan.jobs, None, move || seeds.next(), |seed, outcome| {
-        lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
-    });
+    each(
+        plan.jobs,
+        None,
+        move || seeds.next(),
+        |seed, outcome| {
+            lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
+        },
+    );
     lines.sort();
     lines.iter().for_each(|(seed, line)| println!("{seed:>16} {line}"));
     ExitCode::SUCCESS

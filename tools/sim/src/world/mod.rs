@@ -33,7 +33,7 @@ use crate::dice::{Dice, Odds};
 use crate::disk::Content;
 use crate::judge::Quiet;
 use crate::mishap::{Mishap, Tally};
-use crate::net::{HostId, HostSpec, Net, NetSpec, News};
+use crate::net::{HostId, HostSpec, Net, NetSpec, News, Stats};
 use crate::tracker::Names;
 use crate::trail::Trail;
 
@@ -197,6 +197,11 @@ impl World {
     /// The network.
     pub fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    /// What the network has carried so far.
+    pub fn net_stats(&self) -> Stats {
+        self.net.stats()
     }
 
     /// A name that can be looked up.
