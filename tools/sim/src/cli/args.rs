@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use tide_sim::world::Canary;
 
 use super::one::Options;
 use super::seeds::{self, Seed};
-use super::swarm::{CorpusPlan, SwarmPlan};
+use super::swarm::{CorpusPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
 Runs whole swarms in a simulated world.
@@ -20,6 +21,8 @@ Usage:
       --pcap FILE                   what went over the net, for Wireshark
       --cut THING,THING…            without these, as 'shrink' says
   tide-sim check SEED             a run twice: both trails must be equal
+  tide-sim trails --count N --from TEXT
+                                  the trails of N seeds, to be compared with those of another run
   tide-sim shrink SEED            the smallest scenario that fails as this one does
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
@@ -42,6 +45,7 @@ pub(super) enum Job {
     Check(Seed),
     Swarm(SwarmPlan),
     Corpus(CorpusPlan),
+    Trails(TrailsPlan),
     Shrink(Seed),
 }
 
@@ -55,6 +59,7 @@ struct Given {
     limit: Option<u64>,
     table: bool,
     fresh: Option<u64>,
+    count: Option<u64>,
     from: Option<String>,
 }
 
@@ -70,6 +75,7 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("limit") => given.limit = Some(parser.value()?.parse()?),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
+            Long("count") => given.count = Some(parser.value()?.parse()?),
             Long("from") => given.from = Some(parser.value()?.string()?),
             Long("trace") => match parser.value()?.string()?.as_str() {
                 "events" => given.options.events = true,
@@ -82,7 +88,12 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
                     given.options.cuts.push(word.parse()?);
                 }
             }
-            Long("canary") => given.options.canary = true,
+            // Not in the help: it is for those who want to hear the alarm ring.
+            Long("canary") => {
+                let name = parser.value()?.string()?;
+                let canary = Canary::named(&name).ok_or_else(|| format!("no such canary: {name}"))?;
+                given.options.canary = Some(canary);
+            }
             Value(value) if given.command.is_none() => given.command = Some(value.string()?),
             Value(value) if given.what.is_none() => given.what = Some(value.string()?),
             other => return Err(other.unexpected()),
@@ -122,6 +133,10 @@ impl Given {
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
                 let fresh = self.fresh.unwrap_or(0);
                 Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
+            }
+            Some("trails") => {
+                let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
+                Ok(Job::Trails(TrailsPlan { count: self.count.unwrap_or(200), from, jobs }))
             }
             Some(other) => Err(format!("no such command: {other}").into()),
         }

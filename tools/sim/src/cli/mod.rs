@@ -28,6 +28,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Check(seed)) => one::check(seed),
         Ok(Job::Swarm(plan)) => swarm::swarm(&plan),
         Ok(Job::Corpus(plan)) => swarm::corpus(&plan),
+        Ok(Job::Trails(plan)) => swarm::trails(&plan),
         Ok(Job::Shrink(seed)) => shrink::shrink(seed),
         Err(error) => {
             eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");

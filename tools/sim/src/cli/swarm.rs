@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use tide_sim::world::Canary;
 use tide_sim::{Outcome, Watch, draw, run};
 
 use super::seeds::{self, Seed};
@@ -17,7 +18,7 @@ pub(super) struct SwarmPlan {
     pub(super) jobs: usize,
     pub(super) limit: Option<u64>,
     pub(super) table: bool,
-    pub(super) canary: bool,
+    pub(super) canary: Option<Canary>,
     pub(super) from: Seed,
 }
 
@@ -29,6 +30,14 @@ pub(super) struct CorpusPlan {
     pub(super) from: Seed,
     pub(super) jobs: usize,
     pub(super) table: bool,
+}
+
+/// New seeds whose trails are told.
+#[derive(Debug)]
+pub(super) struct TrailsPlan {
+    pub(super) count: u64,
+    pub(super) from: Seed,
+    pub(super) jobs: usize,
 }
 
 /// What became of all runs.
@@ -66,9 +75,21 @@ fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-/// Runs what `next` gives, `jobs` at a time.
-fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
-    let (next, sum) = (Mutex::new(next), Mutex::new(Sum::default()));
+/// Runs what `next` gives, `jobs` at a time, and sums up.
+fn side_by_side(jobs: usize, canary: Option<Canary>, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
+    let mut sum = Sum::default();
+    each(jobs, canary, next, |seed, outcome| sum.add(seed, outcome));
+    sum
+}
+
+/// Runs what `next` gives, `jobs` at a time, and tells what became of each, in whatever order they end.
+fn each(
+    jobs: usize,
+    canary: Option<Canary>,
+    next: impl FnMut() -> Option<Seed> + Send,
+    told: impl FnMut(Seed, &Outcome) + Send,
+) {
+    let (next, told) = (Mutex::new(next), Mutex::new(told));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -76,12 +97,11 @@ fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + 
                     let seed = (next.lock().expect("no run panics outside of itself"))();
                     let Some(seed) = seed else { break };
                     let outcome = run(&draw(seed.0), &mut Watch { canary, ..Watch::default() });
-                    sum.lock().expect("no run panics outside of itself").add(seed, &outcome);
+                    (told.lock().expect("no run panics outside of itself"))(seed, &outcome);
                 }
             });
         }
     });
-    sum.into_inner().expect("no run panics outside of itself")
 }
 
 fn report(sum: &Sum, began: std::time::Instant, table: bool) -> ExitCode {
@@ -132,9 +152,21 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
     };
     println!("{} seeds of {}, {} after {}", listed.len(), plan.file.display(), plan.fresh, plan.from);
     let mut all = listed.into_iter().chain(seeds::after(plan.from).take(plan.fresh as usize));
-    let sum = side_by_side(plan.jobs, false, move || all.next());
+    let sum = side_by_side(plan.jobs, None, move || all.next());
     for line in sum.table.missing() {
         println!("never: {line}");
     }
     report(&sum, began, plan.table)
+}
+
+/// The trails of new seeds, sorted, so that `diff` tells whether another run of the program went another way.
+pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
+    let mut seeds = seeds::after(plan.from).take(plan.count as usize);
+    let mut lines = Vec::new();
+    each(plan.jobs, None, move || seeds.next(), |seed, outcome| {
+        lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
+    });
+    lines.sort();
+    lines.iter().for_each(|(seed, line)| println!("{seed:>16} {line}"));
+    ExitCode::SUCCESS
 }

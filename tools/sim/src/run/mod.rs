@@ -21,7 +21,7 @@ use crate::mishap::{Mishap, Tally};
 use crate::mutants::Vice;
 use crate::scenario::{Cast, Scenario, build};
 use crate::trail::Trail;
-use crate::world::{Counts, NodeId, World};
+use crate::world::{Canary, Counts, NodeId, World};
 
 use users::Users;
 pub use verdict::Verdict;
@@ -35,8 +35,8 @@ pub struct Watch<'a> {
     pub echo: bool,
     /// Takes the packets of the net, if they are wanted.
     pub packets: Option<&'a mut dyn FnMut(crate::net::Tapped)>,
-    /// Whether the disks of this world forget a write now and then without owning up to it: the judges must notice.
-    pub canary: bool,
+    /// What is wrong on purpose: the run must fail.
+    pub canary: Option<Canary>,
 }
 
 /// A notable event.
@@ -81,8 +81,8 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Outcome {
         Err(panic) => return Outcome::of_nothing(Verdict::Crash(panic)),
     };
     play.world.tap(watch.packets.is_some());
-    if watch.canary {
-        play.world.hide_lost_writes();
+    if let Some(canary @ Canary::LostWrites) = watch.canary {
+        play.world.release(canary);
     }
     let ended = alarm::caught(|| play.all(watch));
     let verdict = match ended {
@@ -155,6 +155,9 @@ impl<'s> Play<'s> {
         self.note(watch, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
         finale::raise(&mut self.world, &self.core).map_err(Verdict::Liveness)?;
+        if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
+            self.world.release(canary);
+        }
         self.check()?;
         let mut progress = (self.world.now(), 0);
         loop {

@@ -8,7 +8,7 @@ use tide_disk::StoreSpec;
 use tide_engine::{Faults, RateLimits};
 
 use super::node::Node;
-use super::{Due, NodeId, World};
+use super::{Canary, Due, NodeId, World};
 use crate::disk::PieceTruth;
 use crate::judge::{NodeView, Truth, Waiting};
 use crate::mishap::Tally;
@@ -71,9 +71,10 @@ impl World {
         torrent.spec.peers.dedup();
     }
 
-    /// Disks of this world forget a write now and then without owning up to it.
-    pub fn hide_lost_writes(&mut self) {
-        self.hides_writes = true;
+    /// Something is wrong with this world from now on: the judges must notice.
+    pub fn release(&mut self, canary: Canary) {
+        assert!(canary != Canary::Panic, "the canary sings");
+        self.canary = Some(canary);
     }
 
     /// How often each rule was broken, as the engines saw it.

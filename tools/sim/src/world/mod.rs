@@ -90,6 +90,26 @@ struct Asker {
     id: ResolveId,
 }
 
+/// What is wrong with a world on purpose, so that the alarm is known to ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Canary {
+    /// Disks forget a write now and then, and answer it all the same: something false.
+    LostWrites,
+    /// The hash pools answer nothing in the second act: nobody gets on.
+    LostHashes,
+    /// The second act begins with a panic.
+    Panic,
+}
+
+impl Canary {
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Canary> {
+        [("lost-writes", Canary::LostWrites), ("lost-hashes", Canary::LostHashes), ("panic", Canary::Panic)]
+            .into_iter()
+            .find_map(|(known, canary)| (known == name).then_some(canary))
+    }
+}
+
 /// What happened so far, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
@@ -123,8 +143,8 @@ pub struct World {
     counts: Counts,
     court: Court,
     quiet: BTreeMap<NodeId, Quiet>,
-    /// The canary: writes are forgotten now and then, and answered all the same.
-    hides_writes: bool,
+    /// What is wrong with this world on purpose.
+    canary: Option<Canary>,
     /// Rules that peers broke in earlier lives of nodes.
     past_faults: Faults,
 }
@@ -152,7 +172,7 @@ impl World {
             counts: Counts::default(),
             court: Court::default(),
             quiet: BTreeMap::new(),
-            hides_writes: false,
+            canary: None,
             past_faults: Faults::default(),
             prng,
             odds,

@@ -13,7 +13,7 @@ use super::court::Docket;
 use super::pool::{Hashers, Pool};
 use super::post::{Letter, Post};
 use super::users::UserTorrent;
-use super::{Asker, Due, Holder, NodeId, Resident, World};
+use super::{Asker, Canary, Due, Holder, NodeId, Resident, World};
 use crate::actor::EndId;
 use crate::dice::{Dice, Odds};
 use crate::disk::{Keeper, Medium, MediumSpec, Pace};
@@ -370,7 +370,9 @@ impl World {
                 return self.agenda.set(Due::Pool(id), next);
             };
             let shard = hashed.shard;
-            self.put(id, shard, Owned::Hashed(hashed));
+            if self.canary != Some(Canary::LostHashes) {
+                self.put(id, shard, Owned::Hashed(hashed));
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use tide_engine::{Driver, Output, Shard, turn};
 
 use super::node::{Owned, Seat};
 use super::post::Letter;
-use super::{Asker, Due, Holder, NodeId, World};
+use super::{Asker, Canary, Due, Holder, NodeId, World};
 use crate::actor::EndId;
 use crate::mishap::Mishap;
 
@@ -118,8 +118,8 @@ impl Turn<'_> {
     }
 
     fn disk(&mut self, now: Instant, job: tide_disk::Job) {
-        if self.world.hides_writes && matches!(job.task, Task::Write { .. }) && self.world.prng.chance(1, 50)
-        {
+        let hides = self.world.canary == Some(Canary::LostWrites);
+        if hides && matches!(job.task, Task::Write { .. }) && self.world.prng.chance(1, 50) {
             return self.forget(job);
         }
         let (node, volume) = (self.node, job.volume);
