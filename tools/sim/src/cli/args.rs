@@ -6,9 +6,10 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use tide_sim::world::Canary;
 
+use super::hunt::HuntPlan;
 use super::one::Options;
 use super::seeds::{self, Seed};
-use super::swarm::{CorpusPlan, SwarmPlan, TrailsPlan};
+use super::swarm::{CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
 Runs whole swarms in a simulated world.
@@ -21,11 +22,15 @@ Usage:
       --pcap FILE                   what went over the net, for Wireshark
       --cut THING,THING…            without these, as 'shrink' says
   tide-sim check SEED             a run twice: both trails must be equal
+  tide-sim each [NAME]            a small world for each mishap, each mutant and some judges, or for one of them
+  tide-sim hunt --sound PROGRAM --from TEXT --limit N
+                                  the first of N seeds that fails here, and not in this program without a bug
   tide-sim trails --count N --from TEXT
                                   the trails of N seeds, to be compared with those of another run
   tide-sim shrink SEED            the smallest scenario that fails as this one does
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
+      --complete                    and all that 'each' runs: then nothing may be left unexercised
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
@@ -46,6 +51,9 @@ pub(super) enum Job {
     Swarm(SwarmPlan),
     Corpus(CorpusPlan),
     Trails(TrailsPlan),
+    Each(EachPlan),
+    Hunt(HuntPlan),
+    Kind(Seed),
     Shrink(Seed),
 }
 
@@ -60,6 +68,8 @@ struct Given {
     table: bool,
     fresh: Option<u64>,
     count: Option<u64>,
+    complete: bool,
+    sound: Option<PathBuf>,
     from: Option<String>,
 }
 
@@ -73,6 +83,8 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("for") => given.time = Some(span(&parser.value()?.string()?)?),
             Long("jobs") => given.jobs = Some(parser.value()?.parse()?),
             Long("limit") => given.limit = Some(parser.value()?.parse()?),
+            Long("complete") => given.complete = true,
+            Long("sound") => given.sound = Some(PathBuf::from(parser.value()?)),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
             Long("count") => given.count = Some(parser.value()?.parse()?),
@@ -132,7 +144,15 @@ impl Given {
                 let file = PathBuf::from(self.what.ok_or("the list of seeds is missing")?);
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
                 let fresh = self.fresh.unwrap_or(0);
-                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
+                let (table, complete) = (self.table, self.complete);
+                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table, complete }))
+            }
+            Some("each") => Ok(Job::Each(EachPlan { only: self.what, jobs, table: self.table })),
+            Some("kind") => Ok(Job::Kind(seed(&self.what)?)),
+            Some("hunt") => {
+                let sound = self.sound.ok_or("the program without the bug is missing")?;
+                let from = self.from.as_deref().map_or_else(seeds::fresh, seeds::of_commit);
+                Ok(Job::Hunt(HuntPlan { sound, from, limit: self.limit.unwrap_or(300), jobs }))
             }
             Some("trails") => {
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);

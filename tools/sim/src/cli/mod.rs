@@ -4,9 +4,11 @@
 //! args.rs   what was asked for      table.rs   what was exercised, and how often
 //! seeds.rs  seeds, commits, corpus  swarm.rs   many runs, side by side
 //! one.rs    a run, told as it goes  shrink.rs  the smallest scenario that still fails
+//! hunt.rs   is a planted bug found
 //! ```
 
 mod args;
+mod hunt;
 mod one;
 mod seeds;
 mod shrink;
@@ -28,6 +30,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Check(seed)) => one::check(seed),
         Ok(Job::Swarm(plan)) => swarm::swarm(&plan),
         Ok(Job::Corpus(plan)) => swarm::corpus(&plan),
+        Ok(Job::Each(plan)) => swarm::directed(&plan),
+        Ok(Job::Hunt(plan)) => hunt::hunt(&plan),
+        Ok(Job::Kind(seed)) => hunt::tell(seed),
         Ok(Job::Trails(plan)) => swarm::trails(&plan),
         Ok(Job::Shrink(seed)) => shrink::shrink(seed),
         Err(error) => {
