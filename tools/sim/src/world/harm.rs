@@ -98,6 +98,11 @@ impl World {
         tally
     }
 
+    /// So many have completed that had to.
+    pub fn note_completed(&mut self, goals: usize) {
+        (0..goals).for_each(|_| self.court.also(crate::judge::Oracle::Alive));
+    }
+
     /// Who of the core waits for whom, and why.
     pub fn waits(&self, core: &BTreeSet<NodeId>) -> Vec<Waiting> {
         let surveys: Vec<Vec<_>> =
