@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tide_base::{Bits, Duration, Instant, PieceIndex, Prng};
+use tide_engine::survey::TorrentSurvey;
 use tide_engine::{RateLimits, State, TorrentCommand};
 
 use crate::disk::PieceTruth;
@@ -152,18 +153,34 @@ pub(super) fn until(world: &mut World, end: Instant, mut done: impl FnMut(&World
 
 /// Pieces that the goals have reached so far, and whether all are reached.
 pub(super) fn reached(world: &World, core: &Core) -> (u64, bool) {
-    let mut pieces = 0;
-    let mut all = true;
-    for goal in &core.goals {
-        let known = &world.node(goal.node).torrents()[goal.torrent];
-        let found = world.node(goal.node).shards().flat_map(|shard| shard.survey().torrents);
-        match found.into_iter().find(|survey| Some(survey.key) == known.key) {
-            Some(survey) => {
-                pieces += u64::from(survey.have.count());
-                all &= survey.state == State::Seeding && survey.have.count() == survey.layout.pieces();
-            }
-            None => all = false,
-        }
-    }
-    (pieces, all)
+    let surveys = core.goals.iter().map(|&goal| survey(world, goal));
+    surveys.fold((0, true), |(pieces, all), survey| match survey {
+        Some(survey) => (pieces + u64::from(survey.have.count()), all && is_reached(&survey)),
+        None => (pieces, false),
+    })
+}
+
+fn survey(world: &World, goal: Goal) -> Option<TorrentSurvey> {
+    let key = world.node(goal.node).torrents()[goal.torrent].key?;
+    let mut surveys = world.node(goal.node).shards().flat_map(|shard| shard.survey().torrents);
+    surveys.find(|survey| survey.key == key)
+}
+
+fn is_reached(survey: &TorrentSurvey) -> bool {
+    survey.state == State::Seeding && survey.have.count() == survey.layout.pieces()
+}
+
+/// The goals that are not reached: who does what instead. Who [waits](World::waits) for pieces says more of them.
+pub(super) fn unreached(world: &World, core: &Core) -> Vec<String> {
+    let line = |&goal: &Goal| {
+        let who = format!("node {} torrent {}", goal.node.0, goal.torrent);
+        let Some(survey) = survey(world, goal) else { return Some(format!("{who} is not there")) };
+        let (have, all) = (survey.have.count(), survey.layout.pieces());
+        let unwanted = all - survey.wanted.count();
+        let trouble = survey.trouble.as_ref().map_or(String::new(), |trouble| format!(" ({trouble})"));
+        (!is_reached(&survey)).then(|| {
+            format!("{who} is {:?}{trouble} with {have} of {all} pieces, {unwanted} unwanted", survey.state)
+        })
+    };
+    core.goals.iter().filter_map(line).collect()
 }
