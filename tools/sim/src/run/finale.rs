@@ -8,7 +8,7 @@ use tide_base::{Bits, Duration, Instant, PieceIndex, Prng};
 use tide_engine::survey::TorrentSurvey;
 use tide_engine::{RateLimits, State, TorrentCommand};
 
-use crate::disk::PieceTruth;
+use crate::judge::Truth;
 use crate::world::{NodeId, World};
 
 /// What must come true: a node of the core completes a torrent.
@@ -30,13 +30,11 @@ pub(super) struct Core {
 
 /// The pieces of a node's torrent that are right on its disk.
 fn right(world: &World, node: NodeId, torrent: usize) -> Bits {
-    let known = &world.node(node).torrents()[torrent];
-    let content = world.content(known.content);
+    let content = world.content(world.node(node).torrents()[torrent].content);
     let count = content.layout().pieces();
-    let medium = world.node(node).medium();
     let mut bits = Bits::new(count);
     for piece in 0..count {
-        if medium.state_of(content, &known.spec.root, PieceIndex(piece)) == PieceTruth::Right {
+        if world.truth(node, content.info_hash(), PieceIndex(piece)) == Truth::Right {
             bits.set(piece);
         }
     }
@@ -92,6 +90,15 @@ fn contents_of(world: &World, node: NodeId) -> impl Iterator<Item = usize> + '_ 
 fn torrents_of(world: &World, node: NodeId, content: usize) -> Vec<usize> {
     let torrents = world.node(node).torrents().iter().enumerate();
     torrents.filter(|(_, torrent)| torrent.content == content).map(|(number, _)| number).collect()
+}
+
+/// Contents that are nowhere whole although there is a copy that nobody harms: whoever has it has spoilt it himself.
+pub(super) fn spoilt(world: &World, core: &Core) -> Option<String> {
+    let lost = |known: &&crate::world::UserTorrent| known.spared && core.lost.contains(&known.content);
+    world.nodes().find_map(|(id, node)| {
+        let known = node.torrents().iter().find(lost)?;
+        Some(format!("node {} has spoilt its copy of {:?}, which nobody harms", id.0, known.info_hash()))
+    })
 }
 
 /// How long nodes of the core get to come up.

@@ -155,6 +155,9 @@ impl<'s> Play<'s> {
             self.users.tick(&mut self.world);
         }
         self.core = finale::choose(&self.world, &mut self.prng.split("core"));
+        if let Some(spoilt) = finale::spoilt(&self.world, &self.core) {
+            return Err(Verdict::Liveness(spoilt));
+        }
         self.note(watch, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
         finale::raise(&mut self.world, &self.core).map_err(Verdict::Liveness)?;

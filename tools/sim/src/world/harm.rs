@@ -71,6 +71,11 @@ impl World {
         torrent.spec.peers.dedup();
     }
 
+    /// What a piece is on a node's disk, where its user keeps the torrent.
+    pub fn truth(&self, id: NodeId, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.node(id).truth(torrent, piece)
+    }
+
     /// Disks of this world forget a write now and then without owning up to it.
     pub fn hide_lost_writes(&mut self) {
         self.hides_writes = true;
