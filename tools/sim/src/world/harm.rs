@@ -71,6 +71,11 @@ impl World {
         torrent.spec.peers.dedup();
     }
 
+    /// What a piece is on a node's disk, where its user keeps the torrent.
+    pub fn truth(&self, id: NodeId, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.node(id).truth(torrent, piece)
+    }
+
     /// Something is wrong with this world from now on: the judges must notice.
     pub fn release(&mut self, canary: Canary) {
         assert!(canary != Canary::Panic, "the canary sings");
