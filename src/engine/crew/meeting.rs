@@ -30,14 +30,23 @@ impl Crew {
     }
 
     fn spare(&self, desk: &mut Desk, addr: SocketAddr) {
+        self.leave_undialled(desk, addr, End::Spared);
+    }
+
+    fn leave_undialled(&self, desk: &mut Desk, addr: SocketAddr, end: End) {
         let peer = PeerKey { shard: desk.shard, conn: ConnKey(self.key) };
-        let end = End::Spared;
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0 });
     }
 
     /// Dials as many of the waiting addresses as the allowances permit.
     pub(super) fn dial_waiting(&mut self, desk: &mut Desk, now: Instant) {
         while let Some(&addr) = self.to_dial.front() {
+            if desk.bans.is_banned(now, addr.ip()) {
+                // By another torrent; for this one's book it is one more that does not answer.
+                self.to_dial.pop_front();
+                self.leave_undialled(desk, addr, End::Failed(NetError::Refused));
+                continue;
+            }
             let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
             if full || self.roster.iter().any(|(_, member)| member.addr == addr) {
                 self.to_dial.pop_front();

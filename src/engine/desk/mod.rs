@@ -2,6 +2,7 @@
 //!
 //! Everybody who decides something is handed the desk, puts what is to be done on it, and takes what it needs from it.
 
+pub mod bans;
 pub mod conns;
 pub mod gates;
 pub mod line;
@@ -24,6 +25,7 @@ use crate::limits::Limits;
 use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
 use tide_tracker::Family;
 
+pub use bans::Bans;
 pub use conns::{Conns, Role};
 pub use gates::{Errand, Gates};
 pub use line::Line;
@@ -95,6 +97,8 @@ pub struct Desk {
     pub listening: Listening,
     /// Which rules peers broke.
     pub faults: Faults,
+    /// Who is not talked to.
+    pub bans: Bans,
     /// Torrents that wait for an upload slot.
     pub line: Line,
     /// Crews and torrents that wait for a share.
@@ -117,6 +121,7 @@ impl Desk {
             timers: Timers::new(),
             listening: Listening::default(),
             faults: Faults::default(),
+            bans: Bans::new(),
             line: Line::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
