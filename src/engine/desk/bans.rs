@@ -1,4 +1,4 @@
-//! Addresses with which no torrent of the session talks for a while.
+//! Whom nobody of the session talks to, and until when.
 
 use core::net::IpAddr;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ impl Bans {
         Bans::default()
     }
 
-    /// Somebody is not talked to until then.
+    /// An address is banned until then.
     pub fn ban(&mut self, ip: IpAddr, until: Instant) {
         if self.until.len() >= BANS
             && let Some((&first, _)) = self.until.iter().min_by_key(|(_, until)| **until)
@@ -30,17 +30,17 @@ impl Bans {
         self.until.insert(ip, until);
     }
 
-    /// Whether somebody is not talked to.
+    /// Whether an address is not to be talked to.
     pub fn is_banned(&self, now: Instant, ip: IpAddr) -> bool {
         self.until.get(&ip).is_some_and(|&until| until > now)
     }
 
-    /// All of them, and until when.
+    /// All that are banned, until when.
     pub fn iter(&self) -> impl Iterator<Item = (IpAddr, Instant)> + '_ {
         self.until.iter().map(|(&ip, &until)| (ip, until))
     }
 
-    /// Forgets those whose time is over.
+    /// Forgets bans that are over.
     pub fn expire(&mut self, now: Instant) {
         if self.until.values().any(|&until| until <= now) {
             self.until.retain(|_, until| *until > now);

@@ -85,6 +85,8 @@ pub struct Desk {
     pub prng: Prng,
     /// Connections.
     pub conns: Conns,
+    /// Addresses that nobody talks to.
+    pub bans: Bans,
     /// Memory for blocks under way.
     pub memory: Memory,
     /// Jobs under way.
@@ -97,8 +99,6 @@ pub struct Desk {
     pub listening: Listening,
     /// Which rules peers broke.
     pub faults: Faults,
-    /// Who is not talked to.
-    pub bans: Bans,
     /// Torrents that wait for an upload slot.
     pub line: Line,
     /// Crews and torrents that wait for a share.
@@ -115,13 +115,13 @@ impl Desk {
             limits: setup.limits.clone(),
             prng: Prng::new(setup.seed).split("shard").split(&shard.0.to_string()),
             conns: Conns::new(),
+            bans: Bans::new(),
             memory: Memory::new(),
             gates: Gates::new(shard, &setup.limits),
             purses: Purses::new(shard, setup),
             timers: Timers::new(),
             listening: Listening::default(),
             faults: Faults::default(),
-            bans: Bans::new(),
             line: Line::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),

@@ -220,13 +220,7 @@ impl Shard {
                 self.desk.purses.set_unlimited(crate::desk::Flow::Up, rates.up.is_none());
                 self.touched.append(&mut self.desk.take_waiting());
             }
-            FromSession::Ban(ip, until) => {
-                self.desk.bans.ban(ip, until);
-                for torrent in self.crew_of.keys().copied().collect::<Vec<_>>() {
-                    self.tell_crew(now, torrent, ToCrew::Drop(crate::mail::Whom::Ip(ip)));
-                }
-                self.turn_away(ip);
-            }
+            FromSession::Ban(ip, until) => self.ban(now, ip, until),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Connections before hands are shaken: dialled, accepted, handed over.
+//! Connections before hands are shaken: dialled, accepted, handed over; and who is not welcome at all.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use super::Shard;
 use crate::border::{Arrival, NetError, Output};
 use crate::desk::{Owner, Reason, Role, Stock};
 use crate::id::ConnKey;
-use crate::mail::End;
+use crate::mail::{End, ToCrew, Whom};
 
 /// Scratch for a handshake: 68 bytes and the first messages that follow it.
 pub(super) const HANDSHAKE: usize = 1024;
@@ -194,12 +194,16 @@ impl Shard {
         self.desk.close(conn);
     }
 
-    /// Whoever is banned is not let finish what it has begun: to dial us, to be dialled, to shake hands.
-    pub(super) fn turn_away(&mut self, ip: IpAddr) {
-        let unmet = |role: &Role| matches!(role, Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..));
-        let conns = self.desk.conns.iter().filter(|(_, conn)| conn.addr.ip() == ip && unmet(&conn.role));
+    /// An address is banned: whatever this shard has to do with it ends, and nothing begins until then.
+    pub(super) fn ban(&mut self, now: Instant, ip: IpAddr, until: Instant) {
+        self.desk.bans.ban(ip, until);
+        for torrent in self.crew_of.keys().copied().collect::<Vec<_>>() {
+            self.tell_crew(now, torrent, ToCrew::Drop(Whom::Ip(ip)));
+        }
+        let strange = |role: &Role| matches!(role, Role::Incoming(..));
+        let conns = self.desk.conns.iter().filter(|(_, conn)| conn.addr.ip() == ip && strange(&conn.role));
         for conn in conns.map(|(key, _)| key).collect::<Vec<_>>() {
-            self.unmet(conn, NetError::Refused);
+            self.desk.close(conn);
         }
     }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use tide_sim::world::Canary;
 
+use super::big::Big;
 use super::hunt::HuntPlan;
 use super::one::Options;
 use super::seeds::{self, Seed};
+use super::snapshot::SnapshotPlan;
 use super::swarm::{CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
@@ -31,6 +33,9 @@ Usage:
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
       --complete                    and all that 'each' runs: then nothing may be left unexercised
+  tide-sim snapshot               how swarms do with loss and long round trips
+      --compare FILE                says only what differs from FILE, and fails if anything does
+  tide-sim big swarm|torrent|idle what a large world costs
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
@@ -51,6 +56,8 @@ pub(super) enum Job {
     Swarm(SwarmPlan),
     Corpus(CorpusPlan),
     Trails(TrailsPlan),
+    Snapshot(SnapshotPlan),
+    Big(Big),
     Each(EachPlan),
     Hunt(HuntPlan),
     Kind(Seed),
@@ -66,6 +73,7 @@ struct Given {
     jobs: Option<usize>,
     limit: Option<u64>,
     table: bool,
+    compare: Option<PathBuf>,
     fresh: Option<u64>,
     count: Option<u64>,
     complete: bool,
@@ -87,6 +95,7 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("sound") => given.sound = Some(PathBuf::from(parser.value()?)),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
+            Long("compare") => given.compare = Some(PathBuf::from(parser.value()?)),
             Long("count") => given.count = Some(parser.value()?.parse()?),
             Long("from") => given.from = Some(parser.value()?.string()?),
             Long("trace") => match parser.value()?.string()?.as_str() {
@@ -156,6 +165,12 @@ impl Given {
                 let sound = self.sound.ok_or("the program without the bug is missing")?;
                 let from = self.from.as_deref().map_or_else(seeds::fresh, seeds::of_commit);
                 Ok(Job::Hunt(HuntPlan { sound, from, limit: self.limit.unwrap_or(300), jobs }))
+            }
+            Some("snapshot") => Ok(Job::Snapshot(SnapshotPlan { jobs, with: self.compare })),
+            Some("big") => {
+                let name = self.what.as_deref().unwrap_or_default();
+                let world = Big::named(name).ok_or_else(|| format!("no such large world: {name}"))?;
+                Ok(Job::Big(world))
             }
             Some("trails") => {
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);

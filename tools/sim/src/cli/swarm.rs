@@ -95,7 +95,7 @@ impl Sum {
     clippy::disallowed_methods,
     reason = "how fast runs are is measured; nothing in a run follows from it"
 )]
-fn clock() -> std::time::Instant {
+pub(super) fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 

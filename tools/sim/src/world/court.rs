@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tide_base::{Duration, InfoHash, PieceIndex, Prng, ShardId};
+use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
 use tide_engine::{Happening, Limits, RateLimits, Survey};
@@ -276,6 +276,13 @@ impl World {
         if !life.docket.finished && life.seats.iter().all(|seat| seat.finished) {
             life.docket.finished = true;
             self.ask_judge(|judge, _| judge.finished(now, node));
+        }
+    }
+
+    /// A node is told to end.
+    pub(super) fn judge_ending(&mut self, id: NodeId, until: Instant) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.ends_by(id.0 as usize, until);
         }
     }
 

@@ -151,7 +151,7 @@ impl World {
     pub fn end_quiet(&mut self) -> Result<(), crate::judge::Finding> {
         for (id, quiet) in std::mem::take(&mut self.quiet) {
             let surveys: Vec<_> = self.node(id).shards().map(|shard| shard.survey()).collect();
-            quiet.judge(self.now, &surveys)?;
+            quiet.judge(self.now, &surveys, &self.node(id).spec().setup.limits)?;
             self.court.also(crate::judge::Oracle::Quiet);
         }
         Ok(())

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tide_base::{Instant, Prng, ShardId};
+use tide_base::{Duration, Instant, Prng, ShardId};
 use tide_disk::VolumeId;
 use tide_engine::{ConnKey, Faults, ResolveId};
 
@@ -34,7 +34,7 @@ use crate::dice::{Dice, Odds};
 use crate::disk::Content;
 use crate::judge::Quiet;
 use crate::mishap::{Mishap, Tally};
-use crate::net::{HostId, HostSpec, Net, NetSpec, News};
+use crate::net::{HostId, HostSpec, Net, NetSpec, News, Stats};
 use crate::tracker::Names;
 use crate::trail::Trail;
 
@@ -200,6 +200,11 @@ impl World {
         &mut self.net
     }
 
+    /// What the network has carried so far.
+    pub fn net_stats(&self) -> Stats {
+        self.net.stats()
+    }
+
     /// A name that can be looked up.
     pub fn add_name(&mut self, name: &str, ips: Vec<IpAddr>) {
         self.names.add(name, ips);
@@ -235,6 +240,17 @@ impl World {
     pub fn run_until(&mut self, end: Instant) {
         while self.step(end) {}
         self.now = end.max(self.now);
+    }
+
+    /// Runs until `done`, looked at every `step`, or until `end`: whether it was done.
+    pub fn run_to(&mut self, end: Instant, step: Duration, mut done: impl FnMut(&World) -> bool) -> bool {
+        while !done(self) {
+            if self.now >= end || self.is_guilty() {
+                return false;
+            }
+            self.run_until((self.now + step).min(end));
+        }
+        true
     }
 
     /// Calls whoever is due next; false if nobody is until `end`.
