@@ -161,6 +161,8 @@ fn take_part(prng: &mut Prng, content: usize, spec: &ContentSpec, nodes: &mut [N
     let seeds = 1 + prng.below(2);
     let mut order: Vec<usize> = (0..count).collect();
     prng.shuffle(&mut order);
+    // Somebody who has everything can be dialled.
+    nodes[order[0]].host.nat = false;
     let acquainted = !trackers || prng.chance(1, 2);
     for (place, &i) in order.iter().enumerate() {
         if place >= 2 && prng.chance(1, 5) {

@@ -63,6 +63,16 @@ pub struct Scenario {
     pub second_act: bool,
 }
 
+impl Scenario {
+    /// The copy of a content that nobody and nothing harms: the first whole one of a node that can be dialled. The
+    /// node, and the number of the torrent there.
+    pub fn spared(&self, content: usize) -> Option<(usize, usize)> {
+        let whole = |plan: &TorrentPlan| plan.content == content && plan.holding == Holding::Everything;
+        let nodes = self.nodes.iter().enumerate().filter(|(_, plan)| !plan.absent && !plan.host.nat);
+        nodes.into_iter().find_map(|(node, plan)| Some((node, plan.torrents.iter().position(whole)?)))
+    }
+}
+
 /// An engine and its machine.
 #[derive(Clone, Debug)]
 pub struct NodePlan {

@@ -77,6 +77,11 @@ impl World {
         self.canary = Some(canary);
     }
 
+    /// What a piece is on a node's disk, where its user keeps the torrent.
+    pub fn truth(&self, id: NodeId, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.node(id).truth(torrent, piece)
+    }
+
     /// How often each rule was broken, as the engines saw it.
     pub fn faults(&self) -> Faults {
         let mut faults = self.past_faults;
