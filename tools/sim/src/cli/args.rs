@@ -156,7 +156,10 @@ impl Given {
                 let (table, complete) = (self.table, self.complete);
                 Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table, complete }))
             }
-            Some("each") => Ok(Job::Each(EachPlan { only: self.what, jobs, table: self.table })),
+            Some("each") => {
+                let (only, options, table) = (self.what, self.options, self.table);
+                Ok(Job::Each(EachPlan { only, options, jobs, table }))
+            }
             Some("kind") => Ok(Job::Kind(seed(&self.what)?)),
             Some("hunt") => {
                 let sound = self.sound.ok_or("the program without the bug is missing")?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tide_sim::world::Canary;
 use tide_sim::{Directed, Outcome, Watch, draw, run};
 
+use super::one::{self, Options};
 use super::seeds::{self, Seed};
 use super::table::Table;
 
@@ -37,6 +38,7 @@ pub(super) struct CorpusPlan {
 #[derive(Debug)]
 pub(super) struct EachPlan {
     pub(super) only: Option<String>,
+    pub(super) options: Options,
     pub(super) jobs: usize,
     pub(super) table: bool,
 }
@@ -193,6 +195,11 @@ fn play_directed(jobs: usize, only: Option<&str>, sum: &mut Sum) {
 
 /// A small world for each thing there is, so that everything is exercised whatever is drawn elsewhere.
 pub(super) fn directed(plan: &EachPlan) -> ExitCode {
+    if let Some(what) = Directed::all().find(|what| plan.only.as_deref() == Some(&what.to_string()))
+        && plan.options.events
+    {
+        return one::tell(what.scenario(DIRECTED), &what.to_string(), &plan.options);
+    }
     let (began, mut sum) = (clock(), Sum::default());
     play_directed(plan.jobs, plan.only.as_deref(), &mut sum);
     complete(&sum, plan.only.is_none(), report(&sum, began, plan.table))

@@ -113,10 +113,12 @@ pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
             world.shut_down(node, super::users::ENDING);
         }
     }
-    let down = |world: &World| {
-        core.nodes.iter().all(|&id| world.node(id).is_finished() || !world.node(id).is_alive())
-    };
-    until(world, end, down).map_err(|()| "a node of the core does not end".to_owned())?;
+    let is_down = |world: &World, id| world.node(id).is_finished() || !world.node(id).is_alive();
+    let down = |world: &World| core.nodes.iter().all(|&id| is_down(world, id));
+    until(world, end, down).map_err(|()| {
+        let who: Vec<u32> = core.nodes.iter().filter(|&&id| !is_down(world, id)).map(|id| id.0).collect();
+        format!("nodes {who:?} of the core do not end")
+    })?;
     for &node in &core.nodes {
         world.end(node);
         for torrent in 0..world.node(node).torrents().len() {
@@ -130,7 +132,11 @@ pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
         let known = |id: &NodeId| world.node(*id).torrents().iter().all(|torrent| torrent.key.is_some());
         core.nodes.iter().all(known)
     };
-    until(world, end, up).map_err(|()| "a node of the core does not take its torrents in".to_owned())?;
+    until(world, end, up).map_err(|()| {
+        let lacks = |id: &&NodeId| world.node(**id).torrents().iter().any(|torrent| torrent.key.is_none());
+        let who: Vec<u32> = core.nodes.iter().filter(lacks).map(|id| id.0).collect();
+        format!("nodes {who:?} of the core do not take their torrents in")
+    })?;
     for goal in &core.goals {
         // What the world has spoilt silently is found by hashing it.
         world.command_torrent(goal.node, goal.torrent, TorrentCommand::Recheck);

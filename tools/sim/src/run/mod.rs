@@ -163,11 +163,13 @@ impl<'s> Play<'s> {
         }
         self.note(watch, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
-        finale::raise(&mut self.world, &self.core).map_err(Verdict::Liveness)?;
+        let raised = finale::raise(&mut self.world, &self.core);
         if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
             self.world.release(canary);
         }
+        // A world in which the judges have found something stands still.
         self.check()?;
+        raised.map_err(Verdict::Liveness)?;
         let mut progress = (self.world.now(), 0);
         loop {
             self.go(watch, self.world.now() + Duration::from_secs(5))?;
@@ -216,8 +218,13 @@ impl<'s> Play<'s> {
         let core = &self.core;
         let down = |world: &World| core.nodes.iter().all(|&node| world.node(node).is_finished());
         let end = self.world.now() + END;
-        finale::until(&mut self.world, end, down)
-            .map_err(|()| Verdict::Liveness("a node does not end".to_owned()))?;
+        let ended = finale::until(&mut self.world, end, down);
+        self.check()?;
+        ended.map_err(|()| {
+            let left = self.core.nodes.iter().filter(|&&node| !self.world.node(node).is_finished());
+            let left: Vec<u32> = left.map(|node| node.0).collect();
+            Verdict::Liveness(format!("nodes {left:?} do not end"))
+        })?;
         self.go(watch, self.world.now() + Duration::from_secs(60))?;
         self.world.nodes().filter(|(id, _)| self.core.nodes.contains(id)).for_each(|(_, node)| {
             node.shards().for_each(tide_engine::Shard::check_quiet);

@@ -43,7 +43,13 @@ impl Directed {
         match self {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
-            Directed::Vice(vice) => scenario.mutants.push(mutant(vice)),
+            Directed::Vice(vice) => {
+                if vice == Vice::RequestsChoked {
+                    // Refusals must get through, or it is found for not reading them.
+                    (scenario.net.window, scenario.net.send_buffer) = (64 << 10, 64 << 10);
+                }
+                scenario.mutants.push(mutant(vice));
+            }
             Directed::Mishap(mishap) => bring_about(mishap, &mut scenario),
         }
         scenario

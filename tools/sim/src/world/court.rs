@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
-use tide_engine::{Limits, RateLimits, Survey};
+use tide_engine::{Happening, Limits, RateLimits, Survey};
 
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
@@ -188,6 +188,11 @@ impl World {
     pub(super) fn judge_event(&mut self, id: NodeId, event: &tide_engine::Event) {
         let (now, node) = (self.now, id.0 as usize);
         self.ask_judge(|judge, _| judge.event(now, node, event));
+        let known = self.nodes[node].torrents.iter().find(|known| known.key == Some(event.torrent));
+        if let (Some(known), Happening::Tracker { url, failed: true, .. }) = (known, &event.what) {
+            let torrent = known.info_hash();
+            self.overhear_failure(id, torrent, url);
+        }
     }
 
     pub(super) fn judge_reply(

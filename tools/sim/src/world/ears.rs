@@ -106,6 +106,14 @@ impl World {
         }
     }
 
+    /// A process has told its user that a tracker did not answer. What it asked before is no longer waited for.
+    pub(super) fn overhear_failure(&mut self, id: NodeId, torrent: InfoHash, url: &str) {
+        let name = url.strip_prefix("udp://").and_then(|rest| rest.split([':', '/']).next());
+        let ips = name.map(|name| self.names.known(name).to_vec()).unwrap_or_default();
+        let Some(ears) = self.ears(id) else { return };
+        ears.announces.retain(|(at, _), of| *of != torrent || !ips.contains(&at.ip()));
+    }
+
     /// A datagram reaches a process.
     pub(super) fn overhear_answer(&mut self, id: NodeId, from: SocketAddr, data: &[u8]) {
         let (Some(ACTION), Some(transaction)) = (word(data, 0), word(data, 4)) else { return };
@@ -116,7 +124,7 @@ impl World {
             return;
         };
         if let Some(seconds) = word(data, 8).filter(|_| whole) {
-            let interval = Duration::from_secs(u64::from(seconds.cast_signed().max(0).cast_unsigned()));
+            let interval = Duration::from_secs(u64::from(seconds));
             self.judge_answer(id, hash, number_of(from), interval);
         }
     }
