@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use tide_base::{Duration, Instant};
-use tide_engine::Happening;
+use tide_base::{Duration, Instant, ShardId};
+use tide_engine::{Answer, Command, Happening};
 use tide_sim::disk::{Content, ContentSpec};
 use tide_sim::net::{HostSpec, NetSpec};
 use tide_sim::world::{Holding, NodeId, NodeSpec};
@@ -38,8 +38,8 @@ struct Played {
     leeches: usize,
     /// Bytes on the wire.
     wire: u64,
-    /// Content bytes that came in.
-    fetched: u64,
+    /// Content bytes that were sent.
+    sent: u64,
 }
 
 /// What is to be done with the table.
@@ -128,7 +128,7 @@ fn line(case: Case, result: &Played) -> String {
         of_ideal(times.get(result.leeches / 2)),
         of_ideal(times.get(result.leeches - 1)),
         result.wire as f64 / wanted,
-        result.fetched as f64 / wanted - 1.0,
+        result.sent as f64 / wanted - 1.0,
         jain(times),
     )
 }
@@ -162,20 +162,19 @@ fn play(case: Case) -> Played {
     }
     let complete = |world: &World| nodes.iter().all(|&id| world.node(id).torrents()[0].complete);
     world.run_to(Instant::ZERO + PATIENCE, Duration::from_secs(1), complete);
-    let mut result = Played {
-        times: Vec::new(),
-        leeches: nodes.len() - 1,
-        wire: world.net_stats().wire_bytes,
-        fetched: 0,
-    };
-    for &id in &nodes[1..] {
+    let mut played =
+        Played { times: Vec::new(), leeches: nodes.len() - 1, wire: world.net_stats().wire_bytes, sent: 0 };
+    for &id in &nodes {
         for (at, event) in world.node_mut(id).take_events() {
-            if let Happening::Complete { downloaded, .. } = event.what {
-                result.times.push(at - Instant::ZERO);
-                result.fetched += downloaded;
+            if id != nodes[0] && matches!(event.what, Happening::Complete { .. }) {
+                played.times.push(at - Instant::ZERO);
             }
         }
+        let reply = world.ask(id, ShardId::FIRST, Command::SessionStats, Duration::from_secs(60));
+        if let Some(Ok(Answer::Session(stats))) = reply {
+            played.sent += stats.uploaded;
+        }
     }
-    result.times.sort_unstable();
-    result
+    played.times.sort_unstable();
+    played
 }
