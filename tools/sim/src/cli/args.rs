@@ -7,10 +7,11 @@ use lexopt::prelude::*;
 use tide_sim::world::Canary;
 
 use super::big::Big;
+use super::hunt::HuntPlan;
 use super::one::Options;
 use super::seeds::{self, Seed};
 use super::snapshot::SnapshotPlan;
-use super::swarm::{CorpusPlan, SwarmPlan, TrailsPlan};
+use super::swarm::{CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
 Runs whole swarms in a simulated world.
@@ -23,11 +24,15 @@ Usage:
       --pcap FILE                   what went over the net, for Wireshark
       --cut THING,THING…            without these, as 'shrink' says
   tide-sim check SEED             a run twice: both trails must be equal
+  tide-sim each [NAME]            a small world for each mishap, each mutant and some judges, or for one of them
+  tide-sim hunt --sound PROGRAM --from TEXT --limit N
+                                  the first of N seeds that fails here, and not in this program without a bug
   tide-sim trails --count N --from TEXT
                                   the trails of N seeds, to be compared with those of another run
   tide-sim shrink SEED            the smallest scenario that fails as this one does
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
+      --complete                    and all that 'each' runs: then nothing may be left unexercised
   tide-sim snapshot               how swarms do with loss and long round trips
       --compare FILE                says only what differs from FILE, and fails if anything does
   tide-sim big swarm|torrent|idle what a large world costs
@@ -53,6 +58,9 @@ pub(super) enum Job {
     Trails(TrailsPlan),
     Snapshot(SnapshotPlan),
     Big(Big),
+    Each(EachPlan),
+    Hunt(HuntPlan),
+    Kind(Seed),
     Shrink(Seed),
 }
 
@@ -68,6 +76,8 @@ struct Given {
     compare: Option<PathBuf>,
     fresh: Option<u64>,
     count: Option<u64>,
+    complete: bool,
+    sound: Option<PathBuf>,
     from: Option<String>,
 }
 
@@ -81,6 +91,8 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("for") => given.time = Some(span(&parser.value()?.string()?)?),
             Long("jobs") => given.jobs = Some(parser.value()?.parse()?),
             Long("limit") => given.limit = Some(parser.value()?.parse()?),
+            Long("complete") => given.complete = true,
+            Long("sound") => given.sound = Some(PathBuf::from(parser.value()?)),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
             Long("compare") => given.compare = Some(PathBuf::from(parser.value()?)),
@@ -141,7 +153,15 @@ impl Given {
                 let file = PathBuf::from(self.what.ok_or("the list of seeds is missing")?);
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
                 let fresh = self.fresh.unwrap_or(0);
-                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
+                let (table, complete) = (self.table, self.complete);
+                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table, complete }))
+            }
+            Some("each") => Ok(Job::Each(EachPlan { only: self.what, jobs, table: self.table })),
+            Some("kind") => Ok(Job::Kind(seed(&self.what)?)),
+            Some("hunt") => {
+                let sound = self.sound.ok_or("the program without the bug is missing")?;
+                let from = self.from.as_deref().map_or_else(seeds::fresh, seeds::of_commit);
+                Ok(Job::Hunt(HuntPlan { sound, from, limit: self.limit.unwrap_or(300), jobs }))
             }
             Some("snapshot") => Ok(Job::Snapshot(SnapshotPlan { jobs, with: self.compare })),
             Some("big") => {

@@ -122,6 +122,9 @@ impl<'s> Play<'s> {
 
     fn all(&mut self, watch: &mut Watch<'_>) -> Step {
         self.first(watch)?;
+        if !self.scenario.second_act {
+            return self.check();
+        }
         self.second(watch)?;
         self.rest(watch)?;
         self.end(watch)
@@ -164,6 +167,7 @@ impl<'s> Play<'s> {
             self.go(watch, self.world.now() + Duration::from_secs(5))?;
             let (pieces, all) = finale::reached(&self.world, &self.core);
             if all {
+                self.world.note_completed(self.core.goals.len());
                 return Ok(());
             }
             if pieces != progress.1 {

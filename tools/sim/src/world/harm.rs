@@ -98,6 +98,11 @@ impl World {
         tally
     }
 
+    /// So many have completed that had to.
+    pub fn note_completed(&mut self, goals: usize) {
+        (0..goals).for_each(|_| self.court.also(crate::judge::Oracle::Alive));
+    }
+
     /// Who of the core waits for whom, and why.
     pub fn waits(&self, core: &BTreeSet<NodeId>) -> Vec<Waiting> {
         let surveys: Vec<Vec<_>> =
@@ -146,7 +151,7 @@ impl World {
     pub fn end_quiet(&mut self) -> Result<(), crate::judge::Finding> {
         for (id, quiet) in std::mem::take(&mut self.quiet) {
             let surveys: Vec<_> = self.node(id).shards().map(|shard| shard.survey()).collect();
-            quiet.judge(self.now, &surveys)?;
+            quiet.judge(self.now, &surveys, &self.node(id).spec().setup.limits)?;
             self.court.also(crate::judge::Oracle::Quiet);
         }
         Ok(())

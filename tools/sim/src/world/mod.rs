@@ -6,11 +6,12 @@
 //! post.rs    mail between shards                   streams.rs  bytes between the net and a shard
 //! pool.rs    the hash pool                         stage.rs  actors: trackers, mutants, an embedder's own
 //! users.rs   torrents, commands and replies         court.rs    what the judges are told
-//! harm.rs    what is done to nodes, and peace
+//! harm.rs    what is done to nodes, and peace         ears.rs     what is overheard of engines
 //! ```
 
 mod agenda;
 mod court;
+mod ears;
 mod harm;
 mod node;
 mod pool;

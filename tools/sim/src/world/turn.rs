@@ -54,6 +54,9 @@ impl Turn<'_> {
     fn take(&mut self, now: Instant, mut input: Owned) {
         self.world.trail.number(input.mark());
         self.world.judge_input(self.node, self.shard, &input);
+        if let Owned::Datagram { from, data } = &input {
+            self.world.overhear_answer(self.node, *from, data);
+        }
         let (node, shard) = (self.node, self.shard);
         let connected = match &input {
             Owned::Connected { conn, .. } => Some(*conn),
@@ -163,6 +166,8 @@ impl Driver for Turn<'_> {
                 if let Some(end) = self.seat().forget(conn) {
                     self.world.holders.remove(&end);
                     self.world.net.close(now, end);
+                    let life = self.world.nodes[node.0 as usize].life.as_mut().expect("it has a turn");
+                    life.docket.ears.forget(end);
                 }
             }
             Output::HandOver { conn, to, arrival } => self.hand_over(conn, to, arrival),
