@@ -210,9 +210,14 @@ pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
     let mut seeds = seeds::after(plan.from).take(plan.count as usize);
     let mut lines = Vec::new();
     let play = |seed: &Seed| run(&draw(seed.0), &mut Watch::default());
-    each(plan.jobs, play, move || seeds.next(), |seed, outcome| {
-        lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
-    });
+    each(
+        plan.jobs,
+        play,
+        move || seeds.next(),
+        |seed, outcome| {
+            lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
+        },
+    );
     lines.sort();
     lines.iter().for_each(|(seed, line)| println!("{seed:>16} {line}"));
     ExitCode::SUCCESS
