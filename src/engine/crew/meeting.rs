@@ -78,8 +78,9 @@ impl Crew {
 
     /// Nobody of this address is met: what is to be dialled, is being dialled, or shakes hands.
     pub(super) fn give_up_meeting(&mut self, desk: &mut Desk, ip: IpAddr) {
-        let (banned, others) =
-            core::mem::take(&mut self.to_dial).into_iter().partition::<VecDeque<_>, _>(|addr| addr.ip() == ip);
+        let (banned, others) = core::mem::take(&mut self.to_dial)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|addr| addr.ip() == ip);
         self.to_dial = others;
         for addr in banned {
             self.not_met(desk, addr, End::Barred);

@@ -102,7 +102,9 @@ impl Torrent {
                 self.book.handshaken(addr, our_id(desk));
             }
             End::Spared | End::Parted => self.book.spared(now, addr),
-            End::Failed(_) | End::Lost(_) | End::Banned | End::Barred | End::Fault(_) => self.book.failed(now, addr, &mut desk.prng),
+            End::Failed(_) | End::Lost(_) | End::Banned | End::Barred | End::Fault(_) => {
+                self.book.failed(now, addr, &mut desk.prng)
+            }
         }
     }
 

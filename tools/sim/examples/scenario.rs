@@ -26,7 +26,8 @@ impl Actor for Tracker {
         if data.ends_with(b"\r\n\r\n") {
             self.asked += 1;
             let port = 6881_u16.to_be_bytes();
-            let peers: Vec<u8> = self.peers.iter().flat_map(|ip| [&ip.octets()[..], &port].concat()).collect();
+            let peers: Vec<u8> =
+                self.peers.iter().flat_map(|ip| [&ip.octets()[..], &port].concat()).collect();
             let mut body = format!("d8:intervali60e5:peers{}:", peers.len()).into_bytes();
             body.extend(peers);
             body.push(b'e');
@@ -77,7 +78,10 @@ fn play(seed: u64) -> (Vec<(NodeId, Instant)>, Trail) {
     }
     assert!(done, "somebody waits: {:?}", world.waits(&leeches.into_iter().collect()));
     let tracker: &dyn std::any::Any = world.actor(tracker);
-    assert!(tracker.downcast_ref::<Tracker>().is_some_and(|tracker| tracker.asked >= 5), "all asked, one twice");
+    assert!(
+        tracker.downcast_ref::<Tracker>().is_some_and(|tracker| tracker.asked >= 5),
+        "all asked, one twice"
+    );
 
     let mut times = Vec::new();
     for id in leeches {
