@@ -18,7 +18,10 @@ impl World {
     /// A moment at which files of a node may be cut off, deleted, or rot.
     pub fn harm(&mut self, id: NodeId) {
         let now = self.now;
-        self.nodes[id.0 as usize].medium.harm(now);
+        let node = &mut self.nodes[id.0 as usize];
+        if !node.medium.harm(now).is_empty() {
+            node.scar_moving();
+        }
     }
 
     /// A moment at which the resume data of a node's torrent may become stale, torn or another's, while it is down.
@@ -71,15 +74,15 @@ impl World {
         torrent.spec.peers.dedup();
     }
 
+    /// What a piece is on a node's disk, where its user keeps the torrent.
+    pub fn truth(&self, id: NodeId, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.node(id).truth(torrent, piece)
+    }
+
     /// Something is wrong with this world from now on: the judges must notice.
     pub fn release(&mut self, canary: Canary) {
         assert!(canary != Canary::Panic, "the canary sings");
         self.canary = Some(canary);
-    }
-
-    /// What a piece is on a node's disk, where its user keeps the torrent.
-    pub fn truth(&self, id: NodeId, torrent: InfoHash, piece: PieceIndex) -> Truth {
-        self.node(id).truth(torrent, piece)
     }
 
     /// How often each rule was broken, as the engines saw it.
@@ -197,6 +200,7 @@ impl Node {
         };
         match self.medium.truth_of(&known.made, &store, piece) {
             PieceTruth::Right => Truth::Right,
+            PieceTruth::Wrong if self.scars.has(torrent, piece) => Truth::Damaged,
             PieceTruth::Wrong => Truth::Wrong,
             PieceTruth::Damaged(_) => Truth::Damaged,
         }

@@ -16,6 +16,7 @@ mod harm;
 mod node;
 mod pool;
 mod post;
+mod scars;
 mod stage;
 mod streams;
 mod turn;

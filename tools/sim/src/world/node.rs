@@ -12,6 +12,7 @@ use tide_engine::{
 use super::court::Docket;
 use super::pool::{Hashers, Pool};
 use super::post::{Letter, Post};
+use super::scars::Scars;
 use super::users::UserTorrent;
 use super::{Asker, Canary, Due, Holder, NodeId, Resident, World};
 use crate::actor::EndId;
@@ -140,6 +141,7 @@ pub struct Node {
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) replies: BTreeMap<CommandId, Reply>,
     pub(super) torrents: Vec<UserTorrent>,
+    pub(super) scars: Scars,
     /// What happened in earlier lives.
     past: Tally<Mishap>,
     pub(super) odds: Odds,
@@ -244,6 +246,7 @@ impl World {
             events: Vec::new(),
             replies: BTreeMap::new(),
             torrents: Vec::new(),
+            scars: Scars::default(),
             past: Tally::default(),
             odds: self.odds.clone(),
             prng,

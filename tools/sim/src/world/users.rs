@@ -253,6 +253,7 @@ impl World {
             return;
         }
         node.medium.know(&self.contents[torrent.content], &to);
+        self.nodes[id.0 as usize].scar_damaged(number);
         let what = TorrentCommand::Move { to: to.clone(), volume: VolumeId(volume) };
         if let Some(command) = self.command_torrent(id, number, what) {
             self.nodes[id.0 as usize].torrents[number].moving = Some((command, to, VolumeId(volume)));
