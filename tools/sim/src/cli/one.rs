@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use tide_sim::net::{Tapped, TappedPacket};
 use tide_sim::pcap::{Kind, Packet, Pcap};
+use tide_sim::world::Canary;
 use tide_sim::{Cut, Note, Outcome, Watch, draw, run as play};
 
 use super::seeds::Seed;
@@ -18,7 +19,7 @@ pub(super) struct Options {
     pub(super) events: bool,
     pub(super) full: bool,
     pub(super) pcap: Option<PathBuf>,
-    pub(super) canary: bool,
+    pub(super) canary: Option<Canary>,
     pub(super) cuts: Vec<Cut>,
 }
 

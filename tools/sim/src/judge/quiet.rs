@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use tide_base::{Duration, Instant};
-use tide_engine::{Reason, Survey};
+use tide_engine::{Limits, Reason, Survey};
 
 use super::oracle::{Finding, Oracle};
 
 /// What one node may wake for in a minute when all is done: so often in any case, for each torrent, and for each
 /// connected peer.
-const fn bound(reason: Reason) -> (u64, u64, u64) {
+fn bound(reason: Reason, limits: &Limits) -> (u64, u64, u64) {
     match reason {
         // A UDP exchange has a deadline for each step, and two families; intervals are 5 s at the least.
         Reason::Announce => (4, 26, 0),
-        // A round each ten seconds, while peers are connected.
-        Reason::Choke => (0, 7, 0),
+        // Rounds while somebody wants something of us; a seed of whom nobody wants anything has none.
+        Reason::Choke => (0, 0, 60 / limits.choke_round.as_secs().max(1) + 1),
         // Twenty seconds after a connection that was of use, with a quarter more by lot; each a dial and a retry.
         Reason::Dial => (0, 8, 0),
         // Idle resume data wait two minutes; a failed save is tried again after 30 s.
@@ -62,13 +62,13 @@ impl Quiet {
     ///
     /// # Errors
     /// The reason for which it woke too often.
-    pub fn judge(&self, now: Instant, surveys: &[Survey]) -> Result<(), Finding> {
+    pub fn judge(&self, now: Instant, surveys: &[Survey], limits: &Limits) -> Result<(), Finding> {
         let torrents: u64 = surveys.iter().map(|survey| survey.torrents.len() as u64).sum();
         let crews = surveys.iter().flat_map(|survey| &survey.crews);
         let peers: u64 = crews.map(|crew| crew.members.len() as u64).sum();
         let minutes = now.since(self.from).as_secs().div_ceil(60).max(1);
         for (reason, times) in self.counts() {
-            let (always, torrent, peer) = bound(reason);
+            let (always, torrent, peer) = bound(reason, limits);
             let most = (always + torrent * torrents + peer * peers) * minutes;
             if times > most {
                 let text = format!(

@@ -21,7 +21,7 @@ use crate::mishap::{Mishap, Tally};
 use crate::mutants::Vice;
 use crate::scenario::{Cast, Scenario, build};
 use crate::trail::Trail;
-use crate::world::{Counts, NodeId, World};
+use crate::world::{Canary, Counts, NodeId, World};
 
 use users::Users;
 pub use verdict::Verdict;
@@ -35,8 +35,8 @@ pub struct Watch<'a> {
     pub echo: bool,
     /// Takes the packets of the net, if they are wanted.
     pub packets: Option<&'a mut dyn FnMut(crate::net::Tapped)>,
-    /// Whether the disks of this world forget a write now and then without owning up to it: the judges must notice.
-    pub canary: bool,
+    /// What is wrong on purpose: the run must fail.
+    pub canary: Option<Canary>,
 }
 
 /// A notable event.
@@ -81,8 +81,8 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Outcome {
         Err(panic) => return Outcome::of_nothing(Verdict::Crash(panic)),
     };
     play.world.tap(watch.packets.is_some());
-    if watch.canary {
-        play.world.hide_lost_writes();
+    if let Some(canary @ Canary::LostWrites) = watch.canary {
+        play.world.release(canary);
     }
     let ended = alarm::caught(|| play.all(watch));
     let verdict = match ended {
@@ -125,6 +125,9 @@ impl<'s> Play<'s> {
 
     fn all(&mut self, watch: &mut Watch<'_>) -> Step {
         self.first(watch)?;
+        if !self.scenario.second_act {
+            return self.check();
+        }
         self.second(watch)?;
         self.rest(watch)?;
         self.end(watch)
@@ -164,11 +167,15 @@ impl<'s> Play<'s> {
         // A world in which the judges have found something stands still.
         self.check()?;
         raised.map_err(Verdict::Liveness)?;
+        if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
+            self.world.release(canary);
+        }
         let mut progress = (self.world.now(), 0);
         loop {
             self.go(watch, self.world.now() + Duration::from_secs(5))?;
             let (pieces, all) = finale::reached(&self.world, &self.core);
             if all {
+                self.world.note_completed(self.core.goals.len());
                 return Ok(());
             }
             if pieces != progress.1 {

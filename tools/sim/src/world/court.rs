@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tide_base::{InfoHash, PieceIndex, Prng, ShardId};
+use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
 use tide_engine::{Limits, RateLimits, Survey};
 
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
-use crate::judge::{Finding, Judge, Oracle, Source, Truth, View, Way};
+use crate::judge::{Finding, Judge, Oracle, Said, Source, Truth, View, Way};
 use crate::mishap::Tally;
 use crate::tracker::Tracker;
 
@@ -34,6 +34,7 @@ pub(super) struct Writing {
 #[derive(Debug, Default)]
 pub(super) struct Docket {
     writing: BTreeMap<(ShardId, JobId), Writing>,
+    pub(super) ears: super::ears::Ears,
     finished: bool,
 }
 
@@ -222,10 +223,31 @@ impl World {
         }
     }
 
-    pub(super) fn judge_bytes_in(&mut self, id: NodeId, len: u64) {
+    /// Bytes came from peers, for these torrents as far as that is known.
+    pub(super) fn judge_bytes_in(&mut self, id: NodeId, bytes: BTreeMap<Option<InfoHash>, u64>) {
         let (now, node) = (self.now, id.0 as usize);
-        if len > 0 {
-            self.ask_judge(|judge, view| judge.bytes(now, node, None, Way::Down, len, view));
+        for (torrent, len) in bytes {
+            self.ask_judge(|judge, view| judge.bytes(now, node, torrent, Way::Down, len, view));
+        }
+    }
+
+    /// A peer is told of a piece.
+    pub(super) fn judge_have(&mut self, id: NodeId, torrent: InfoHash, piece: PieceIndex) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.told_have(now, node, torrent, piece));
+    }
+
+    /// A tracker is asked.
+    pub(super) fn judge_announce(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, said: Said) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.announced(now, node, torrent, tracker, said));
+    }
+
+    /// A tracker has answered.
+    pub(super) fn judge_answer(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, interval: Duration) {
+        let (now, node) = (self.now, id.0 as usize);
+        if let Some(judge) = &mut self.court.judge {
+            judge.answered(now, node, torrent, tracker, Some((None, interval)));
         }
     }
 
@@ -249,6 +271,13 @@ impl World {
         if !life.docket.finished && life.seats.iter().all(|seat| seat.finished) {
             life.docket.finished = true;
             self.ask_judge(|judge, _| judge.finished(now, node));
+        }
+    }
+
+    /// A node is told to end.
+    pub(super) fn judge_ending(&mut self, id: NodeId, until: Instant) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.ends_by(id.0 as usize, until);
         }
     }
 

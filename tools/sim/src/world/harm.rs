@@ -8,7 +8,7 @@ use tide_disk::StoreSpec;
 use tide_engine::{Faults, RateLimits};
 
 use super::node::Node;
-use super::{Due, NodeId, World};
+use super::{Canary, Due, NodeId, World};
 use crate::disk::PieceTruth;
 use crate::judge::{NodeView, Truth, Waiting};
 use crate::mishap::Tally;
@@ -76,9 +76,10 @@ impl World {
         self.node(id).truth(torrent, piece)
     }
 
-    /// Disks of this world forget a write now and then without owning up to it.
-    pub fn hide_lost_writes(&mut self) {
-        self.hides_writes = true;
+    /// Something is wrong with this world from now on: the judges must notice.
+    pub fn release(&mut self, canary: Canary) {
+        assert!(canary != Canary::Panic, "the canary sings");
+        self.canary = Some(canary);
     }
 
     /// How often each rule was broken, as the engines saw it.
@@ -100,6 +101,11 @@ impl World {
             }
         }
         tally
+    }
+
+    /// So many have completed that had to.
+    pub fn note_completed(&mut self, goals: usize) {
+        (0..goals).for_each(|_| self.court.also(crate::judge::Oracle::Alive));
     }
 
     /// Who of the core waits for whom, and why.
@@ -150,7 +156,7 @@ impl World {
     pub fn end_quiet(&mut self) -> Result<(), crate::judge::Finding> {
         for (id, quiet) in std::mem::take(&mut self.quiet) {
             let surveys: Vec<_> = self.node(id).shards().map(|shard| shard.survey()).collect();
-            quiet.judge(self.now, &surveys)?;
+            quiet.judge(self.now, &surveys, &self.node(id).spec().setup.limits)?;
             self.court.also(crate::judge::Oracle::Quiet);
         }
         Ok(())

@@ -217,6 +217,7 @@ impl World {
         for shard in 0..self.nodes[id.0 as usize].spec.setup.shards {
             self.command(id, ShardId(shard), Command::Shutdown(budget));
         }
+        self.judge_ending(id, self.now + budget);
     }
 
     /// Hands a command in and runs until it is answered, `patience` at the most.

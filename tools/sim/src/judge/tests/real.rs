@@ -62,7 +62,10 @@ fn quiet(world: &mut World, seed: u64) {
         }
     }
     for (node, surveys) in world.surveys().iter().enumerate() {
-        quiet[node].judge(world.now, surveys).unwrap_or_else(|finding| panic!("seed {seed}: {finding}"));
+        let limits = &world.all.nodes[node].setup.limits;
+        quiet[node]
+            .judge(world.now, surveys, limits)
+            .unwrap_or_else(|finding| panic!("seed {seed}: {finding}"));
         for survey in surveys {
             world.judged(|judge, now, all| judge.all_true(now, node, survey, all));
         }
