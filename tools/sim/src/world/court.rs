@@ -155,7 +155,7 @@ impl World {
                 let hashes: Vec<InfoHash> =
                     self.nodes[node].torrents.iter().map(|known| known.info_hash()).collect();
                 self.ask_judge(|judge, _| {
-                    judge.met(now, node);
+                    judge.met(node);
                     hashes.into_iter().for_each(|hash| judge.told_of(node, hash, Source::Peer, from));
                     Ok(())
                 });

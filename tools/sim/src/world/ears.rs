@@ -1,7 +1,7 @@
 //! What is overheard of what engines say: which torrent a stream is about, which pieces peers are told of, and what is
 //! said to UDP trackers and by them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant, PieceIndex};
@@ -25,6 +25,8 @@ pub(super) struct Ears {
     streams: BTreeMap<EndId, Listener>,
     /// Announces over UDP without an answer: the tracker and the transaction; the torrent, and since when it waits.
     announces: BTreeMap<(SocketAddr, u32), (InfoHash, Instant)>,
+    /// The transactions of announces so far: the same again is a repeat.
+    said: BTreeSet<(SocketAddr, u32)>,
     /// UDP trackers that were asked for a connection: the transaction, since when, and when it was given.
     connects: BTreeMap<SocketAddr, Connect>,
 }
@@ -129,8 +131,8 @@ impl World {
         let Some(ears) = self.ears(id) else { return };
         let waited = ears.connects.get(&to).filter(|known| known.given.is_none_or(|at| at + AT_ONCE > now));
         let since = waited.map_or(now, |known| known.since);
-        // The same again is a repeat.
-        if ears.announces.insert((to, transaction), (hash, since)).is_none() {
+        if ears.said.insert((to, transaction)) {
+            ears.announces.insert((to, transaction), (hash, since));
             let said = if word(data, 80) == Some(0) { Said::Nothing } else { Said::Event };
             self.judge_announce(id, hash, number_of(to), said);
         }
