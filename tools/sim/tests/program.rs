@@ -35,8 +35,7 @@ fn a_run_follows_from_its_seed_alone() {
 
 /// Something is wrong on purpose: how the program ends. It always says how to see that again.
 fn rings(canary: &str) -> Option<i32> {
-    let args =
-        ["swarm", "--limit", "20", "--for", "1h", "--jobs", "1", "--from", "ring", "--canary", canary];
+    let args = ["swarm", "--limit", "20", "--for", "1h", "--jobs", "1", "--from", "ring", "--canary", canary];
     let output = program(&args).output().expect("the program runs");
     assert!(text(&output).contains("tide-sim replay "), "{}", text(&output));
     output.status.code()
