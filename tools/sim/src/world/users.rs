@@ -49,6 +49,8 @@ pub struct UserTorrent {
     adding: Option<CommandId>,
     /// The command that removes it, until it is answered.
     removing: Option<CommandId>,
+    /// Where it may lie as well, after moves that were given up.
+    pub(super) elsewhere: Vec<PathBuf>,
     /// The command that moves it, where to, until it is answered.
     moving: Option<(CommandId, PathBuf, VolumeId)>,
 }
@@ -149,6 +151,7 @@ impl World {
             complete: false,
             adding,
             removing,
+            elsewhere: Vec::new(),
             moving,
         });
         let number = node.torrents.len() - 1;
@@ -299,9 +302,12 @@ impl World {
             if let Some((_, to, volume)) = torrent.moving.take_if(|(moving, ..)| *moving == command) {
                 match reply {
                     Ok(_) => (torrent.spec.root, torrent.spec.volume) = (to, volume),
-                    // It was given up in the middle, and the disk may still be at it.
-                    Err(CommandError::Gone) => torrent.resume_spoilt = true,
-                    Err(_) => {}
+                    // It was given up in the middle, and the disk may still be at it: the engine will learn where the
+                    // content came to lie, the user does not.
+                    Err(_) => {
+                        torrent.resume_spoilt = true;
+                        torrent.elsewhere.push(to);
+                    }
                 }
                 return;
             }
