@@ -209,8 +209,8 @@ impl Judge {
     }
 
     /// A connection to or from a peer stands (its handshake is not subject to rates).
-    pub fn met(&mut self, now: Instant, node: usize) {
-        self.nodes[node].rates.met(now);
+    pub fn met(&mut self, node: usize) {
+        self.nodes[node].rates.met();
     }
 
     /// A node dials a peer ([`Output::Dial`](tide_engine::Output::Dial), trackers aside).

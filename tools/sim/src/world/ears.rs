@@ -1,10 +1,10 @@
 //! What is overheard of what engines say: which torrent a stream is about, which pieces peers are told of, and what is
 //! said to UDP trackers and by them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::{Duration, InfoHash, PieceIndex};
+use tide_base::{Duration, InfoHash, Instant, PieceIndex};
 
 use super::{NodeId, World};
 use crate::actor::EndId;
@@ -23,8 +23,20 @@ struct Listener {
 #[derive(Debug, Default)]
 pub(super) struct Ears {
     streams: BTreeMap<EndId, Listener>,
-    /// Announces over UDP without an answer: the tracker and the transaction.
-    announces: BTreeMap<(SocketAddr, u32), InfoHash>,
+    /// Announces over UDP without an answer: the tracker and the transaction; the torrent, and since when it waits.
+    announces: BTreeMap<(SocketAddr, u32), (InfoHash, Instant)>,
+    /// The transactions of announces so far: the same again is a repeat.
+    said: BTreeSet<(SocketAddr, u32)>,
+    /// UDP trackers that were asked for a connection: the transaction, since when, and when it was given.
+    connects: BTreeMap<SocketAddr, Connect>,
+}
+
+/// A connection to a UDP tracker.
+#[derive(Clone, Copy, Debug)]
+struct Connect {
+    transaction: u32,
+    since: Instant,
+    given: Option<Instant>,
 }
 
 impl Ears {
@@ -63,6 +75,12 @@ impl Ears {
 const ANNOUNCE: usize = 98;
 /// Its number as an action, in announces and in answers to them.
 const ACTION: u32 = 1;
+/// Bytes of the request for a connection, and its number as an action.
+const CONNECT: (usize, u32) = (16, 0);
+/// What is sent so soon after a connection was given has waited for it.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// No process gives a request up that has waited for less (less than the first of the waits between repeats).
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4).map(|word| u32::from_be_bytes(word.try_into().expect("four bytes")))
@@ -95,12 +113,26 @@ impl World {
     /// A process sends a datagram. (Of trackers only those over UDP are judged: their answers come in one piece, and
     /// whether one came is no matter of opinion.)
     pub(super) fn overhear_announce(&mut self, id: NodeId, to: SocketAddr, data: &[u8]) {
+        let now = self.now;
+        if let (CONNECT, Some(transaction)) = ((data.len(), word(data, 8).unwrap_or(ACTION)), word(data, 12))
+        {
+            let Some(ears) = self.ears(id) else { return };
+            let connect = Connect { transaction, since: now, given: None };
+            let known = ears.connects.entry(to).or_insert(connect);
+            if known.transaction != transaction {
+                // Another one in place of one that was never given goes on with the wait.
+                *known = Connect { since: if known.given.is_some() { now } else { known.since }, ..connect };
+            }
+            return;
+        }
         let hash = data.get(16..36).filter(|_| data.len() >= ANNOUNCE && word(data, 8) == Some(ACTION));
         let (Some(hash), Some(transaction)) = (hash, word(data, 12)) else { return };
         let hash = InfoHash(hash.try_into().expect("twenty bytes"));
         let Some(ears) = self.ears(id) else { return };
-        // The same again is a repeat.
-        if ears.announces.insert((to, transaction), hash).is_none() {
+        let waited = ears.connects.get(&to).filter(|known| known.given.is_none_or(|at| at + AT_ONCE > now));
+        let since = waited.map_or(now, |known| known.since);
+        if ears.said.insert((to, transaction)) {
+            ears.announces.insert((to, transaction), (hash, since));
             let said = if word(data, 80) == Some(0) { Said::Nothing } else { Said::Event };
             self.judge_announce(id, hash, number_of(to), said);
         }
@@ -111,19 +143,30 @@ impl World {
         let name = url.strip_prefix("udp://").and_then(|rest| rest.split([':', '/']).next());
         let ips = name.map(|name| self.names.known(name).to_vec()).unwrap_or_default();
         let Some(ears) = self.ears(id) else { return };
-        ears.announces.retain(|(at, _), of| *of != torrent || !ips.contains(&at.ip()));
+        ears.announces.retain(|(at, _), (of, _)| *of != torrent || !ips.contains(&at.ip()));
     }
 
     /// A datagram reaches a process.
     pub(super) fn overhear_answer(&mut self, id: NodeId, from: SocketAddr, data: &[u8]) {
-        let (Some(ACTION), Some(transaction)) = (word(data, 0), word(data, 4)) else { return };
+        let now = self.now;
+        let Some(ears) = self.ears(id) else { return };
+        let (Some(action), Some(transaction)) = (word(data, 0), word(data, 4)) else { return };
+        if let Some(known) = ears.connects.get_mut(&from).filter(|known| known.transaction == transaction) {
+            known.given.get_or_insert(now);
+        }
+        if action != ACTION {
+            return;
+        }
         let peer = if from.is_ipv4() { 6 } else { 18 };
         // One that was cut off may be taken for an answer or not: nothing is held against anybody.
         let whole = data.len() >= 20 && (data.len() - 20).is_multiple_of(peer);
-        let Some(hash) = self.ears(id).and_then(|ears| ears.announces.remove(&(from, transaction))) else {
-            return;
-        };
-        if let Some(seconds) = word(data, 8).filter(|_| whole) {
+        let Some((hash, since)) = ears.announces.remove(&(from, transaction)) else { return };
+        // Stopped and started in one breath, a torrent has several announces under way; whichever is answered first tells
+        // how long to wait.
+        ears.announces.retain(|(at, _), (of, _)| (*at, *of) != (from, hash));
+        // One that comes late may come too late.
+        let sure = whole && now.since(since) < PATIENCE;
+        if let Some(seconds) = word(data, 8).filter(|_| sure) {
             let interval = Duration::from_secs(u64::from(seconds));
             self.judge_answer(id, hash, number_of(from), interval);
         }

@@ -530,8 +530,8 @@ impl World {
             Some((node, conn)) => {
                 let other = (node, 0, conn);
                 self.judge.told_of(node, HASH, Source::Peer, [source]);
-                self.judge.met(now, node);
-                self.judge.met(now, from.0);
+                self.judge.met(node);
+                self.judge.met(from.0);
                 self.pipes.insert(from, Pipe { other: Some(other), ..Pipe::default() });
                 self.pipes.insert(other, Pipe { other: Some(from), ..Pipe::default() });
                 Owned::Connected(from.2)
