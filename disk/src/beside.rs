@@ -135,7 +135,7 @@ impl<S: Storage> Work<S> {
                 (saved.map(|()| Outcome::ResumeSaved).map_err(blame(path)), News::None)
             }
             Work::Drop { backing, path } => {
-                let dropped = save::remove(storage, Place::of(backing, &path));
+                let dropped = save::remove_durably(storage, Place::of(backing, &path));
                 (dropped.map(|()| Outcome::ResumeSaved).map_err(blame(path)), News::None)
             }
             Work::Move { spec, to, root_name } => match relocate::move_content(storage, &spec, &to) {

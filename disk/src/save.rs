@@ -55,3 +55,13 @@ pub(crate) fn remove(storage: &impl Storage, at: Place<'_>) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// The same, so that no power cut brings the file back.
+pub(crate) fn remove_durably(storage: &impl Storage, at: Place<'_>) -> io::Result<()> {
+    remove(storage, at)?;
+    match storage.sync_folder(at.folder()) {
+        // Where there is no folder, nothing comes back.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
+    }
+}

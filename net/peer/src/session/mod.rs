@@ -68,6 +68,10 @@ pub struct Session {
     pieces: Pieces,
     asks: Asks,
     depth: Depth,
+    /// Asks rejected since a block came last.
+    refusals: u32,
+    /// Until when nothing is asked, because too many were.
+    shy_until: Option<Instant>,
     serves: Serves,
     fast: Fast,
     numbers: Numbers,
@@ -98,6 +102,8 @@ impl Session {
             pieces: Pieces::new(layout.pieces()),
             asks: Asks::new(now),
             depth: Depth::new(now),
+            refusals: 0,
+            shy_until: None,
             serves: Serves::new(),
             fast: Fast::new(),
             numbers: Numbers::new(config.extensions.len()),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tide_sim::world::Canary;
@@ -100,9 +101,9 @@ pub(super) fn clock() -> std::time::Instant {
 }
 
 /// Runs what `next` gives, `jobs` at a time, and sums up.
-fn side_by_side(jobs: usize, canary: Option<Canary>, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
+fn side_by_side(jobs: usize, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
     let mut sum = Sum::default();
-    let play = |seed: &Seed| run(&draw(seed.0), &mut Watch { canary, ..Watch::default() });
+    let play = |seed: &Seed| run(&draw(seed.0), &mut Watch::default());
     each(jobs, play, next, |seed, outcome| sum.add(seed, outcome));
     sum
 }
@@ -161,7 +162,17 @@ pub(super) fn swarm(plan: &SwarmPlan) -> ExitCode {
         left = left.saturating_sub(1);
         more.then(|| seeds.next()).flatten()
     };
-    let sum = side_by_side(plan.jobs, plan.canary, next);
+    let (mut sum, noticed) = (Sum::default(), AtomicBool::new(false));
+    let next = {
+        let (noticed, mut next) = (&noticed, next);
+        move || if noticed.load(Ordering::Relaxed) { None } else { next() }
+    };
+    let play = |seed: &Seed| run(&draw(seed.0), &mut Watch { canary: plan.canary, ..Watch::default() });
+    each(plan.jobs, play, next, |seed, outcome| {
+        sum.add(seed, outcome);
+        // That a canary is noticed is all there is to know.
+        noticed.fetch_or(plan.canary.is_some() && !outcome.verdict.is_good(), Ordering::Relaxed);
+    });
     report(&sum, began, plan.table)
 }
 
@@ -177,7 +188,7 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
     };
     println!("{} seeds of {}, {} after {}", listed.len(), plan.file.display(), plan.fresh, plan.from);
     let mut all = listed.into_iter().chain(seeds::after(plan.from).take(plan.fresh as usize));
-    let mut sum = side_by_side(plan.jobs, None, move || all.next());
+    let mut sum = side_by_side(plan.jobs, move || all.next());
     if plan.complete {
         play_directed(plan.jobs, None, &mut sum);
     }

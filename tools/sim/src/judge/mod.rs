@@ -47,7 +47,7 @@ mod tests;
 mod trackers;
 
 pub use live::{Liveness, NodeView, Waiting, Why};
-pub use quiet::Quiet;
+pub use quiet::{Quiet, wants_rounds};
 
 use oracle::Compared;
 

@@ -60,7 +60,7 @@ impl Trackers {
             (Some(&Last::Answered(at, _, by_hand)), Said::ByHand) => at + by_hand,
             (Some(&Last::Failed(at)), Said::Nothing) => at + limits.first_retry,
         };
-        ensure(now >= allowed, || {
+        ensure(now + OVERHEARD >= allowed, || {
             format!("{torrent:?} asks tracker {tracker} again at {now:?}, and may from {allowed:?} on")
         })?;
         Ok(1)
@@ -80,7 +80,9 @@ impl Trackers {
                 let least = least.and_then(bounded);
                 let interval = bounded(interval).unwrap_or(limits.usual);
                 let by_hand = least.unwrap_or(interval.min(limits.by_hand));
-                Last::Answered(now, least.unwrap_or(interval), by_hand)
+                // What a tracker insists on. Its interval is a wish, and which answer it came with is not always told: of
+                // two announces under way, or of an answer that was mangled or cut off after it was overheard.
+                Last::Answered(now, least.unwrap_or(limits.shortest), by_hand)
             }
             None => Last::Failed(now),
         };
@@ -111,3 +113,6 @@ impl Trackers {
         Ok(compared)
     }
 }
+
+/// An answer is overheard when its last byte is there; the engine may have known enough of it before.
+const OVERHEARD: Duration = Duration::from_secs(1);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use tide_base::{InfoHash, Instant, PieceIndex, ShardId};
 use tide_disk::StoreSpec;
-use tide_engine::{Faults, RateLimits};
+use tide_engine::{Faults, RateLimits, Reason};
 
 use super::node::Node;
+use super::users::UserTorrent;
 use super::{Canary, Due, NodeId, World};
 use crate::disk::PieceTruth;
 use crate::judge::{NodeView, Truth, Waiting};
@@ -140,6 +142,9 @@ impl World {
         let seat = self.seat(id, shard);
         let called = !seat.inbox.is_empty() || !seat.reads.is_empty() || !seat.writes.is_empty();
         let wake = seat.shard.wake_at().filter(|(at, _)| *at <= now && !called);
+        let for_somebody = wake.is_some_and(|(_, reason)| reason == Reason::Choke)
+            && crate::judge::wants_rounds(&seat.shard.survey());
+        let wake = wake.filter(|_| !for_somebody);
         if let (Some((_, reason)), Some(quiet)) = (wake, self.quiet.get_mut(&id)) {
             quiet.woke(reason);
         }
@@ -159,7 +164,7 @@ impl World {
     pub fn end_quiet(&mut self) -> Result<(), crate::judge::Finding> {
         for (id, quiet) in std::mem::take(&mut self.quiet) {
             let surveys: Vec<_> = self.node(id).shards().map(|shard| shard.survey()).collect();
-            quiet.judge(self.now, &surveys, &self.node(id).spec().setup.limits)?;
+            quiet.judge(self.now, &surveys)?;
             self.court.also(crate::judge::Oracle::Quiet);
         }
         Ok(())
@@ -187,9 +192,15 @@ impl Node {
         if known.is_moving() {
             return Truth::Unknown;
         }
+        let roots = known.elsewhere.iter().chain([&known.spec.root]);
+        let truths = roots.map(|root| self.truth_below(known, root, piece));
+        truths.reduce(|one, other| if one == Truth::Right { one } else { other }).unwrap_or(Truth::Unknown)
+    }
+
+    fn truth_below(&self, known: &UserTorrent, root: &Path, piece: PieceIndex) -> Truth {
         let spec = &known.spec;
         let store = StoreSpec {
-            root: spec.root.clone(),
+            root: root.to_path_buf(),
             files: spec.files.clone(),
             layout: spec.layout,
             wanted: tide_base::Bits::full(spec.files.files().len() as u32),
@@ -200,7 +211,7 @@ impl Node {
         };
         match self.medium.truth_of(&known.made, &store, piece) {
             PieceTruth::Right => Truth::Right,
-            PieceTruth::Wrong if self.scars.has(torrent, piece) => Truth::Damaged,
+            PieceTruth::Wrong if self.scars.has(known.info_hash(), piece) => Truth::Damaged,
             PieceTruth::Wrong => Truth::Wrong,
             PieceTruth::Damaged(_) => Truth::Damaged,
         }

@@ -49,6 +49,8 @@ pub struct UserTorrent {
     adding: Option<CommandId>,
     /// The command that removes it, until it is answered.
     removing: Option<CommandId>,
+    /// Where it may lie as well, after moves that were given up.
+    pub(super) elsewhere: Vec<PathBuf>,
     /// The command that moves it, where to, until it is answered.
     moving: Option<(CommandId, PathBuf, VolumeId)>,
 }
@@ -77,8 +79,9 @@ impl Node {
                 torrent.present = false;
             }
             (torrent.key, torrent.adding, torrent.complete) = (None, None, false);
-            // Whoever knows where the content lies after a kill looks at the disk; `World::kill` does.
-            torrent.moving = None;
+            // What was being moved lies partly here and partly there: what is claimed of it is not, as the engine sees
+            // by its files.
+            torrent.resume_spoilt |= torrent.moving.take().is_some();
         }
     }
 
@@ -148,6 +151,7 @@ impl World {
             complete: false,
             adding,
             removing,
+            elsewhere: Vec::new(),
             moving,
         });
         let number = node.torrents.len() - 1;
@@ -296,8 +300,14 @@ impl World {
                 return;
             }
             if let Some((_, to, volume)) = torrent.moving.take_if(|(moving, ..)| *moving == command) {
-                if reply.is_ok() {
-                    (torrent.spec.root, torrent.spec.volume) = (to, volume);
+                match reply {
+                    Ok(_) => (torrent.spec.root, torrent.spec.volume) = (to, volume),
+                    // It was given up in the middle, and the disk may still be at it: the engine will learn where the
+                    // content came to lie, the user does not.
+                    Err(_) => {
+                        torrent.resume_spoilt = true;
+                        torrent.elsewhere.push(to);
+                    }
                 }
                 return;
             }
