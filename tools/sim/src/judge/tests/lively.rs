@@ -124,7 +124,7 @@ fn a_node_that_wakes_for_nothing_is_named_with_its_reason() {
     let world = begun();
     let surveys = world.surveys();
     let mut quiet = Quiet::new(world.now, 1);
-    quiet.woke(Reason::Choke);
+    (0..3).for_each(|_| quiet.woke(Reason::Choke));
     let later = world.now + Duration::from_secs(60);
     assert_eq!(quiet.judge(later, &surveys[1]), Ok(()));
     quiet.woke(Reason::Choke);

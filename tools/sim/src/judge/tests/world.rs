@@ -47,7 +47,7 @@ pub(super) struct Node {
     inputs: Vec<VecDeque<Owned>>,
     /// Writes under way: where they go.
     writes: BTreeMap<(u16, JobId), (PieceIndex, u32)>,
-    added: Option<TorrentKey>,
+    pub(super) added: Option<TorrentKey>,
 }
 
 /// All but the judge, which looks at it.
