@@ -262,6 +262,11 @@ impl Judge {
         self.nodes[node].trackers.answered(now, torrent, tracker, intervals);
     }
 
+    /// A tracker's answer may have reached a node in time or not: whatever it said earlier counts no longer.
+    pub fn unsure(&mut self, node: usize, torrent: InfoHash, tracker: u64) {
+        self.nodes[node].trackers.unsure(torrent, tracker);
+    }
+
     /// Whether this turn is to be looked at closely.
     pub fn wants_survey(&mut self) -> bool {
         self.prng.below(self.every) == 0

@@ -89,6 +89,10 @@ impl Trackers {
         self.last.insert((torrent, tracker), last);
     }
 
+    pub(super) fn unsure(&mut self, torrent: InfoHash, tracker: u64) {
+        self.last.remove(&(torrent, tracker));
+    }
+
     /// Whom a private torrent dials was named by its trackers.
     pub(super) fn private(&self, survey: &Survey) -> Compared {
         let mut compared = 0;

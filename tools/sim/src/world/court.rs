@@ -250,11 +250,20 @@ impl World {
         self.ask_judge(|judge, _| judge.announced(now, node, torrent, tracker, said));
     }
 
-    /// A tracker has answered.
-    pub(super) fn judge_answer(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, interval: Duration) {
+    /// A tracker has answered; with which interval, if it is known that the engine goes by it.
+    pub(super) fn judge_answer(
+        &mut self,
+        id: NodeId,
+        torrent: InfoHash,
+        tracker: u64,
+        interval: Option<Duration>,
+    ) {
         let (now, node) = (self.now, id.0 as usize);
         if let Some(judge) = &mut self.court.judge {
-            judge.answered(now, node, torrent, tracker, Some((None, interval)));
+            match interval {
+                Some(interval) => judge.answered(now, node, torrent, tracker, Some((None, interval))),
+                None => judge.unsure(node, torrent, tracker),
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is overheard of what engines say: which torrent a stream is about, which pieces peers are told of, and what is
 //! said to UDP trackers and by them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant, PieceIndex};
@@ -26,7 +26,7 @@ pub(super) struct Ears {
     /// Announces over UDP without an answer: the tracker and the transaction; the torrent, and since when it waits.
     announces: BTreeMap<(SocketAddr, u32), (InfoHash, Instant)>,
     /// The transactions of announces so far: the same again is a repeat.
-    said: BTreeSet<(SocketAddr, u32)>,
+    said: BTreeMap<(SocketAddr, u32), InfoHash>,
     /// UDP trackers that were asked for a connection: the transaction, since when, and when it was given.
     connects: BTreeMap<SocketAddr, Connect>,
 }
@@ -131,7 +131,7 @@ impl World {
         let Some(ears) = self.ears(id) else { return };
         let waited = ears.connects.get(&to).filter(|known| known.given.is_none_or(|at| at + AT_ONCE > now));
         let since = waited.map_or(now, |known| known.since);
-        if ears.said.insert((to, transaction)) {
+        if ears.said.insert((to, transaction), hash).is_none() {
             ears.announces.insert((to, transaction), (hash, since));
             let said = if word(data, 80) == Some(0) { Said::Nothing } else { Said::Event };
             self.judge_announce(id, hash, number_of(to), said);
@@ -160,15 +160,14 @@ impl World {
         let peer = if from.is_ipv4() { 6 } else { 18 };
         // One that was cut off may be taken for an answer or not: nothing is held against anybody.
         let whole = data.len() >= 20 && (data.len() - 20).is_multiple_of(peer);
-        let Some((hash, since)) = ears.announces.remove(&(from, transaction)) else { return };
+        let Some(&hash) = ears.said.get(&(from, transaction)) else { return };
+        let since = ears.announces.remove(&(from, transaction)).map(|(_, since)| since);
         // Stopped and started in one breath, a torrent has several announces under way; whichever is answered first tells
         // how long to wait.
         ears.announces.retain(|(at, _), (of, _)| (*at, *of) != (from, hash));
-        // One that comes late may come too late.
-        let sure = whole && now.since(since) < PATIENCE;
-        if let Some(seconds) = word(data, 8).filter(|_| sure) {
-            let interval = Duration::from_secs(u64::from(seconds));
-            self.judge_answer(id, hash, number_of(from), interval);
-        }
+        // One that comes late may come too late: then nobody but the engine knows which answer it goes by.
+        let sure = whole && since.is_some_and(|since| now.since(since) < PATIENCE);
+        let interval = word(data, 8).filter(|_| sure).map(|seconds| Duration::from_secs(u64::from(seconds)));
+        self.judge_answer(id, hash, number_of(from), interval);
     }
 }
