@@ -66,6 +66,8 @@ pub struct Judge {
     /// One turn in so many is surveyed.
     every: u64,
     tally: Tally<Oracle>,
+    /// Whether datagrams are changed on their way, so that nobody knows whom a tracker seems to have named.
+    mangled: bool,
     nodes: Vec<Node>,
 }
 
@@ -89,7 +91,19 @@ impl Judge {
     /// from `prng`.
     pub fn new(prng: Prng, nodes: usize, every: u64) -> Judge {
         let nodes = (0..nodes).map(|_| Node::default()).collect();
-        Judge { prng, now: Instant::ZERO, every: every.max(1), tally: Tally::default(), nodes }
+        Judge {
+            prng,
+            now: Instant::ZERO,
+            every: every.max(1),
+            tally: Tally::default(),
+            mangled: false,
+            nodes,
+        }
+    }
+
+    /// Datagrams are changed on their way: whom a tracker seems to have named is not known.
+    pub fn mangled(&mut self) {
+        self.mangled = true;
     }
 
     /// How often each oracle compared something that was not empty.
@@ -311,7 +325,7 @@ impl Judge {
         let bans = of.bans.survey(now, survey);
         let unchoked = of.slots.unchoked(now, survey, limits);
         let fair = of.slots.survey(now, survey, limits);
-        let private = of.trackers.private(survey);
+        let private = if self.mangled { Ok(0) } else { of.trackers.private(survey) };
         let kept = of.pieces.keeps(survey);
         let written = of.pieces.all_written(survey);
         let truth = of.pieces.truth(node, survey, view);

@@ -11,7 +11,7 @@ use tide_engine::{Happening, Limits, RateLimits, Survey};
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
 use crate::judge::{Finding, Judge, Oracle, Said, Source, Truth, View, Way};
-use crate::mishap::Tally;
+use crate::mishap::{Mishap, Tally};
 use crate::tracker::Tracker;
 
 /// The judges of a world, and the first thing that they found.
@@ -80,7 +80,11 @@ impl World {
     pub fn judge(&mut self, every: u32) {
         assert!(self.nodes.iter().all(|node| node.lives == 0), "judges see a node from its birth on");
         let prng: Prng = self.prng.split("judge");
-        self.court.judge = Some(Judge::new(prng, self.nodes.len(), u64::from(every)));
+        let judge = Judge::new(prng, self.nodes.len(), u64::from(every));
+        let judge = self.court.judge.insert(judge);
+        if self.odds.of(Mishap::UdpFlip) > 0 {
+            judge.mangled();
+        }
     }
 
     /// What the judges found first, if they found anything; a world in which they did stands still.
