@@ -177,6 +177,10 @@ impl Content {
     }
 
     fn write(&mut self, mut from: &[u8], mut at: u64) {
+        if from.is_empty() {
+            // Writing nothing behind the end makes no file longer.
+            return;
+        }
         while !from.is_empty() {
             let (page, begin) = (at / PAGE, (at % PAGE) as usize);
             let len = from.len().min(PAGE as usize - begin);
