@@ -452,6 +452,9 @@ impl Torrent {
     pub fn abandon(&mut self, desk: &mut Desk) {
         self.abandon_slots(desk);
         self.phase = Phase::Gone;
+        for (id, _) in core::mem::take(&mut self.pending) {
+            desk.reply(id, Err(CommandError::Ending));
+        }
         self.answer_everybody(desk);
     }
 }
