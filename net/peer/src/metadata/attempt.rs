@@ -99,6 +99,10 @@ impl<P: Copy + Ord> Attempt<P> {
             }
     }
 
+    pub(super) fn is_fetching(&self) -> bool {
+        self.stage == Stage::Fetching
+    }
+
     pub(super) fn is_whole(&self) -> bool {
         self.got as usize == self.pieces.len()
     }
@@ -180,7 +184,7 @@ impl<P: Copy + Ord> Attempt<P> {
 
     /// Whether it may be ended because others wait: it had its turn, or nothing moves.
     pub(super) fn is_over(&self, now: Instant, limits: &MetadataLimits) -> bool {
-        self.stage == Stage::Fetching && self.times(limits).iter().any(|&at| at <= now)
+        self.is_fetching() && self.times(limits).iter().any(|&at| at <= now)
     }
 
     /// Whether nothing moves.

@@ -156,8 +156,7 @@ impl<P: Copy + Ord> Fetch<P> {
         if len == 0 || bytes.len() != len as usize {
             return self.blame(peer);
         }
-        let taking =
-            |attempt: &&mut Attempt<P>| attempt.takes(peer, size) && attempt.stage == Stage::Fetching;
+        let taking = |attempt: &&mut Attempt<P>| attempt.takes(peer, size) && attempt.is_fetching();
         let Some(attempt) = self.attempts.iter_mut().find(taking) else { return };
         attempt.put(now, peer, piece, bytes);
         if let Some(known) = self.peers.get_mut(&peer) {
@@ -215,7 +214,7 @@ impl<P: Copy + Ord> Fetch<P> {
         }
         self.expire(now);
         self.schedule(now);
-        let whole = |attempt: &&mut Attempt<P>| attempt.stage == Stage::Fetching && attempt.is_whole();
+        let whole = |attempt: &&mut Attempt<P>| attempt.is_fetching() && attempt.is_whole();
         if let Some(attempt) = self.attempts.iter_mut().find(whole) {
             self.tickets += 1;
             let metadata = attempt.assemble(self.tickets);
@@ -257,13 +256,13 @@ impl<P: Copy + Ord> Fetch<P> {
 
     /// Ends the attempt with a peer alone, unless it is being judged.
     fn end_alone(&mut self, peer: P) {
-        self.attempts.retain(|attempt| attempt.whom != Whom::Only(peer) || attempt.stage != Stage::Fetching);
+        self.attempts.retain(|attempt| attempt.whom != Whom::Only(peer) || !attempt.is_fetching());
     }
 
     /// A peer that claims `size` will not answer those asks.
     fn unask(&mut self, peer: P, size: u32, asks: &[u32]) {
         let taking = self.attempts.iter_mut().find(|attempt| attempt.takes(peer, size));
-        if let Some(attempt) = taking.filter(|attempt| attempt.stage == Stage::Fetching) {
+        if let Some(attempt) = taking.filter(|attempt| attempt.is_fetching()) {
             asks.iter().for_each(|&piece| attempt.unask(piece));
         }
     }
@@ -319,18 +318,23 @@ impl<P: Copy + Ord> Fetch<P> {
         while let Some((tries, whom, size)) = self.candidate() {
             let full = self.attempts.len() >= self.limits.attempts as usize
                 || self.memory() >= u64::from(self.limits.memory);
-            if full && !self.make_room(now, tries) {
+            if full && !self.make_room(now) {
                 break;
             }
             self.attempts.push(Attempt::new(now, whom, size, tries));
         }
     }
 
-    /// Ends an attempt that had as many turns as somebody who waits, and is over; whether there was one.
-    fn make_room(&mut self, now: Instant, tries: u32) -> bool {
+    /// Ends an attempt that nobody takes part in any more or that is over, the quiet ones first; whether there was
+    /// one. Those who waited shorter come again later, with more time each turn: nobody is left out for good.
+    fn make_room(&mut self, now: Instant) -> bool {
         let limits = &self.limits;
-        let over = |attempt: &Attempt<P>| attempt.tries >= tries && attempt.is_over(now, limits);
-        let rank = |attempt: &Attempt<P>| (!attempt.is_quiet(now, limits), Reverse(attempt.tries));
+        let left =
+            |attempt: &Attempt<P>| !self.peers.iter().any(|(peer, known)| attempt.takes(*peer, known.size));
+        let over =
+            |attempt: &Attempt<P>| attempt.is_over(now, limits) || attempt.is_fetching() && left(attempt);
+        let rank =
+            |attempt: &Attempt<P>| (!left(attempt), !attempt.is_quiet(now, limits), Reverse(attempt.tries));
         let places = (0..self.attempts.len()).filter(|&at| over(&self.attempts[at]));
         let Some(at) = places.min_by_key(|&at| rank(&self.attempts[at])) else { return false };
         self.end(at);
@@ -354,7 +358,7 @@ impl<P: Copy + Ord> Fetch<P> {
     /// Ends the attempts that hold most until all together hold no more than they may.
     fn keep_within_memory(&mut self) {
         while self.memory() > u64::from(self.limits.memory) {
-            let fetching = (0..self.attempts.len()).filter(|&at| self.attempts[at].stage == Stage::Fetching);
+            let fetching = (0..self.attempts.len()).filter(|&at| self.attempts[at].is_fetching());
             let Some(at) = fetching.max_by_key(|&at| self.attempts[at].bytes) else { break };
             if self.attempts.len() == 1 {
                 break;
@@ -366,7 +370,7 @@ impl<P: Copy + Ord> Fetch<P> {
     /// Finds somebody to ask for a piece of an attempt.
     fn ask_for(&mut self, now: Instant, at: usize) -> Option<Order<P>> {
         let (attempt, limits) = (&mut self.attempts[at], &self.limits);
-        if attempt.stage != Stage::Fetching {
+        if !attempt.is_fetching() {
             return None;
         }
         let piece = attempt.unasked().or_else(|| attempt.hedge(now, limits))?;

@@ -211,6 +211,15 @@ fn whoever_spoilt_it_together_with_others_is_blamed_in_the_end() {
 }
 
 #[test]
+fn sizes_that_nobody_claims_any_more_leave_room_for_others() {
+    let ways = [Way::Silent, Way::Silent, Way::Honest(1), Way::Dribbles, Way::FlipFlop];
+    for seed in 0..10 {
+        let mut world = World::new(1, &ways, seed);
+        assert!(world.run(Duration::from_secs(120)).is_some(), "{seed}");
+    }
+}
+
+#[test]
 fn a_slow_peer_that_is_alone_has_all_the_time_in_the_world() {
     // 15 s are more than patience: each answer comes after its ask was given up.
     let mut world = World::new(6 * PIECE as usize, &[Way::Honest(15_000)], 1);
@@ -292,7 +301,8 @@ proptest! {
     ) {
         let mut ways: Vec<Way> = lies.into_iter().chain(honest.into_iter().map(Way::Honest)).collect();
         Prng::new(seed).shuffle(&mut ways);
-        let mut world = World::new(size, &ways, seed);
+        let limits = Limits { metadata_len: 1 << 20, ..Limits::default() };
+        let mut world = World::within(&limits, size, &ways, seed);
         let took = world.run(Duration::from_secs(1800));
         prop_assert!(took.is_some(), "{:?}: {:?}", ways, world.fetch.progress());
         world.obey();
