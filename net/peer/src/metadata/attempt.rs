@@ -5,6 +5,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use tide_base::{Duration, Instant};
 
+/// How many a piece is asked of at a time.
+const ASKED: u16 = 4;
+
 /// Of whom an attempt takes pieces.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Whom<P> {
@@ -72,6 +75,13 @@ pub(super) struct Evidence<P> {
     proofs: Vec<Option<Proof<P>>>,
 }
 
+impl<P> Piece<P> {
+    /// Whether it is awaited, and may be asked of another too.
+    fn is_hedged(&self) -> bool {
+        self.here.is_none() && (1..ASKED).contains(&self.asked)
+    }
+}
+
 impl<P: Copy + Ord> Attempt<P> {
     pub(super) fn new(now: Instant, whom: Whom<P>, size: u32, tries: u32) -> Attempt<P> {
         let piece = Piece { asked: 0, asked_at: Instant::ZERO, here: None };
@@ -118,14 +128,12 @@ impl<P: Copy + Ord> Attempt<P> {
         Some(self.cursor)
     }
 
-    /// A piece that one was asked for long ago, if there is none to ask for else.
+    /// A piece that others were asked for some time ago, if there is none to ask for else.
     pub(super) fn hedge(&self, now: Instant, limits: &MetadataLimits) -> Option<u32> {
         if self.unasked > 0 {
             return None;
         }
-        let late = |piece: &Piece<P>| {
-            piece.here.is_none() && piece.asked == 1 && piece.asked_at + limits.hedge <= now
-        };
+        let late = |piece: &Piece<P>| piece.is_hedged() && piece.asked_at + limits.hedge <= now;
         self.pieces.iter().position(late).map(|at| at as u32)
     }
 
@@ -201,7 +209,7 @@ impl<P: Copy + Ord> Attempt<P> {
     /// When pieces may be asked of another too.
     pub(super) fn hedge_times(&self, limits: &MetadataLimits) -> impl Iterator<Item = Instant> {
         let hedge = limits.hedge;
-        let asked = self.pieces.iter().filter(|piece| piece.here.is_none() && piece.asked == 1);
+        let asked = self.pieces.iter().filter(|piece| piece.is_hedged());
         asked.map(move |piece| piece.asked_at + hedge).filter(|_| self.unasked == 0)
     }
 }

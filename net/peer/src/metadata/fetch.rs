@@ -367,7 +367,7 @@ impl<P: Copy + Ord> Fetch<P> {
         }
     }
 
-    /// Finds somebody to ask for a piece of an attempt.
+    /// Finds somebody to ask for a piece of an attempt: who has not disappointed, and has least to do.
     fn ask_for(&mut self, now: Instant, at: usize) -> Option<Order<P>> {
         let (attempt, limits) = (&mut self.attempts[at], &self.limits);
         if !attempt.is_fetching() {
@@ -377,7 +377,7 @@ impl<P: Copy + Ord> Fetch<P> {
         let able = |(peer, known): &(&P, &mut Peer)| {
             attempt.takes(**peer, known.size) && known.is_free(now, limits) && !known.was_asked(piece)
         };
-        let (&peer, known) = self.peers.iter_mut().find(able)?;
+        let (&peer, known) = self.peers.iter_mut().filter(able).min_by_key(|(_, known)| known.burden())?;
         known.ask(now, piece);
         attempt.ask(now, piece);
         Some(Order::Ask { peer, piece })

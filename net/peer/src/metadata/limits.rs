@@ -14,7 +14,7 @@ pub struct MetadataLimits {
     pub asks: u32,
     /// How long an ask may take. A piece of 16 KiB takes seconds on the slowest path that is of use.
     pub timeout: Duration,
-    /// How old an ask must be until the piece is asked of another peer too, when there is no other to ask for.
+    /// How old the last ask for a piece must be until it is asked of one more peer, when there is no other to ask for.
     pub hedge: Duration,
     /// How long a peer is left alone after it did not answer or refused; doubled each time, up to
     /// [`backoff_max`](MetadataLimits::backoff_max).

@@ -53,6 +53,11 @@ impl Peer {
         self.rests_until <= now && self.asks.len() < limits.asks as usize
     }
 
+    /// How little is to be expected of it: how long it would be left alone, and how much it was asked for.
+    pub(super) fn burden(&self) -> (Duration, usize) {
+        (self.backoff, self.asks.len())
+    }
+
     pub(super) fn was_asked(&self, piece: u32) -> bool {
         self.asks.iter().any(|ask| ask.piece == piece)
     }

@@ -215,10 +215,8 @@ mod tests {
 
     #[test]
     fn several_ports_of_a_local_address_are_several_peers() {
-        let mut delta = Delta::default();
-        delta.added = (1..=9)
-            .map(|port| Contact { addr: SocketAddr::from(([127, 0, 0, 1], port)), flags: Flags::NONE })
-            .collect();
+        let contact = |port| Contact { addr: SocketAddr::from(([127, 0, 0, 1], port)), flags: Flags::NONE };
+        let delta = Delta { added: (1..=9).map(contact).collect(), dropped: vec![] };
         assert_eq!(read(&delta.to_bytes()), Ok(delta));
     }
 
