@@ -56,9 +56,10 @@ pub enum Happening {
     Seeding,
     /// The torrent waits for a person.
     Paused,
-    /// The files made trouble; the torrent waits as [`TroubleKind::retry`](tide_disk::TroubleKind::retry) says.
+    /// The files made trouble; the torrent waits as [`TroubleKind::retry`](tide_disk::TroubleKind::retry) says. If the
+    /// same trouble comes again when it tries again, that is not told again.
     Stopped(Trouble),
-    /// The trouble is over.
+    /// The trouble is over: the torrent starts.
     Recovered,
     /// Content lies at another place now.
     Moved,

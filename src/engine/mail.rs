@@ -174,6 +174,10 @@ pub enum End {
     Lost(NetError),
     /// We closed it for our own reasons.
     Parted,
+    /// We closed it because its address is banned.
+    Banned,
+    /// Hands were not shaken, or it was not even dialled, because its address is banned.
+    Barred,
     /// The peer broke a rule.
     Fault(tide_peer::Fault),
 }
@@ -232,6 +236,8 @@ pub enum ToCrew {
         alone: Option<PeerKey>,
         /// For whom it was demanded.
         peer: PeerKey,
+        /// Whether no more come for this demand.
+        last: bool,
     },
     /// There is no piece for this peer now.
     Barren {

@@ -126,7 +126,7 @@ impl State {
             Happening::Complete { .. } | Happening::Seeding => *standing = Standing::Complete,
             Happening::Stopped(trouble) => *standing = Standing::Stopped(trouble.clone()),
             Happening::Removed => *standing = Standing::Removed,
-            Happening::Recovered | Happening::Checking { .. } | Happening::Started { .. } => {
+            Happening::Recovered | Happening::Started { .. } => {
                 *standing = Standing::Under;
             }
             _ => {}

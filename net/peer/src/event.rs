@@ -116,6 +116,8 @@ pub enum Timer {
     Snub,
     /// The peer has not read for long.
     Stall,
+    /// The peer rejected many asks, and may be asked again.
+    Refused,
 }
 
 /// What has become due.
@@ -130,6 +132,8 @@ pub enum Due {
     Overdue(Span),
     /// The peer has begun to snub us: its pipeline is one request now, until a block arrives. Said once.
     Snubbed,
+    /// The peer rejected many asks in a row, some time ago: it may be asked again.
+    AskAgain,
     /// The peer read nothing for [`Limits::stall`](crate::Limits::stall): the connection should end.
     Stalled,
 }

@@ -48,6 +48,11 @@ pub struct Limits {
     /// How long an unchoked peer that we asked may send no block until it counts as snubbing us (BEP 3's anti-snub: a
     /// minute).
     pub snub: Duration,
+    /// Rejected asks in a row, with no block between, after which the peer is not asked for
+    /// [`refused_wait`](Self::refused_wait) and counts as snubbing us. A peer that lost a piece or two rejects fewer.
+    pub refusals: u32,
+    /// How long it is not asked then: a round of its choker, within which it may know better.
+    pub refused_wait: Duration,
 
     /// How long the handshakes may take together. 10 s as libtorrent.
     pub handshake: Duration,
@@ -175,6 +180,8 @@ impl Default for Limits {
             ask_age_min: Duration::from_secs(60),
             ask_age_max: Duration::from_secs(600),
             snub: Duration::from_secs(60),
+            refusals: 32,
+            refused_wait: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(150),
             keep_alive: Duration::from_secs(100),
@@ -206,6 +213,7 @@ impl Limits {
             asks: 8,
             asks_unsaid: 4,
             asks_floor: 2,
+            refusals: 4,
             allowed_fast_out: 2,
             allowed_fast_in: 2,
             suggestions: 2,

@@ -3,9 +3,11 @@
 //! The rule for availability, chosen for the clients that are about: a statement of everything (bitfield, have-all,
 //! have-none) is taken at any time and as often as it comes, and only ever *adds*; BEP 3 and 6 want it once and
 //! first, but clients send it late (after an extension handshake, after some HAVEs) or again. Nothing but
-//! `lt_donthave` takes a piece back. What adds nothing costs patience.
+//! `lt_donthave` takes a piece back. What adds nothing costs patience, and so does taking back what was claimed anew:
+//! a disk loses a piece once, not every second.
 
 use crate::fault::Fault;
+use alloc::boxed::Box;
 use tide_base::{Bits, PieceIndex};
 
 /// The set of pieces that the peer has said to have.
@@ -13,12 +15,14 @@ use tide_base::{Bits, PieceIndex};
 pub struct Pieces {
     has: Bits,
     stated: bool,
+    /// The pieces that were taken back before; none while no peer does such a thing.
+    taken_back: Option<Box<Bits>>,
 }
 
 impl Pieces {
     /// Nothing of `count` pieces, and nothing said.
     pub fn new(count: u32) -> Pieces {
-        Pieces { has: Bits::new(count), stated: false }
+        Pieces { has: Bits::new(count), stated: false, taken_back: None }
     }
 
     /// The set.
@@ -34,12 +38,16 @@ impl Pieces {
         Ok(self.has.set(piece.0))
     }
 
-    /// Records that a piece is gone; returns whether it was there.
-    pub fn dont_have(&mut self, piece: PieceIndex) -> Result<bool, Fault> {
+    /// Records that a piece is gone.
+    pub fn dont_have(&mut self, piece: PieceIndex) -> Result<TakenBack, Fault> {
         if piece.0 >= self.has.len() {
             return Err(Fault::PieceOutOfRange);
         }
-        Ok(self.has.clear(piece.0))
+        if !self.has.clear(piece.0) {
+            return Ok(TakenBack::Nothing);
+        }
+        let before = self.taken_back.get_or_insert_with(|| Box::new(Bits::new(self.has.len())));
+        Ok(if before.set(piece.0) { TakenBack::First } else { TakenBack::Again })
     }
 
     /// Records a bitfield in the wire's form; what of it is new.
@@ -72,6 +80,17 @@ impl Pieces {
     }
 }
 
+/// What taking a piece back came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TakenBack {
+    /// It was not there.
+    Nothing,
+    /// It is gone, for the first time.
+    First,
+    /// It is gone, had been gone before, and was claimed again since.
+    Again,
+}
+
 /// What a statement of everything came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stated {
@@ -97,8 +116,10 @@ mod tests {
         let stated = pieces.have_all();
         assert_eq!((stated.gained.count(), stated.repeated), (8, true));
         assert!(pieces.have_none().gained.none() && pieces.has().all());
-        assert_eq!(pieces.dont_have(PieceIndex(9)), Ok(true));
-        assert_eq!(pieces.dont_have(PieceIndex(9)), Ok(false));
+        assert_eq!(pieces.dont_have(PieceIndex(9)), Ok(TakenBack::First));
+        assert_eq!(pieces.dont_have(PieceIndex(9)), Ok(TakenBack::Nothing));
+        assert_eq!(pieces.have(PieceIndex(9)), Ok(true));
+        assert_eq!(pieces.dont_have(PieceIndex(9)), Ok(TakenBack::Again));
         assert_eq!(pieces.have(PieceIndex(10)), Err(Fault::PieceOutOfRange));
         assert_eq!(pieces.dont_have(PieceIndex(10)), Err(Fault::PieceOutOfRange));
         assert_eq!(pieces.bitfield(&[0, 1]), Err(Fault::BitfieldLength));

@@ -72,7 +72,7 @@ impl Crew {
     fn demand(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, room: u32) {
         let leased = self.leases.len() as u32;
         let Some(member) = self.roster.get_mut(key) else { return };
-        if member.demanding {
+        if member.demanding > 0 {
             return;
         }
         // Pieces that nobody here can go on with must not keep those out that this member has.
@@ -83,14 +83,19 @@ impl Crew {
             return self.end_lease(desk, now, id);
         }
         let choked = member.session.choking().theirs == tide_peer::Choke::Choked;
-        if !member.barren && leased < desk.limits.leases {
+        // What others have demanded in this turn is as good as leased.
+        let left = desk.limits.leases.saturating_sub(leased + self.demanded);
+        if !member.barren && left > 0 {
             let blocks = self.facts.layout.piece_len().div_ceil(self.facts.layout.block_len());
-            let pieces = room.div_ceil(blocks).min(desk.limits.leases - leased);
-            member.demanding = true;
+            let pieces = room.div_ceil(blocks).min(left);
+            member.demanding = pieces;
+            self.demanded += pieces;
             let has = if choked { only_allowed(member) } else { member.session.has().clone() };
             let peer = PeerKey { shard: desk.shard, conn: member.conn };
             let has = std::sync::Arc::new(has);
             desk.tell_torrent(self.torrent, ToTorrent::Demand { peer, has, choked, pieces });
+        } else if !member.barren && leased < desk.limits.leases {
+            self.held_back = true;
         } else if self.endgame && !choked {
             self.double(desk, now, key, room);
         }
@@ -127,6 +132,7 @@ impl Crew {
         id: LeaseRef,
         alone: Option<ConnKey>,
         demanded: ConnKey,
+        last: bool,
     ) {
         if self.disbanding {
             return desk.tell_torrent(self.torrent, ToTorrent::Returned(id));
@@ -135,8 +141,8 @@ impl Crew {
         self.endgame = false;
         self.leases.insert(Lease::new(id, self.facts.layout, desk.limits.chunk_len, alone));
         let demander = self.member_of(demanded);
-        if let Some(member) = demander.and_then(|key| self.roster.get_mut(key)) {
-            member.demanding = false;
+        if let Some(key) = demander.filter(|_| last) {
+            self.answered(key);
         }
         match demander {
             Some(key) if alone.is_none_or(|only| only == key) => self.roster.hungry(key),
@@ -148,12 +154,21 @@ impl Crew {
     pub(super) fn barren(&mut self, conn: ConnKey, endgame: bool) {
         self.endgame |= endgame;
         let Some(key) = self.member_of(conn) else { return };
+        self.answered(key);
         if let Some(member) = self.roster.get_mut(key) {
-            member.demanding = false;
             member.barren = true;
         }
         if endgame {
             self.roster.hungry(key);
+        }
+    }
+
+    /// A member's demand is answered: those who waited for what it would come to may demand in their turn.
+    fn answered(&mut self, key: SlotKey) {
+        let Some(member) = self.roster.get_mut(key) else { return };
+        self.demanded -= core::mem::take(&mut member.demanding);
+        if core::mem::take(&mut self.held_back) {
+            self.roster.all_hungry();
         }
     }
 

@@ -327,6 +327,7 @@ impl Crew {
                     return self.leave(desk, key, End::Lost(NetError::TimedOut));
                 }
                 Some(Due::KeepAlive | Due::Snubbed) => {}
+                Some(Due::AskAgain) => self.roster.hungry(key),
                 Some(Due::Overdue(span)) => {
                     member.session.cancel(now, span);
                     self.unask(&[span]);

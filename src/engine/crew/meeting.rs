@@ -1,6 +1,7 @@
 //! Who comes and goes, and what they are told of us.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tide_base::meter::Meter;
@@ -23,25 +24,30 @@ impl Crew {
     /// The torrent wants this address to be dialled.
     pub(super) fn dial(&mut self, desk: &mut Desk, now: Instant, addr: SocketAddr) {
         if self.disbanding || self.to_dial.len() >= TO_DIAL {
-            return self.spare(desk, addr);
+            return self.not_met(desk, addr, End::Spared);
         }
         self.to_dial.push_back(addr);
         self.dial_waiting(desk, now);
     }
 
-    fn spare(&self, desk: &mut Desk, addr: SocketAddr) {
+    /// The torrent hears that nothing came of an address that it gave.
+    fn not_met(&self, desk: &mut Desk, addr: SocketAddr, end: End) {
         let peer = PeerKey { shard: desk.shard, conn: ConnKey(self.key) };
-        let end = End::Spared;
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0 });
     }
 
     /// Dials as many of the waiting addresses as the allowances permit.
     pub(super) fn dial_waiting(&mut self, desk: &mut Desk, now: Instant) {
         while let Some(&addr) = self.to_dial.front() {
+            if desk.bans.is_banned(now, addr.ip()) {
+                self.to_dial.pop_front();
+                self.not_met(desk, addr, End::Barred);
+                continue;
+            }
             let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
             if full || self.roster.iter().any(|(_, member)| member.addr == addr) {
                 self.to_dial.pop_front();
-                self.spare(desk, addr);
+                self.not_met(desk, addr, End::Spared);
                 continue;
             }
             if !desk.has_room_for_stranger()
@@ -60,13 +66,32 @@ impl Crew {
     /// Nobody is met any more: the torrent hears of every address that it gave.
     pub(super) fn give_up_dials(&mut self, desk: &mut Desk) {
         for addr in core::mem::take(&mut self.to_dial) {
-            self.spare(desk, addr);
+            self.not_met(desk, addr, End::Spared);
         }
         for (conn, addr, outgoing) in desk.conns.greeting_for(self.key) {
             if outgoing {
-                self.spare(desk, addr);
+                self.not_met(desk, addr, End::Spared);
             }
             desk.close(conn);
+        }
+    }
+
+    /// Nobody of this address is met: what is to be dialled, is being dialled, or shakes hands.
+    pub(super) fn give_up_meeting(&mut self, desk: &mut Desk, ip: IpAddr) {
+        let (banned, others) = core::mem::take(&mut self.to_dial)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|addr| addr.ip() == ip);
+        self.to_dial = others;
+        for addr in banned {
+            self.not_met(desk, addr, End::Barred);
+        }
+        for (conn, addr, outgoing) in desk.conns.greeting_for(self.key) {
+            if addr.ip() == ip {
+                if outgoing {
+                    self.not_met(desk, addr, End::Barred);
+                }
+                desk.close(conn);
+            }
         }
     }
 
@@ -113,7 +138,7 @@ impl Crew {
             parked: None,
             optimistic: false,
             barren: false,
-            demanding: false,
+            demanding: 0,
             lent: 0,
             reading: 0,
             next: None,
@@ -170,6 +195,7 @@ impl Crew {
             lease.end_write(block.block, key);
         }
         self.unask(&asked);
+        self.demanded -= member.demanding;
         desk.purses.give(Stock::UploadMemory, member.lent - member.reading);
         let lonely: Vec<_> =
             self.leases.iter().filter(|lease| lease.alone == Some(key)).map(|l| l.piece()).collect();

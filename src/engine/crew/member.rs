@@ -51,7 +51,7 @@ pub struct Member {
     /// Whether there was no piece for it, and nothing has changed since.
     pub barren: bool,
     /// Whether a demand for it is under way.
-    pub demanding: bool,
+    pub demanding: u32,
     /// Bytes lent, or being read, for it and not yet sent.
     pub lent: u64,
     /// Of these, bytes being read.

@@ -64,6 +64,10 @@ pub struct Crew {
     waiting_in: BTreeSet<(LeaseRef, u32)>,
     /// Chunks on their way to the disk to free their memory.
     leaving: u32,
+    /// Pieces that members have demanded and not got yet.
+    demanded: u32,
+    /// Whether somebody would have demanded pieces if others had not before.
+    held_back: bool,
     /// Whether nothing is left to lease, so that what is under way may be asked for twice.
     endgame: bool,
     /// Reads for members under way.
@@ -103,6 +107,8 @@ impl Crew {
             waiting_in: BTreeSet::new(),
             leaving: 0,
             endgame: false,
+            demanded: 0,
+            held_back: false,
             reads: 0,
             to_dial: VecDeque::new(),
             unserved: Vec::new(),
@@ -136,8 +142,8 @@ impl Crew {
         match what {
             ToCrew::Muster(_) => unreachable!("the shard musters a crew"),
             ToCrew::Dial(addr) => self.dial(desk, now, addr),
-            ToCrew::Lease { lease, alone, peer } => {
-                self.leased(desk, lease, alone.map(|peer| peer.conn), peer.conn)
+            ToCrew::Lease { lease, alone, peer, last } => {
+                self.leased(desk, lease, alone.map(|peer| peer.conn), peer.conn, last)
             }
             ToCrew::Barren { peer, endgame } => self.barren(peer.conn, endgame),
             ToCrew::Fertile => self.fertile(),
@@ -222,13 +228,19 @@ impl Crew {
         };
         let keys: Vec<SlotKey> = self.roster.keys().into_iter().filter(|key| picked(key, self)).collect();
         for key in keys {
-            self.leave(desk, key, End::Parted);
+            let end = if matches!(whom, Whom::Ip(_)) { End::Banned } else { End::Parted };
+            self.leave(desk, key, end);
+        }
+        if let Whom::Ip(ip) = whom {
+            self.give_up_meeting(desk, ip);
         }
     }
 
     /// Panics if the parts disagree.
     pub fn check_invariants(&self) {
         self.leases.check_invariants();
+        let demanded: u32 = self.roster.iter().map(|(_, member)| member.demanding).sum();
+        assert_eq!(demanded, self.demanded, "what is demanded");
         for (_, member) in self.roster.iter() {
             let both = member.session.has().iter().filter(|&piece| self.missing.has(piece)).count();
             assert_eq!(both as u32, member.interesting, "{}", member.addr);

@@ -92,7 +92,7 @@ impl Member {
             snubbed: self.session.snubbed(),
             optimistic: self.optimistic,
             barren: self.barren,
-            demanding: self.demanding,
+            demanding: self.demanding > 0,
             upload_only: self.upload_only,
             deadline: self.session.deadline().0,
         }

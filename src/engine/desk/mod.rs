@@ -2,6 +2,7 @@
 //!
 //! Everybody who decides something is handed the desk, puts what is to be done on it, and takes what it needs from it.
 
+pub mod bans;
 pub mod conns;
 pub mod gates;
 pub mod line;
@@ -24,6 +25,7 @@ use crate::limits::Limits;
 use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
 use tide_tracker::Family;
 
+pub use bans::Bans;
 pub use conns::{Conns, Role};
 pub use gates::{Errand, Gates};
 pub use line::Line;
@@ -83,6 +85,8 @@ pub struct Desk {
     pub prng: Prng,
     /// Connections.
     pub conns: Conns,
+    /// Addresses that nobody talks to.
+    pub bans: Bans,
     /// Memory for blocks under way.
     pub memory: Memory,
     /// Jobs under way.
@@ -111,6 +115,7 @@ impl Desk {
             limits: setup.limits.clone(),
             prng: Prng::new(setup.seed).split("shard").split(&shard.0.to_string()),
             conns: Conns::new(),
+            bans: Bans::new(),
             memory: Memory::new(),
             gates: Gates::new(shard, &setup.limits),
             purses: Purses::new(shard, setup),

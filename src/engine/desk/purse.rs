@@ -329,11 +329,14 @@ impl Purses {
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             let spare = purse.granted - purse.used;
             let recalled = purse.recalled && spare > 0;
-            // What was asked for is here meanwhile: others wait behind an ask that is not needed any more.
-            let met = purse.asked && purse.wanted > 0 && spare >= purse.wanted;
+            // What was asked for is here meanwhile, or wanted no more: others wait behind an ask that is not needed. It
+            // stands until it is granted, and until then whatever else gets free goes back as well.
+            let met = purse.asked && spare > 0 && spare >= purse.wanted;
             if (spare > 2 * purse.quantum && !purse.asked) || recalled || met {
                 let back = if recalled || met { spare } else { spare - purse.quantum };
-                purse.wanted = 0;
+                if met {
+                    purse.wanted = 0;
+                }
                 purse.recalled = false;
                 purse.granted -= back;
                 returns.push((Resource::Stock(stock), back));
@@ -363,5 +366,28 @@ impl Purses {
         for (purse, stock) in self.stocks.iter().zip(STOCKS) {
             assert_eq!(purse.used, 0, "{stock:?} is in use");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gets_free_while_an_ask_stands_that_is_not_needed_goes_back() {
+        let setup = Setup::plain(2);
+        let mut purses = Purses::new(ShardId(1), &setup);
+        let (now, memory) = (Instant::ZERO, Resource::Stock(Stock::Memory));
+        let chunk = u64::from(setup.limits.chunk_len);
+        purses.granted(now, memory, 10 * chunk);
+        assert!((0..10).all(|_| purses.take(Stock::Memory, chunk)));
+        assert!(!purses.take(Stock::Memory, chunk));
+        assert_eq!(purses.take_asks(), [(memory, 8 * chunk)]);
+        purses.give(Stock::Memory, chunk);
+        assert_eq!(purses.take_returns(), [(memory, chunk)], "it is here meanwhile");
+        // Nobody here wants any more; and those who could grant the ask wait for what is held here.
+        purses.give(Stock::Memory, 9 * chunk);
+        assert_eq!(purses.take_returns(), [(memory, 9 * chunk)]);
+        assert_eq!(purses.take_returns(), []);
     }
 }

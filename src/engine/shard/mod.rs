@@ -31,7 +31,6 @@ use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
 use crate::torrent::Torrent;
 
 use central::Central;
-use opening::Bans;
 pub use slices::{SLICES, Slices};
 
 /// A set of torrents and peers that one thread drives. See [`border`](crate::border) for the law of the turn.
@@ -45,7 +44,6 @@ pub struct Shard {
     by_hash: BTreeMap<InfoHash, SlotKey>,
     /// Where every torrent of the session is at home.
     directory: BTreeMap<InfoHash, TorrentKey>,
-    bans: Bans,
     peer_config: Arc<SessionConfig>,
     /// What the session has only one of; on shard 0.
     central: Option<Box<Central>>,
@@ -75,7 +73,6 @@ impl Shard {
             crew_of: BTreeMap::new(),
             by_hash: BTreeMap::new(),
             directory: BTreeMap::new(),
-            bans: Bans::new(),
             touched: BTreeSet::new(),
             ending: None,
             finished: false,
@@ -223,12 +220,7 @@ impl Shard {
                 self.desk.purses.set_unlimited(crate::desk::Flow::Up, rates.up.is_none());
                 self.touched.append(&mut self.desk.take_waiting());
             }
-            FromSession::Ban(ip, until) => {
-                self.bans.ban(ip, until);
-                for torrent in self.crew_of.keys().copied().collect::<Vec<_>>() {
-                    self.tell_crew(now, torrent, ToCrew::Drop(crate::mail::Whom::Ip(ip)));
-                }
-            }
+            FromSession::Ban(ip, until) => self.ban(now, ip, until),
         }
     }
 
@@ -385,7 +377,7 @@ impl Shard {
                 Owner::Session => {}
             }
         }
-        self.bans.expire(now);
+        self.desk.bans.expire(now);
         self.give_up_hung(now);
         self.desk.timers.arm(Owner::Session, self.desk.gates.deadline(), Reason::Hung);
     }

@@ -1,7 +1,6 @@
 //! Connections before hands are shaken: dialled, accepted, handed over; and who is not welcome at all.
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::BTreeMap;
 
 use tide_base::addr::canonical;
 use tide_base::{Instant, SlotKey};
@@ -12,48 +11,10 @@ use super::Shard;
 use crate::border::{Arrival, NetError, Output};
 use crate::desk::{Owner, Reason, Role, Stock};
 use crate::id::ConnKey;
-use crate::mail::End;
+use crate::mail::{End, ToCrew, Whom};
 
 /// Scratch for a handshake: 68 bytes and the first messages that follow it.
 pub(super) const HANDSHAKE: usize = 1024;
-
-/// Bans that are kept: the oldest end first. A swarm of liars larger than this is no swarm.
-const BANS: usize = 4096;
-
-/// Addresses that are not talked to, until when.
-#[derive(Debug, Default)]
-pub(super) struct Bans {
-    until: BTreeMap<IpAddr, Instant>,
-}
-
-impl Bans {
-    pub(super) fn new() -> Bans {
-        Bans::default()
-    }
-
-    pub(super) fn ban(&mut self, ip: IpAddr, until: Instant) {
-        if self.until.len() >= BANS
-            && let Some((&first, _)) = self.until.iter().min_by_key(|(_, until)| **until)
-        {
-            self.until.remove(&first);
-        }
-        self.until.insert(ip, until);
-    }
-
-    pub(super) fn is_banned(&self, now: Instant, ip: IpAddr) -> bool {
-        self.until.get(&ip).is_some_and(|&until| until > now)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (IpAddr, Instant)> + '_ {
-        self.until.iter().map(|(&ip, &until)| (ip, until))
-    }
-
-    pub(super) fn expire(&mut self, now: Instant) {
-        if self.until.values().any(|&until| until <= now) {
-            self.until.retain(|_, until| *until > now);
-        }
-    }
-}
 
 impl Shard {
     /// Somebody connected: the key of the connection, or `None` if it shall be closed at once.
@@ -71,7 +32,7 @@ impl Shard {
     /// Whether somebody from there is let in; if so, a place is taken for him.
     fn may_come_in(&mut self, now: Instant, from: SocketAddr) -> bool {
         let crowded = self.desk.conns.with_ip(from.ip()) >= self.desk.limits.peers_per_ip;
-        let welcome = self.ending.is_none() && !crowded && !self.bans.is_banned(now, from.ip());
+        let welcome = self.ending.is_none() && !crowded && !self.desk.bans.is_banned(now, from.ip());
         welcome && self.desk.meet_stranger()
     }
 
@@ -231,6 +192,19 @@ impl Shard {
             self.touched.insert(Owner::Crew(crew));
         }
         self.desk.close(conn);
+    }
+
+    /// An address is banned: whatever this shard has to do with it ends, and nothing begins until then.
+    pub(super) fn ban(&mut self, now: Instant, ip: IpAddr, until: Instant) {
+        self.desk.bans.ban(ip, until);
+        for torrent in self.crew_of.keys().copied().collect::<Vec<_>>() {
+            self.tell_crew(now, torrent, ToCrew::Drop(Whom::Ip(ip)));
+        }
+        let strange = |role: &Role| matches!(role, Role::Incoming(..));
+        let conns = self.desk.conns.iter().filter(|(_, conn)| conn.addr.ip() == ip && strange(&conn.role));
+        for conn in conns.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.desk.close(conn);
+        }
     }
 
     /// A connection is gone, or took too long, before hands were shaken.

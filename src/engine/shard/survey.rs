@@ -15,7 +15,7 @@ impl Shard {
             torrents: self.torrents.iter().map(|(_, torrent)| torrent.survey()).collect(),
             crews: self.crews.iter().map(|(_, crew)| crew.survey(self.desk.shard)).collect(),
             desk: self.desk.survey(),
-            bans: self.bans.iter().collect(),
+            bans: self.desk.bans.iter().collect(),
             treasury: self.central.as_ref().map(|central| central.survey()),
         }
     }

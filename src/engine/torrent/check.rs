@@ -27,7 +27,8 @@ pub struct Plan {
     pub doubtful: Bits,
 }
 
-/// Decides what to believe. A piece is worth hashing if any byte of it, padding aside, may be in a file.
+/// Decides what to believe. A piece is worth hashing if any byte of it, padding aside, may be in a file; or if it is all
+/// padding: nobody fetches that, and without it nobody here would ever be a seed.
 pub fn plan(
     how: Check,
     table: &FileTable,
@@ -41,11 +42,12 @@ pub fn plan(
         (0..states.len()).map(|i| resume.is_some_and(|r| differs(r, i, states[i]))).collect();
     for piece in (0..layout.pieces()).map(PieceIndex) {
         let (start, len) = (layout.start(piece), u64::from(layout.len_of(piece)));
-        let (mut some, mut all, mut sure) = (false, true, true);
+        let (mut some, mut all, mut sure, mut padding) = (false, true, true, true);
         for i in table.touched(start, len).filter(|&i| !table.files()[i].padding) {
             let (file, state) = (&table.files()[i], states[i]);
             let end = (start + len).min(file.offset + file.len) - file.offset;
             let begin = start.max(file.offset) - file.offset;
+            padding &= end == begin;
             some |= state.len.is_some_and(|len| len > begin);
             all &= state.len.is_some_and(|len| len >= end);
             sure &= !changed[i];
@@ -56,6 +58,7 @@ pub fn plan(
             Check::Resume if claimed && all && sure => drop(plan.trusted.set(piece.0)),
             Check::Resume if claimed => drop(plan.doubtful.set(piece.0)),
             Check::Skip => {}
+            Check::Resume | Check::Full if padding => drop(plan.doubtful.set(piece.0)),
             // After a clean end nothing is there that was not claimed, unless somebody changed a file.
             Check::Resume if resume.is_some_and(|r| r.ending == Ending::Clean) && sure => {}
             Check::Resume | Check::Full if some => drop(plan.doubtful.set(piece.0)),
@@ -181,6 +184,25 @@ mod tests {
         let states = [here(9), FileState::default()];
         let plan = plan(Check::Resume, &table(), &states, &layout, None);
         assert_eq!((ones(&plan.trusted), ones(&plan.doubtful)), (vec![], vec![0, 1, 2]));
+    }
+
+    #[test]
+    fn a_piece_of_padding_is_hashed_though_no_file_has_any_of_it() {
+        let entry = |name: &str, offset, len, padding| FileEntry {
+            path: name.into(),
+            offset,
+            len,
+            padding,
+            executable: false,
+        };
+        let files = vec![entry("a", 0, 6, false), entry(".pad/6", 6, 6, true), entry("b", 12, 0, false)];
+        let layout = Layout::new(12, 4, 4).expect("a legal layout");
+        let states = [FileState::default(); 3];
+        let clean = Checkpoint { ending: Ending::Clean, have: Some(Bits::new(3)), ..Checkpoint::default() };
+        for resume in [None, Some(&clean)] {
+            let plan = plan(Check::Resume, &FileTable::new(files.clone()), &states, &layout, resume);
+            assert_eq!((ones(&plan.trusted), ones(&plan.doubtful)), (vec![], vec![2]));
+        }
     }
 
     #[test]

@@ -114,6 +114,8 @@ impl Torrent {
         self.spec.paused = Some(false);
         self.checkpoint.touched(now);
         match self.phase {
+            // What stopped before somebody paused it goes on as after trouble.
+            Phase::Paused if self.trouble.is_some() => self.phase = Phase::Stopped(now),
             Phase::Paused => self.resuming = true,
             Phase::Stopped(_) => self.phase = Phase::Stopped(now),
             _ => {}

@@ -24,14 +24,18 @@ impl Torrent {
         let alone = self.swarm.get(slot).is_some_and(|peer| self.trust.on_parole(peer.addr.ip()));
         // What was in vain for the little that a choking peer allows says nothing of the rest it has.
         let asker = (!choked).then_some(slot);
-        let mut leased = 0;
-        while leased < pieces.max(1) {
+        let alone = alone.then_some(peer);
+        let mut leases = Vec::new();
+        while leases.len() < pieces.max(1) as usize {
             let Some(lease) = self.stock.lease(asker, has, crew, &mut desk.prng) else { break };
-            let alone = alone.then_some(peer);
-            desk.tell_crew(crew, self.key, ToCrew::Lease { lease, alone, peer });
-            leased += 1;
+            leases.push(lease);
         }
-        if leased == 0 {
+        let last = leases.last().copied();
+        for &lease in &leases {
+            let last = last == Some(lease);
+            desk.tell_crew(crew, self.key, ToCrew::Lease { lease, alone, peer, last });
+        }
+        if leases.is_empty() {
             let endgame = self.stock.all_leased();
             desk.tell_crew(crew, self.key, ToCrew::Barren { peer, endgame });
         }

@@ -150,13 +150,15 @@ impl Torrent {
         self.book.set_seeding(self.is_complete());
         let total = self.priorities.wanted_bytes();
         let done = total - self.priorities.left(self.stock.have());
+        if self.trouble.take().is_some() {
+            self.event(desk, Happening::Recovered);
+        }
         self.event(desk, Happening::Started { done, total });
         if self.spec.is_paused() {
             self.phase = Phase::Paused;
             return self.event(desk, Happening::Paused);
         }
         self.phase = Phase::Active;
-        self.trouble = None;
         self.muster(desk);
         self.listen(desk);
         self.schedule.start(now);
@@ -270,7 +272,10 @@ impl Torrent {
         self.chores.clear();
         self.fail_pending(&trouble);
         self.halt(desk, now);
-        self.event(desk, Happening::Stopped(trouble.clone()));
+        // What was tried again and failed as before is no news.
+        if self.trouble.as_ref() != Some(&trouble) {
+            self.event(desk, Happening::Stopped(trouble.clone()));
+        }
         self.trouble = Some(trouble);
     }
 
@@ -284,12 +289,12 @@ impl Torrent {
     }
 
     /// Goes on after trouble, if it is time.
-    pub(super) fn retry(&mut self, desk: &mut Desk, now: Instant) {
+    pub(super) fn retry(&mut self, now: Instant) {
         if let Phase::Stopped(until) = self.phase
             && until <= now
             && self.may_retry()
         {
-            self.recover(desk, now);
+            self.recover(now);
         }
     }
 
@@ -299,9 +304,9 @@ impl Torrent {
 
     /// Goes on after trouble. The store is opened anew, since a failed sync leaves it unknown what the device kept; what
     /// resume data do not vouch for is hashed again, and everything if files changed beneath us.
-    fn recover(&mut self, desk: &mut Desk, now: Instant) {
-        let kind = self.trouble.take().map(|trouble| trouble.kind);
-        self.event(desk, Happening::Recovered);
+    /// Whether the trouble is over shows when the torrent [starts](Self::start).
+    fn recover(&mut self, now: Instant) {
+        let kind = self.trouble.as_ref().map(|trouble| trouble.kind);
         let changed = matches!(kind, Some(TroubleKind::Missing | TroubleKind::Shrunk));
         if changed {
             self.doubt(now);

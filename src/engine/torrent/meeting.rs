@@ -76,8 +76,8 @@ impl Torrent {
         end: &End,
         gave: u64,
     ) {
-        // An address that was spared never had a connection: its key names nobody.
-        let was_here = if matches!(end, End::Spared) { None } else { self.swarm.leave(key) };
+        // An address that was never met had no member's connection: its key names nobody.
+        let was_here = if matches!(end, End::Spared | End::Barred) { None } else { self.swarm.leave(key) };
         let Some((slot, peer)) = was_here else {
             return self.dial_failed(desk, now, addr, end);
         };
@@ -102,7 +102,9 @@ impl Torrent {
                 self.book.handshaken(addr, our_id(desk));
             }
             End::Spared | End::Parted => self.book.spared(now, addr),
-            End::Failed(_) | End::Lost(_) | End::Fault(_) => self.book.failed(now, addr, &mut desk.prng),
+            End::Failed(_) | End::Lost(_) | End::Banned | End::Barred | End::Fault(_) => {
+                self.book.failed(now, addr, &mut desk.prng)
+            }
         }
     }
 

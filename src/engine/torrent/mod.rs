@@ -188,7 +188,7 @@ impl Torrent {
 
     /// Decides what became possible in this turn, and says when to be looked at again.
     pub fn settle(&mut self, desk: &mut Desk, now: Instant) {
-        self.retry(desk, now);
+        self.retry(now);
         self.check_more(desk, now);
         self.do_chores(desk, now);
         self.turn_over(desk, now);

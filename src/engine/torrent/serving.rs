@@ -9,7 +9,7 @@
 use tide_base::{Duration, Instant, SlotKey};
 
 use super::Torrent;
-use super::choker::{Upload, Verdict};
+use super::choker::{Mode, Upload, Verdict};
 use crate::desk::{Desk, Stock};
 use crate::id::PeerKey;
 use crate::mail::{MemberRates, ToCrew};
@@ -30,7 +30,11 @@ pub(super) struct Holding {
 impl Torrent {
     /// When slots are dealt out next.
     pub(super) fn choker_deadline(&self) -> Instant {
-        match self.reporting || self.swarm.is_empty() {
+        // Where nobody wants anything of a seed there is nothing to deal out, and the whole swarm may sleep. Who leeches
+        // wants to know meanwhile who gives how much.
+        let seeds = self.choker.mode() == Mode::Seeding;
+        let idle = self.swarm.is_empty() || (seeds && !self.swarm.wants_something());
+        match self.reporting || (idle && self.holding.slots == 0) {
             true => Instant::NEVER,
             false => self.choker.deadline(),
         }
@@ -143,7 +147,7 @@ impl Torrent {
             self.holding.slots -= 1;
             desk.purses.give(Stock::UploadSlots, 1);
         }
-        if self.swarm.is_empty() {
+        if !self.swarm.wants_something() {
             self.want_no_slots(desk);
         }
         freed
@@ -167,9 +171,7 @@ impl Torrent {
     /// A peer began or ceased to want something of us.
     pub(super) fn interested(&mut self, desk: &mut Desk, now: Instant, key: PeerKey, interested: bool) {
         let Some(slot) = self.swarm.find(key) else { return };
-        if let Some(peer) = self.swarm.get_mut(slot) {
-            peer.interested = interested;
-        }
+        self.swarm.set_interested(slot, interested);
         if !interested {
             // It may want something again at any time, and ask at once, when its slot is another's.
             if self.free_slot(desk, slot) {

@@ -46,6 +46,7 @@ pub struct Swarm {
     peers: Slots<Peer>,
     by_key: BTreeMap<PeerKey, SlotKey>,
     seeds: u32,
+    interested: u32,
 }
 
 impl Swarm {
@@ -80,6 +81,7 @@ impl Swarm {
         let slot = self.by_key.remove(&key)?;
         let peer = self.peers.remove(slot).expect("both tables hold the same peers");
         self.seeds -= u32::from(peer.has.all());
+        self.interested -= u32::from(peer.interested);
         Some((slot, peer))
     }
 
@@ -124,6 +126,19 @@ impl Swarm {
     /// How many have everything.
     pub fn seeds(&self) -> u32 {
         self.seeds
+    }
+
+    /// A peer began or ceased to want something of us.
+    pub fn set_interested(&mut self, slot: SlotKey, interested: bool) {
+        if let Some(peer) = self.peers.get_mut(slot) {
+            self.interested = self.interested + u32::from(interested) - u32::from(peer.interested);
+            peer.interested = interested;
+        }
+    }
+
+    /// Whether somebody wants something of us.
+    pub fn wants_something(&self) -> bool {
+        self.interested > 0
     }
 
     /// How many we serve.

@@ -27,6 +27,6 @@ pub use actor::{Actor, Deed, EndId, Hands, Heard};
 pub use dice::{Dice, Odds};
 pub use mishap::{Mishap, Tally};
 pub use run::{Note, Outcome, Verdict, Watch, run};
-pub use scenario::{Cut, Scenario, draw};
+pub use scenario::{Cut, Directed, Scenario, draw};
 pub use trail::Trail;
 pub use world::World;

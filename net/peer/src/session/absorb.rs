@@ -7,7 +7,7 @@ use crate::early::Kept;
 use crate::event::Event;
 use crate::extension::{self, Known, dont_have, upload_only};
 use crate::fault::Fault;
-use crate::pieces::Stated;
+use crate::pieces::{Stated, TakenBack};
 use crate::serves::{Admission, Found};
 use crate::temper::Offence;
 use crate::wire::extended::Hello;
@@ -69,7 +69,10 @@ impl Session {
                 self.spend(now, Offence::AllowedFast).map(|()| None)
             }
             Message::Reject(span) => match self.asks.rejected(span) {
-                Rejected::Asked => Ok(Some(Event::Rejected(span))),
+                Rejected::Asked => {
+                    self.refused(now, span.piece);
+                    Ok(Some(Event::Rejected(span)))
+                }
                 Rejected::Late => Ok(None),
                 Rejected::Unasked => self.spend(now, Offence::Reject).map(|()| None),
             },
@@ -88,7 +91,21 @@ impl Session {
         self.asks.arrived(listening, span);
         self.depth.arrived(listening, span.len);
         self.temper.earn();
+        self.refusals = 0;
         Some(Event::Arrived(span))
+    }
+
+    /// An ask was rejected. After a row of these, with no block between, the peer is left alone for a while: else it
+    /// would be asked again, and reject again, as fast as the path permits. What a choke rejects does not count.
+    fn refused(&mut self, now: Instant, piece: PieceIndex) {
+        if !self.may_ask(piece) {
+            return;
+        }
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals >= self.config.limits.refusals {
+            self.depth.snub();
+            self.shy_until = Some(now + self.config.limits.refused_wait);
+        }
     }
 
     fn choke_came(&mut self, now: Instant, choke: Choke) -> Absorbed<'static> {
@@ -208,8 +225,12 @@ impl Session {
         if self.keep_early(Kept::Gone(piece))?.is_none() {
             return Ok(None);
         }
-        if !self.pieces.dont_have(piece)? {
-            return self.spend(now, Offence::DontHave).map(|()| None);
+        let taken_back = self.pieces.dont_have(piece)?;
+        if taken_back != TakenBack::First {
+            self.spend(now, Offence::DontHave)?;
+        }
+        if taken_back == TakenBack::Nothing {
+            return Ok(None);
         }
         let lost = if self.is_fast() {
             Vec::new()

@@ -92,12 +92,16 @@ impl Session {
         }
     }
 
-    /// How many more blocks should be asked for now. Zero while choked, unless there are allowed-fast pieces.
+    /// How many more blocks should be asked for now. Zero while choked, unless there are allowed-fast pieces; and for
+    /// a while after many rejects.
     pub fn room(&mut self, now: Instant) -> u32 {
         if self.choking.theirs == Choke::Choked && self.fast.allowed().is_empty() {
             return 0;
         }
         let Some(layout) = self.layout else { return 0 };
+        if self.shy_until.is_some_and(|until| now < until) {
+            return 0;
+        }
         let listening = self.liveness.listening(now);
         let block = layout.block_len();
         let target = self.depth.target(listening, self.reqq, block, &self.config.limits);

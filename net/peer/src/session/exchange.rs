@@ -44,9 +44,9 @@ impl Session {
         let sent = self.tell_metadata(now, &metadata::Message::Request(piece));
         if sent {
             if self.metadata_asked.len() >= ASKED {
-                self.metadata_asked.pop_front();
+                self.metadata_asked.remove(0);
             }
-            self.metadata_asked.push_back(piece);
+            self.metadata_asked.push(piece);
         }
         sent
     }

@@ -31,7 +31,6 @@ use crate::wire::frame::{Reader, take};
 use crate::wire::handshake::{Handshake, Reserved};
 use crate::wire::message::{Bounds, FieldLen};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -79,6 +78,10 @@ pub struct Session {
     pieces: Pieces,
     asks: Asks,
     depth: Depth,
+    /// Asks rejected since a block came last.
+    refusals: u32,
+    /// Until when nothing is asked, because too many were.
+    shy_until: Option<Instant>,
     serves: Serves,
     fast: Fast,
     numbers: Numbers,
@@ -86,7 +89,7 @@ pub struct Session {
     /// What of it the peer was told.
     offered: Offers,
     /// Pieces of metadata that we asked for and that were not answered, oldest first.
-    metadata_asked: VecDeque<u32>,
+    metadata_asked: Vec<u32>,
     /// How often the peer tells us of its peers.
     pex_pace: Pace,
     out: Out,
@@ -126,12 +129,14 @@ impl Session {
             pieces: Pieces::new(0),
             asks: Asks::new(now),
             depth: Depth::new(now),
+            refusals: 0,
+            shy_until: None,
             serves: Serves::new(),
             fast: Fast::new(),
             numbers: Numbers::new(config.extensions.len()),
             offers: config.offers,
             offered: Offers::NONE,
-            metadata_asked: VecDeque::new(),
+            metadata_asked: Vec::new(),
             pex_pace: Pace::new(),
             out,
             sent: Meter::new(),

@@ -26,10 +26,11 @@ impl Session {
             (self.liveness.real(overdue), Timer::Overdue),
             (self.liveness.real(self.snub_at()), Timer::Snub),
             (self.liveness.stall_at(limits, self.out.len()), Timer::Stall),
+            (self.shy_until.unwrap_or(Instant::NEVER), Timer::Refused),
         ]
         .into_iter()
         .min()
-        .expect("there are five")
+        .expect("there are six")
     }
 
     /// Takes one thing that has become due; to be called until there is none, unless the connection ends.
@@ -48,6 +49,9 @@ impl Session {
         if self.liveness.real(self.snub_at()) <= now {
             self.depth.snub();
             return Some(Due::Snubbed);
+        }
+        if self.shy_until.take_if(|until| *until <= now).is_some() {
+            return Some(Due::AskAgain);
         }
         let arriving = self.arriving_span();
         if self.liveness.real(self.asks.overdue_at(&self.config.limits, arriving)) <= now {

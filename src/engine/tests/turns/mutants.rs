@@ -184,6 +184,44 @@ fn a_liar_is_banned_and_the_honest_complete() {
 }
 
 #[test]
+fn who_is_banned_is_neither_kept_waiting_at_the_door_nor_dialled_by_other_torrents() {
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (spec, contents) = torrent(3, &[700], 256, 64);
+        let leech = world.node(tiny(shards), Memory::default());
+        let key = world.add(leech, spec.clone());
+        world.run(Duration::from_secs(1), |_| false);
+        // He stands at the door a second time, silent.
+        let silent = world.stranger(leech, at(1)).expect("there is room");
+        let mut liar = Mutant::meet(&mut world, leech, &spec, Vice::Lies, 1).expect("there is room");
+        let whole = contents.concat();
+        let end = world.now + PATIENCE;
+        let is_banned = |world: &World| {
+            let banned =
+                |event: &tide_engine::Event| matches!(event.what, Happening::Banned(ip) if ip == at(1).ip());
+            world.nodes[leech].events.iter().any(banned)
+        };
+        while !is_banned(&world) {
+            assert!(world.now < end, "{:?}", world.stats(leech, key));
+            world.step();
+            liar.act(&mut world, &whole, 256);
+        }
+        let gone = |world: &mut World| world.hear(silent).is_none();
+        assert!(world.run(Duration::from_secs(1), gone), "{shards} shards");
+        let (mut other, _) = torrent(4, &[900], 256, 64);
+        other.peers = vec![SocketAddr::new(at(1).ip(), 9000)];
+        let other = world.add(leech, other);
+        let dialled = |world: &mut World| {
+            let stats = world.stats(leech, other);
+            assert!(stats.peers == 0);
+            stats.connecting > 0
+        };
+        assert!(!world.run(Duration::from_secs(300), dialled), "{shards} shards");
+        world.shut_down_all();
+    }
+}
+
+#[test]
 fn a_liar_among_honest_senders_of_one_piece_is_found_by_his_blocks() {
     for (shards, seed) in shards_and_seeds(6) {
         let vices = [Vice::LiesSometimes, Vice::Flaps, Vice::EndsInABlock];

@@ -1,7 +1,7 @@
 //! Disks that fail: the torrent stops and says why, others go on, and it recovers by itself or when told to.
 
 use tide_base::Prng;
-use tide_disk::Memory;
+use tide_disk::{Memory, Trouble};
 use tide_engine::{Answer, Command, Happening, State, TorrentCommand};
 
 use crate::content::{fill, holds, torrent};
@@ -55,7 +55,31 @@ fn failing(seed: u64, errno: i32) {
         }
     }
     assert!(holds(&memory, &spec, &contents) && holds(&memory, &other, &others), "seed {seed}: {resumes}");
+    for key in keys {
+        let stats = world.stats(leech, key);
+        let events = world.nodes[leech].events.iter().filter(|event| event.torrent == key);
+        let told = told_once(events.map(|event| &event.what));
+        // Who has completed may have stopped since.
+        assert_eq!(told, stats.trouble, "seed {seed}");
+    }
     world.shut_down_all();
+}
+
+/// A trouble that comes again when it is tried again is not told again; that it is over is told once, when it is. The
+/// trouble that is not over.
+fn told_once<'a>(events: impl Iterator<Item = &'a Happening>) -> Option<Trouble> {
+    let mut last = None;
+    for event in events {
+        match event {
+            Happening::Stopped(trouble) => {
+                assert_ne!(last.replace(trouble), Some(trouble), "it is told a second time");
+            }
+            Happening::Recovered => assert!(last.take().is_some(), "there was no trouble"),
+            Happening::Started { .. } => assert_eq!(last, None, "it starts: the trouble is over"),
+            _ => {}
+        }
+    }
+    last.cloned()
 }
 
 trait MapStats {

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use tide_sim::world::Canary;
 
+use super::big::Big;
+use super::hunt::HuntPlan;
 use super::one::Options;
 use super::seeds::{self, Seed};
-use super::swarm::{CorpusPlan, SwarmPlan};
+use super::snapshot::SnapshotPlan;
+use super::swarm::{CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
 Runs whole swarms in a simulated world.
@@ -20,9 +24,18 @@ Usage:
       --pcap FILE                   what went over the net, for Wireshark
       --cut THING,THING…            without these, as 'shrink' says
   tide-sim check SEED             a run twice: both trails must be equal
+  tide-sim each [NAME]            a small world for each mishap, each mutant and some judges, or for one of them
+  tide-sim hunt --sound PROGRAM --from TEXT --limit N
+                                  the first of N seeds that fails here, and not in this program without a bug
+  tide-sim trails --count N --from TEXT
+                                  the trails of N seeds, to be compared with those of another run
   tide-sim shrink SEED            the smallest scenario that fails as this one does
   tide-sim corpus FILE            every seed of a list
       --fresh N --from COMMIT       and N seeds that follow from a commit
+      --complete                    and all that 'each' runs: then nothing may be left unexercised
+  tide-sim snapshot               how swarms do with loss and long round trips
+      --compare FILE                says only what differs from FILE, and fails if anything does
+  tide-sim big swarm|torrent|idle what a large world costs
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
@@ -42,6 +55,12 @@ pub(super) enum Job {
     Check(Seed),
     Swarm(SwarmPlan),
     Corpus(CorpusPlan),
+    Trails(TrailsPlan),
+    Snapshot(SnapshotPlan),
+    Big(Big),
+    Each(EachPlan),
+    Hunt(HuntPlan),
+    Kind(Seed),
     Shrink(Seed),
 }
 
@@ -54,7 +73,11 @@ struct Given {
     jobs: Option<usize>,
     limit: Option<u64>,
     table: bool,
+    compare: Option<PathBuf>,
     fresh: Option<u64>,
+    count: Option<u64>,
+    complete: bool,
+    sound: Option<PathBuf>,
     from: Option<String>,
 }
 
@@ -68,8 +91,12 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("for") => given.time = Some(span(&parser.value()?.string()?)?),
             Long("jobs") => given.jobs = Some(parser.value()?.parse()?),
             Long("limit") => given.limit = Some(parser.value()?.parse()?),
+            Long("complete") => given.complete = true,
+            Long("sound") => given.sound = Some(PathBuf::from(parser.value()?)),
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
+            Long("compare") => given.compare = Some(PathBuf::from(parser.value()?)),
+            Long("count") => given.count = Some(parser.value()?.parse()?),
             Long("from") => given.from = Some(parser.value()?.string()?),
             Long("trace") => match parser.value()?.string()?.as_str() {
                 "events" => given.options.events = true,
@@ -82,7 +109,12 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
                     given.options.cuts.push(word.parse()?);
                 }
             }
-            Long("canary") => given.options.canary = true,
+            // Not in the help: it is for those who want to hear the alarm ring.
+            Long("canary") => {
+                let name = parser.value()?.string()?;
+                let canary = Canary::named(&name).ok_or_else(|| format!("no such canary: {name}"))?;
+                given.options.canary = Some(canary);
+            }
             Value(value) if given.command.is_none() => given.command = Some(value.string()?),
             Value(value) if given.what.is_none() => given.what = Some(value.string()?),
             other => return Err(other.unexpected()),
@@ -121,7 +153,28 @@ impl Given {
                 let file = PathBuf::from(self.what.ok_or("the list of seeds is missing")?);
                 let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
                 let fresh = self.fresh.unwrap_or(0);
-                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table: self.table }))
+                let (table, complete) = (self.table, self.complete);
+                Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table, complete }))
+            }
+            Some("each") => {
+                let (only, options, table) = (self.what, self.options, self.table);
+                Ok(Job::Each(EachPlan { only, options, jobs, table }))
+            }
+            Some("kind") => Ok(Job::Kind(seed(&self.what)?)),
+            Some("hunt") => {
+                let sound = self.sound.ok_or("the program without the bug is missing")?;
+                let from = self.from.as_deref().map_or_else(seeds::fresh, seeds::of_commit);
+                Ok(Job::Hunt(HuntPlan { sound, from, limit: self.limit.unwrap_or(300), jobs }))
+            }
+            Some("snapshot") => Ok(Job::Snapshot(SnapshotPlan { jobs, with: self.compare })),
+            Some("big") => {
+                let name = self.what.as_deref().unwrap_or_default();
+                let world = Big::named(name).ok_or_else(|| format!("no such large world: {name}"))?;
+                Ok(Job::Big(world))
+            }
+            Some("trails") => {
+                let from = self.from.as_deref().map_or(Seed(0), seeds::of_commit);
+                Ok(Job::Trails(TrailsPlan { count: self.count.unwrap_or(200), from, jobs }))
             }
             Some(other) => Err(format!("no such command: {other}").into()),
         }

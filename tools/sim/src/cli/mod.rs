@@ -1,15 +1,20 @@
 //! The command line.
 //!
 //! ```text
-//! args.rs   what was asked for      table.rs   what was exercised, and how often
-//! seeds.rs  seeds, commits, corpus  swarm.rs   many runs, side by side
-//! one.rs    a run, told as it goes  shrink.rs  the smallest scenario that still fails
+//! args.rs      what was asked for       table.rs   what was exercised, and how often
+//! seeds.rs     seeds, commits, corpus   swarm.rs   many runs, side by side
+//! one.rs       a run, told as it goes   shrink.rs  the smallest scenario that still fails
+//! snapshot.rs  how swarms do on lines   big.rs     what large worlds cost
+//! hunt.rs      is a planted bug found
 //! ```
 
 mod args;
+mod big;
+mod hunt;
 mod one;
 mod seeds;
 mod shrink;
+mod snapshot;
 mod swarm;
 mod table;
 
@@ -28,6 +33,12 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Check(seed)) => one::check(seed),
         Ok(Job::Swarm(plan)) => swarm::swarm(&plan),
         Ok(Job::Corpus(plan)) => swarm::corpus(&plan),
+        Ok(Job::Each(plan)) => swarm::directed(&plan),
+        Ok(Job::Hunt(plan)) => hunt::hunt(&plan),
+        Ok(Job::Kind(seed)) => hunt::tell(seed),
+        Ok(Job::Trails(plan)) => swarm::trails(&plan),
+        Ok(Job::Snapshot(plan)) => snapshot::snapshot(&plan),
+        Ok(Job::Big(world)) => big::big(world),
         Ok(Job::Shrink(seed)) => shrink::shrink(seed),
         Err(error) => {
             eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use tide_sim::net::{Tapped, TappedPacket};
 use tide_sim::pcap::{Kind, Packet, Pcap};
-use tide_sim::{Cut, Note, Outcome, Watch, draw, run as play};
+use tide_sim::world::Canary;
+use tide_sim::{Cut, Note, Outcome, Scenario, Watch, draw, run as play};
 
 use super::seeds::Seed;
 use super::table;
@@ -18,15 +19,19 @@ pub(super) struct Options {
     pub(super) events: bool,
     pub(super) full: bool,
     pub(super) pcap: Option<PathBuf>,
-    pub(super) canary: bool,
+    pub(super) canary: Option<Canary>,
     pub(super) cuts: Vec<Cut>,
 }
 
 /// One run.
 pub(super) fn run(seed: Seed, options: &Options) -> ExitCode {
-    let mut scenario = draw(seed.0);
+    tell(draw(seed.0), &seed.to_string(), options)
+}
+
+/// A run of any scenario.
+pub(super) fn tell(mut scenario: Scenario, name: &str, options: &Options) -> ExitCode {
     options.cuts.iter().for_each(|&cut| scenario.cut(cut));
-    println!("seed      {seed}\n{scenario}");
+    println!("seed      {name}\n{scenario}");
     let mut pcap = match options.pcap.as_ref().map(File::create).transpose() {
         Ok(file) => file.and_then(|file| Pcap::new(BufWriter::new(file)).ok()),
         Err(error) => {

@@ -8,7 +8,7 @@ use tide_sim::{Cut, Outcome, Scenario, Verdict, Watch, draw, run};
 use super::seeds::Seed;
 
 /// What makes two failures one.
-fn kind(verdict: &Verdict) -> String {
+pub(super) fn kind(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Safety(finding) => format!("safety {}", finding.oracle),
         // Where it broke, not with which numbers.

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tide_sim::{Outcome, Watch, draw, run};
+use tide_sim::world::Canary;
+use tide_sim::{Directed, Outcome, Watch, draw, run};
 
+use super::one::{self, Options};
 use super::seeds::{self, Seed};
 use super::table::Table;
 
@@ -17,7 +20,7 @@ pub(super) struct SwarmPlan {
     pub(super) jobs: usize,
     pub(super) limit: Option<u64>,
     pub(super) table: bool,
-    pub(super) canary: bool,
+    pub(super) canary: Option<Canary>,
     pub(super) from: Seed,
 }
 
@@ -29,6 +32,24 @@ pub(super) struct CorpusPlan {
     pub(super) from: Seed,
     pub(super) jobs: usize,
     pub(super) table: bool,
+    pub(super) complete: bool,
+}
+
+/// A world for each thing there is.
+#[derive(Debug)]
+pub(super) struct EachPlan {
+    pub(super) only: Option<String>,
+    pub(super) options: Options,
+    pub(super) jobs: usize,
+    pub(super) table: bool,
+}
+
+/// New seeds whose trails are told.
+#[derive(Debug)]
+pub(super) struct TrailsPlan {
+    pub(super) count: u64,
+    pub(super) from: Seed,
+    pub(super) jobs: usize,
 }
 
 /// What became of all runs.
@@ -36,20 +57,33 @@ pub(super) struct CorpusPlan {
 struct Sum {
     table: Table,
     runs: u64,
-    failed: Vec<(Seed, u8)>,
+    /// By which command each is seen again, and its exit status.
+    failed: Vec<(String, u8)>,
     excused: u64,
     events: u64,
     simulated: Duration,
 }
 
 impl Sum {
-    fn add(&mut self, seed: Seed, outcome: &Outcome) {
+    fn add_directed(&mut self, what: Directed, outcome: &Outcome) {
+        self.count(outcome);
+        if !outcome.verdict.is_good() {
+            self.failed.push((format!("each {what}"), outcome.verdict.exit_code()));
+            println!("{what}: {}", outcome.verdict);
+        }
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
         self.table.add(outcome);
         self.runs += 1;
         self.events += outcome.counts.events;
         self.simulated += outcome.simulated;
+    }
+
+    fn add(&mut self, seed: Seed, outcome: &Outcome) {
+        self.count(outcome);
         if !outcome.verdict.is_good() {
-            self.failed.push((seed, outcome.verdict.exit_code()));
+            self.failed.push((format!("replay {seed}"), outcome.verdict.exit_code()));
             println!("seed {seed} {}", outcome.verdict);
         } else if outcome.verdict.exit_code() == 0 && outcome.verdict.name() == "excused" {
             self.excused += 1;
@@ -62,26 +96,38 @@ impl Sum {
     clippy::disallowed_methods,
     reason = "how fast runs are is measured; nothing in a run follows from it"
 )]
-fn clock() -> std::time::Instant {
+pub(super) fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-/// Runs what `next` gives, `jobs` at a time.
-fn side_by_side(jobs: usize, canary: bool, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
-    let (next, sum) = (Mutex::new(next), Mutex::new(Sum::default()));
+/// Runs what `next` gives, `jobs` at a time, and sums up.
+fn side_by_side(jobs: usize, next: impl FnMut() -> Option<Seed> + Send) -> Sum {
+    let mut sum = Sum::default();
+    let play = |seed: &Seed| run(&draw(seed.0), &mut Watch::default());
+    each(jobs, play, next, |seed, outcome| sum.add(seed, outcome));
+    sum
+}
+
+/// Runs what `next` gives, `jobs` at a time, and tells what became of each, in whatever order they end.
+fn each<T>(
+    jobs: usize,
+    play: impl Fn(&T) -> Outcome + Sync,
+    next: impl FnMut() -> Option<T> + Send,
+    told: impl FnMut(T, &Outcome) + Send,
+) {
+    let (next, told) = (Mutex::new(next), Mutex::new(told));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
-                    let seed = (next.lock().expect("no run panics outside of itself"))();
-                    let Some(seed) = seed else { break };
-                    let outcome = run(&draw(seed.0), &mut Watch { canary, ..Watch::default() });
-                    sum.lock().expect("no run panics outside of itself").add(seed, &outcome);
+                    let what = (next.lock().expect("no run panics outside of itself"))();
+                    let Some(what) = what else { break };
+                    let outcome = play(&what);
+                    (told.lock().expect("no run panics outside of itself"))(what, &outcome);
                 }
             });
         }
     });
-    sum.into_inner().expect("no run panics outside of itself")
 }
 
 fn report(sum: &Sum, began: std::time::Instant, table: bool) -> ExitCode {
@@ -99,8 +145,8 @@ fn report(sum: &Sum, began: std::time::Instant, table: bool) -> ExitCode {
         hours / took,
         sum.events as f64 / took
     );
-    for (seed, _) in &sum.failed {
-        println!("tide-sim replay {seed}");
+    for (command, _) in &sum.failed {
+        println!("tide-sim {command}");
     }
     ExitCode::from(sum.failed.first().map_or(0, |(_, code)| *code))
 }
@@ -116,11 +162,21 @@ pub(super) fn swarm(plan: &SwarmPlan) -> ExitCode {
         left = left.saturating_sub(1);
         more.then(|| seeds.next()).flatten()
     };
-    let sum = side_by_side(plan.jobs, plan.canary, next);
+    let (mut sum, noticed) = (Sum::default(), AtomicBool::new(false));
+    let next = {
+        let (noticed, mut next) = (&noticed, next);
+        move || if noticed.load(Ordering::Relaxed) { None } else { next() }
+    };
+    let play = |seed: &Seed| run(&draw(seed.0), &mut Watch { canary: plan.canary, ..Watch::default() });
+    each(plan.jobs, play, next, |seed, outcome| {
+        sum.add(seed, outcome);
+        // That a canary is noticed is all there is to know.
+        noticed.fetch_or(plan.canary.is_some() && !outcome.verdict.is_good(), Ordering::Relaxed);
+    });
     report(&sum, began, plan.table)
 }
 
-/// The seeds of a list, and new ones; each kind of thing must have been exercised if the table is asked for.
+/// The seeds of a list, and new ones, and if asked for a world for each thing there is.
 pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
     let began = clock();
     let listed = match seeds::listed(&plan.file) {
@@ -132,9 +188,55 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
     };
     println!("{} seeds of {}, {} after {}", listed.len(), plan.file.display(), plan.fresh, plan.from);
     let mut all = listed.into_iter().chain(seeds::after(plan.from).take(plan.fresh as usize));
-    let sum = side_by_side(plan.jobs, false, move || all.next());
-    for line in sum.table.missing() {
-        println!("never: {line}");
+    let mut sum = side_by_side(plan.jobs, move || all.next());
+    if plan.complete {
+        play_directed(plan.jobs, None, &mut sum);
     }
-    report(&sum, began, plan.table)
+    complete(&sum, plan.complete, report(&sum, began, plan.table))
+}
+
+/// From which the dice of written worlds follow.
+const DIRECTED: u64 = 1;
+
+fn play_directed(jobs: usize, only: Option<&str>, sum: &mut Sum) {
+    let mut all = Directed::all().filter(|what| only.is_none_or(|name| what.to_string() == name));
+    let play = |what: &Directed| run(&what.scenario(DIRECTED), &mut Watch::default());
+    each(jobs, play, move || all.next(), |what, outcome| sum.add_directed(what, outcome));
+}
+
+/// A small world for each thing there is, so that everything is exercised whatever is drawn elsewhere.
+pub(super) fn directed(plan: &EachPlan) -> ExitCode {
+    if let Some(what) = Directed::all().find(|what| plan.only.as_deref() == Some(&what.to_string()))
+        && plan.options.events
+    {
+        return one::tell(what.scenario(DIRECTED), &what.to_string(), &plan.options);
+    }
+    let (began, mut sum) = (clock(), Sum::default());
+    play_directed(plan.jobs, plan.only.as_deref(), &mut sum);
+    complete(&sum, plan.only.is_none(), report(&sum, began, plan.table))
+}
+
+/// Says what was never exercised; if that must not be and nothing worse is, the program ends with 1.
+fn complete(sum: &Sum, must: bool, status: ExitCode) -> ExitCode {
+    let missing = if must { sum.table.missing() } else { Vec::new() };
+    missing.iter().for_each(|line| println!("never: {line}"));
+    if sum.failed.is_empty() && !missing.is_empty() { ExitCode::FAILURE } else { status }
+}
+
+/// The trails of new seeds, sorted, so that `diff` tells whether another run of the program went another way.
+pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
+    let mut seeds = seeds::after(plan.from).take(plan.count as usize);
+    let mut lines = Vec::new();
+    let play = |seed: &Seed| run(&draw(seed.0), &mut Watch::default());
+    each(
+        plan.jobs,
+        play,
+        move || seeds.next(),
+        |seed, outcome| {
+            lines.push((seed, format!("{} {}", outcome.trail, outcome.verdict.name())));
+        },
+    );
+    lines.sort();
+    lines.iter().for_each(|(seed, line)| println!("{seed:>16} {line}"));
+    ExitCode::SUCCESS
 }

@@ -11,7 +11,7 @@ use crate::mishap::Mishap;
 
 impl Medium {
     /// A moment at which a file may be cut off, deleted, or rot: each is one chance. Only files of known contents are
-    /// harmed, that have bytes. Returns which was, by what.
+    /// harmed, that have bytes and are not [spared](Medium::spare). Returns which was, by what.
     pub fn harm(&self, now: Instant) -> Vec<(Mishap, PathBuf)> {
         self.set_now(now);
         let mut guard = self.state();
@@ -52,7 +52,8 @@ impl State {
         let known = |path: &PathBuf| {
             let id = self.names.file(path)?;
             let inode = &self.inodes[&id];
-            (inode.hint.is_some() && inode.body.len > 0).then(|| (path.clone(), id))
+            let harmed = inode.hint.is_some_and(|(content, _)| !self.spared.contains(&content));
+            (harmed && inode.body.len > 0).then(|| (path.clone(), id))
         };
         let files: Vec<(PathBuf, InodeId)> = self.names.there.keys().filter_map(known).collect();
         if files.is_empty() {

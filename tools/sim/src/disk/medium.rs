@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) contents: Vec<Arc<Content>>,
     /// Where contents' files would lie: which content, and the place in the torrent of the file's first byte.
     pub(crate) known: BTreeMap<PathBuf, (u32, u64)>,
+    /// Contents whose files are not harmed.
+    pub(crate) spared: BTreeSet<u32>,
     pub(crate) names: Names,
     pub(crate) inodes: BTreeMap<InodeId, Inode>,
     next_inode: InodeId,
@@ -88,6 +90,7 @@ impl Medium {
             dice: Dice::new(prng, odds),
             contents: Vec::new(),
             known: BTreeMap::new(),
+            spared: BTreeSet::new(),
             names: Names::default(),
             inodes: BTreeMap::new(),
             next_inode: 1,
@@ -118,6 +121,13 @@ impl Medium {
     /// be told of another volume before content is moved there; on one volume files stay known wherever they go.
     pub fn know(&self, content: &Arc<Content>, root: &Path) {
         self.state().know(content, root);
+    }
+
+    /// From now on [`harm`](Medium::harm) leaves the files of a known content below `root` alone.
+    pub fn spare(&self, content: &Arc<Content>, root: &Path) {
+        let mut state = self.state();
+        let number = state.know(content, root);
+        state.spared.insert(number);
     }
 
     /// Puts the whole content below `root`, durably; it takes no memory.
@@ -358,6 +368,7 @@ impl State {
             fates: self.fates,
             contents: self.contents.clone(),
             known: self.known.clone(),
+            spared: self.spared.clone(),
             names: self.names.clone(),
             inodes: self.inodes.clone(),
             next_inode: self.next_inode,

@@ -38,10 +38,8 @@ pub(super) fn queues_bounded(survey: &Survey, limits: &Limits) -> Compared {
     let mut compared = 0;
     for crew in &survey.crews {
         let key = crew.torrent;
-        // Members that demand pieces in one turn do not know of each other, so each may take what is left.
-        let leases = limits.leases.saturating_mul(limits.peers_per_torrent);
-        ensure(crew.leases.len() as u32 <= leases, || {
-            format!("{key:?} has {} pieces under lease of {leases}", crew.leases.len())
+        ensure(crew.leases.len() as u32 <= limits.leases, || {
+            format!("{key:?} has {} pieces under lease of {}", crew.leases.len(), limits.leases)
         })?;
         ensure(crew.to_dial.len() <= TO_DIAL, || {
             format!("{key:?}: {} wait to be dialled", crew.to_dial.len())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tide_disk::Trouble;
 use tide_engine::{Event, Happening, TorrentKey};
 
 use super::oracle::Compared;
@@ -9,7 +10,7 @@ use super::oracle::Compared;
 /// What is known of a torrent from what was told of it.
 #[derive(Debug, Default)]
 struct Told {
-    stopped: bool,
+    stopped: Option<Trouble>,
     started: bool,
     complete: bool,
     removed: bool,
@@ -43,7 +44,9 @@ impl Events {
                     return Err(format!("{key:?} starts with {done} of {total} bytes"));
                 }
                 told.started = true;
-                told.stopped = false;
+                if told.stopped.is_some() {
+                    return Err(format!("{key:?} starts, and does not say that the trouble is over"));
+                }
                 // What was complete may be looked at anew and lack something.
                 told.complete &= done == total;
             }
@@ -54,16 +57,15 @@ impl Events {
                 return Err(format!("{key:?} is complete and never started"));
             }
             Happening::Complete { .. } => told.complete = true,
-            Happening::Stopped(trouble) if told.stopped => {
-                return Err(format!("{key:?} stops ({trouble}), and has stopped before"));
+            // Another trouble may come when it tries again.
+            Happening::Stopped(trouble) if told.stopped.as_ref() == Some(trouble) => {
+                return Err(format!("{key:?} stops ({trouble}), and has said so before"));
             }
-            Happening::Stopped(_) => told.stopped = true,
-            Happening::Recovered if !told.stopped => {
+            Happening::Stopped(trouble) => told.stopped = Some(trouble.clone()),
+            Happening::Recovered if told.stopped.is_none() => {
                 return Err(format!("{key:?} recovers from nothing"));
             }
-            Happening::Recovered => told.stopped = false,
-            // A person may pause what stopped; it then starts anew.
-            Happening::Paused => told.stopped = false,
+            Happening::Recovered => told.stopped = None,
             Happening::Seeding if !told.started => return Err(format!("{key:?} seeds and never started")),
             _ => {}
         }

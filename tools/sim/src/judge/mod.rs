@@ -47,7 +47,7 @@ mod tests;
 mod trackers;
 
 pub use live::{Liveness, NodeView, Waiting, Why};
-pub use quiet::Quiet;
+pub use quiet::{Quiet, wants_rounds};
 
 use oracle::Compared;
 
@@ -80,6 +80,8 @@ struct Node {
     trackers: trackers::Trackers,
     slots: slots::Patience,
     bans: bans::Banned,
+    /// When it ends, come what may.
+    until: Option<Instant>,
 }
 
 impl Judge {
@@ -109,8 +111,11 @@ impl Judge {
     /// A node has ended in good order: every shard of it said [`Output::Finished`](tide_engine::Output::Finished).
     pub fn finished(&mut self, now: Instant, node: usize) -> Verdict {
         self.passes(now, node)?;
-        let left = self.nodes[node].jobs.left();
-        self.compare(Oracle::Jobs, node, left)?;
+        // Who has used up the time for ending goes without what a device still owes.
+        if self.nodes[node].until.is_none_or(|until| now < until) {
+            let left = self.nodes[node].jobs.left();
+            self.compare(Oracle::Jobs, node, left)?;
+        }
         let unanswered = self.nodes[node].jobs.unanswered();
         self.compare(Oracle::Commands, node, unanswered)
     }
@@ -129,6 +134,12 @@ impl Judge {
         self.passes(now, node)?;
         let compared = crash::resume_is_true(node, torrent, claimed, view);
         self.compare(Oracle::Resume, node, compared)
+    }
+
+    /// A node is told to end by then, come what may.
+    pub fn ends_by(&mut self, node: usize, until: Instant) {
+        let known = &mut self.nodes[node].until;
+        *known = Some(known.map_or(until, |known| known.min(until)));
     }
 
     /// A disk job ([`Output::Disk`](tide_engine::Output::Disk)) or hash job leaves a shard.
@@ -198,8 +209,8 @@ impl Judge {
     }
 
     /// A connection to or from a peer stands (its handshake is not subject to rates).
-    pub fn met(&mut self, now: Instant, node: usize) {
-        self.nodes[node].rates.met(now);
+    pub fn met(&mut self, node: usize) {
+        self.nodes[node].rates.met();
     }
 
     /// A node dials a peer ([`Output::Dial`](tide_engine::Output::Dial), trackers aside).

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tide_base::{Duration, Instant};
-use tide_engine::{Reason, Survey};
+use tide_engine::{Reason, State, Survey};
 
 use super::oracle::{Finding, Oracle};
 
@@ -13,16 +13,17 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
     match reason {
         // A UDP exchange has a deadline for each step, and two families; intervals are 5 s at the least.
         Reason::Announce => (4, 26, 0),
-        // A round each ten seconds, while peers are connected.
-        Reason::Choke => (0, 7, 0),
+        // A seed of whom nobody wants anything has no rounds; others are not counted.
+        Reason::Choke => (0, 1, 0),
         // Twenty seconds after a connection that was of use, with a quarter more by lot; each a dial and a retry.
         Reason::Dial => (0, 8, 0),
         // Idle resume data wait two minutes; a failed save is tried again after 30 s.
         Reason::Checkpoint => (0, 4, 0),
         // A full disk is tried each ten seconds, too many files each five.
         Reason::Retry => (0, 12, 0),
-        // Keep-alives each hundred seconds, deadlines that were pushed back, found early once each.
-        Reason::Peer => (0, 0, 12),
+        // Keep-alives each hundred seconds, deadlines that were pushed back, found early once each; and the same of
+        // those who come, find that there is nothing to be had, and are gone.
+        Reason::Peer => (0, 8, 12),
         // A dial and a handshake each.
         Reason::Handshake => (8, 16, 0),
         // Nothing flows, so nothing refills; one was armed before.
@@ -32,6 +33,9 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
         Reason::Ban | Reason::Ending => (2, 0, 0),
     }
 }
+
+/// How often an address that does not answer is tried in half an hour, and woken for.
+const TRIES: u64 = 8;
 
 /// Counts wake-ups of one node, minute by minute.
 #[derive(Clone, Debug)]
@@ -48,7 +52,7 @@ impl Quiet {
     }
 
     /// A shard of the node takes a turn because of a deadline, as [`Shard::wake_at`](tide_engine::Shard::wake_at) told,
-    /// and not because of an input.
+    /// and not because of an input. To be told of rounds of choking only if nobody [wants](wants_rounds) them.
     pub fn woke(&mut self, reason: Reason) {
         *self.woke.entry(reason).or_default() += 1;
     }
@@ -66,10 +70,14 @@ impl Quiet {
         let torrents: u64 = surveys.iter().map(|survey| survey.torrents.len() as u64).sum();
         let crews = surveys.iter().flat_map(|survey| &survey.crews);
         let peers: u64 = crews.map(|crew| crew.members.len() as u64).sum();
+        // Trackers name new addresses all the time. Each is tried a few times, ever more rarely.
+        let addresses: u64 =
+            surveys.iter().flat_map(|survey| &survey.torrents).map(|torrent| torrent.book.len() as u64).sum();
         let minutes = now.since(self.from).as_secs().div_ceil(60).max(1);
         for (reason, times) in self.counts() {
             let (always, torrent, peer) = bound(reason);
-            let most = (always + torrent * torrents + peer * peers) * minutes;
+            let tries = if reason == Reason::Dial { TRIES * addresses } else { 0 };
+            let most = (always + torrent * torrents + peer * peers) * minutes + tries;
             if times > most {
                 let text = format!(
                     "it woke {times} times in {minutes} min for {reason:?}; {most} are enough for {torrents} torrents and {peers} peers"
@@ -84,4 +92,13 @@ impl Quiet {
     pub fn since(&self, now: Instant) -> Duration {
         now.since(self.from)
     }
+}
+
+/// Whether a shard has somebody to choke: a peer that wants something, a slot that is to be dealt out or given back, or
+/// peers that a leecher looks at.
+pub fn wants_rounds(survey: &Survey) -> bool {
+    survey.torrents.iter().any(|torrent| {
+        let leeches = torrent.state != State::Seeding && !torrent.peers.is_empty();
+        leeches || torrent.peers.iter().any(|peer| peer.interested || peer.unchoked)
+    })
 }

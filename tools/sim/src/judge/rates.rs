@@ -41,18 +41,31 @@ struct Level {
     /// Nothing is judged before.
     from: Instant,
     judged: bool,
+    /// Connections whose handshakes have been let pass, and what is left of what they let pass.
+    met: u64,
+    free: u64,
 }
 
 impl Level {
+    /// Of `len` bytes, those that are no handshake's, when `met` connections were made so far. Bytes of the first kind may
+    /// be taken for the second, but each connection's handshake is let pass once and no more.
+    fn counted(&mut self, met: u64, len: u64) -> u64 {
+        self.free += (met - self.met) * HANDSHAKE;
+        self.met = met;
+        let free = self.free.min(len);
+        self.free -= free;
+        len - free
+    }
+
     /// `len` more went by; the level now, if it is to be judged.
     fn rise(&mut self, now: Instant, rate: Option<u64>, len: u64) -> Option<u64> {
         let Some(rate) = rate else {
-            *self = Level::default();
+            *self = Level { met: self.met, ..Level::default() };
             return None;
         };
         if !self.judged || self.rate != rate {
             let from = if self.judged || self.at > Instant::ZERO { now + GRACE } else { now };
-            *self = Level { rate, nano: 0, at: now, from, judged: true };
+            *self = Level { rate, nano: 0, at: now, from, judged: true, ..*self };
         }
         let fallen = now.since(self.at).as_nanos() * u128::from(rate);
         self.nano = self.nano.saturating_sub(fallen);
@@ -71,14 +84,13 @@ pub(super) struct Rates {
     session: BTreeMap<Way, Level>,
     torrents: BTreeMap<(InfoHash, Way), Level>,
     dials: Level,
-    /// Connections of the last minute.
-    met: Vec<Instant>,
+    /// Connections so far.
+    met: u64,
 }
 
 impl Rates {
-    pub(super) fn met(&mut self, now: Instant) {
-        self.met.retain(|at| now.since(*at) < Duration::from_secs(60));
-        self.met.push(now);
+    pub(super) fn met(&mut self) {
+        self.met += 1;
     }
 
     pub(super) fn bytes(
@@ -94,22 +106,23 @@ impl Rates {
             Way::Down => limits.down,
             Way::Up => limits.up,
         };
-        let uncounted = match way {
-            Way::Down => self.met.len() as u64 * HANDSHAKE,
-            Way::Up => 0,
-        };
+        let met = if way == Way::Down { self.met } else { 0 };
         let (rate, shards) = (pick(view.rates(node)), u64::from(view.shards(node)));
         let mut compared = 0;
-        if let Some(level) = self.session.entry(way).or_default().rise(now, rate, len) {
-            let most = session_burst(rate.unwrap_or(0), shards) + uncounted;
+        let level = self.session.entry(way).or_default();
+        let counted = level.counted(met, len);
+        if let Some(level) = level.rise(now, rate, counted) {
+            let most = session_burst(rate.unwrap_or(0), shards);
             ensure(level <= most, || too_much(&format!("{way:?} of the session"), rate, level, most))?;
             compared += 1;
         }
         let Some(torrent) = torrent else { return Ok(compared) };
         let rate = pick(view.rates_of(node, torrent));
-        if let Some(level) = self.torrents.entry((torrent, way)).or_default().rise(now, rate, len) {
+        let level = self.torrents.entry((torrent, way)).or_default();
+        let counted = level.counted(met, len);
+        if let Some(level) = level.rise(now, rate, counted) {
             let block = u64::from(view.limits(node).block_len);
-            let most = 2 * torrent_burst(rate.unwrap_or(0), block) + uncounted;
+            let most = 2 * torrent_burst(rate.unwrap_or(0), block);
             ensure(level <= most, || too_much(&format!("{way:?} of {torrent:?}"), rate, level, most))?;
             compared += 1;
         }

@@ -140,7 +140,7 @@ impl Mutant {
     pub(super) fn understand(&mut self, end: EndId, word: Word, hands: &mut Hands<'_>) {
         let Some(conn) = self.conns.get_mut(&end) else { return };
         match word {
-            Word::Greeting(theirs) => return self.met(end, theirs, hands),
+            Word::Greeting(_, theirs) => return self.met(end, theirs, hands),
             Word::Choke => {
                 conn.choked = true;
                 let asked = std::mem::take(&mut conn.asked);

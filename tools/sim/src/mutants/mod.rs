@@ -20,7 +20,7 @@ mod floods;
 mod greetings;
 mod mutant;
 mod snatch;
-mod speaker;
+pub(crate) mod speaker;
 mod wire;
 
 #[cfg(test)]

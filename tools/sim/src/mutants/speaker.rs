@@ -83,9 +83,9 @@ pub(super) mod say {
 
 /// What was understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Word {
-    /// The victim's handshake.
-    Greeting(PeerId),
+pub(crate) enum Word {
+    /// A handshake: for which torrent, and by whom.
+    Greeting(InfoHash, PeerId),
     /// It chokes.
     Choke,
     /// It unchokes.
@@ -110,26 +110,26 @@ pub(super) enum Word {
 
 /// What was said is no BitTorrent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Nonsense;
+pub(crate) struct Nonsense;
 
 /// Cuts what is heard into words, however it was cut on its way.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ear {
+pub(crate) struct Ear {
     heard: Vec<u8>,
     greeted: bool,
 }
 
 impl Ear {
     /// Takes bytes in, and gives what they complete.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Result<Vec<Word>, Nonsense> {
+    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Result<Vec<Word>, Nonsense> {
         self.heard.extend_from_slice(bytes);
         let (mut words, mut at) = (Vec::new(), 0);
         if !self.greeted && self.heard.len() >= HANDSHAKE {
             if !self.heard.starts_with(PROTOCOL) {
                 return Err(Nonsense);
             }
-            let id = self.heard[48..HANDSHAKE].try_into().expect("twenty bytes");
-            words.push(Word::Greeting(PeerId(id)));
+            let part = |at| self.heard[at..at + 20].try_into().expect("twenty bytes");
+            words.push(Word::Greeting(InfoHash(part(28)), PeerId(part(48))));
             (self.greeted, at) = (true, HANDSHAKE);
         }
         while self.greeted
@@ -211,7 +211,7 @@ mod tests {
         ]
         .concat();
         let expected = [
-            Word::Greeting(id),
+            Word::Greeting(InfoHash([7; 20]), id),
             Word::Unchoke,
             Word::Have(258),
             Word::Bitfield(vec![0xff, 0xc0]),

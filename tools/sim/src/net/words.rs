@@ -30,6 +30,21 @@ pub struct HostSpec {
     pub sockets: u32,
 }
 
+impl HostSpec {
+    /// An ordinary line: a MB/s each way, 20 ms from the next such host, no NAT.
+    pub fn ordinary(ip: impl Into<IpAddr>) -> HostSpec {
+        HostSpec {
+            ips: vec![ip.into()],
+            up: 1_000_000,
+            down: 1_000_000,
+            queue: 128 << 10,
+            delay: Duration::from_millis(10),
+            nat: false,
+            sockets: 1000,
+        }
+    }
+}
+
 /// What is the same for all hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetSpec {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tide_base::{Bits, Duration, Instant, PieceIndex, Prng};
+use tide_engine::survey::TorrentSurvey;
 use tide_engine::{RateLimits, State, TorrentCommand};
 
-use crate::disk::PieceTruth;
+use crate::judge::Truth;
 use crate::world::{NodeId, World};
 
 /// What must come true: a node of the core completes a torrent.
@@ -29,13 +30,11 @@ pub(super) struct Core {
 
 /// The pieces of a node's torrent that are right on its disk.
 fn right(world: &World, node: NodeId, torrent: usize) -> Bits {
-    let known = &world.node(node).torrents()[torrent];
-    let content = world.content(known.content);
+    let content = world.content(world.node(node).torrents()[torrent].content);
     let count = content.layout().pieces();
-    let medium = world.node(node).medium();
     let mut bits = Bits::new(count);
     for piece in 0..count {
-        if medium.state_of(content, &known.spec.root, PieceIndex(piece)) == PieceTruth::Right {
+        if world.truth(node, content.info_hash(), PieceIndex(piece)) == Truth::Right {
             bits.set(piece);
         }
     }
@@ -93,6 +92,15 @@ fn torrents_of(world: &World, node: NodeId, content: usize) -> Vec<usize> {
     torrents.filter(|(_, torrent)| torrent.content == content).map(|(number, _)| number).collect()
 }
 
+/// Contents that are nowhere whole although there is a copy that nobody harms: whoever has it has spoilt it himself.
+pub(super) fn spoilt(world: &World, core: &Core) -> Option<String> {
+    let lost = |known: &&crate::world::UserTorrent| known.spared && core.lost.contains(&known.content);
+    world.nodes().find_map(|(id, node)| {
+        let known = node.torrents().iter().find(lost)?;
+        Some(format!("node {} has spoilt its copy of {:?}, which nobody harms", id.0, known.info_hash()))
+    })
+}
+
 /// How long nodes of the core get to come up.
 const RISING: Duration = Duration::from_secs(600);
 
@@ -105,10 +113,12 @@ pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
             world.shut_down(node, super::users::ENDING);
         }
     }
-    let down = |world: &World| {
-        core.nodes.iter().all(|&id| world.node(id).is_finished() || !world.node(id).is_alive())
-    };
-    until(world, end, down).map_err(|()| "a node of the core does not end".to_owned())?;
+    let is_down = |world: &World, id| world.node(id).is_finished() || !world.node(id).is_alive();
+    let down = |world: &World| core.nodes.iter().all(|&id| is_down(world, id));
+    until(world, end, down).map_err(|()| {
+        let who: Vec<u32> = core.nodes.iter().filter(|&&id| !is_down(world, id)).map(|id| id.0).collect();
+        format!("nodes {who:?} of the core do not end")
+    })?;
     for &node in &core.nodes {
         world.end(node);
         for torrent in 0..world.node(node).torrents().len() {
@@ -122,7 +132,11 @@ pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
         let known = |id: &NodeId| world.node(*id).torrents().iter().all(|torrent| torrent.key.is_some());
         core.nodes.iter().all(known)
     };
-    until(world, end, up).map_err(|()| "a node of the core does not take its torrents in".to_owned())?;
+    until(world, end, up).map_err(|()| {
+        let lacks = |id: &&NodeId| world.node(**id).torrents().iter().any(|torrent| torrent.key.is_none());
+        let who: Vec<u32> = core.nodes.iter().filter(lacks).map(|id| id.0).collect();
+        format!("nodes {who:?} of the core do not take their torrents in")
+    })?;
     for goal in &core.goals {
         // What the world has spoilt silently is found by hashing it.
         world.command_torrent(goal.node, goal.torrent, TorrentCommand::Recheck);
@@ -152,18 +166,34 @@ pub(super) fn until(world: &mut World, end: Instant, mut done: impl FnMut(&World
 
 /// Pieces that the goals have reached so far, and whether all are reached.
 pub(super) fn reached(world: &World, core: &Core) -> (u64, bool) {
-    let mut pieces = 0;
-    let mut all = true;
-    for goal in &core.goals {
-        let known = &world.node(goal.node).torrents()[goal.torrent];
-        let found = world.node(goal.node).shards().flat_map(|shard| shard.survey().torrents);
-        match found.into_iter().find(|survey| Some(survey.key) == known.key) {
-            Some(survey) => {
-                pieces += u64::from(survey.have.count());
-                all &= survey.state == State::Seeding && survey.have.count() == survey.layout.pieces();
-            }
-            None => all = false,
-        }
-    }
-    (pieces, all)
+    let surveys = core.goals.iter().map(|&goal| survey(world, goal));
+    surveys.fold((0, true), |(pieces, all), survey| match survey {
+        Some(survey) => (pieces + u64::from(survey.have.count()), all && is_reached(&survey)),
+        None => (pieces, false),
+    })
+}
+
+fn survey(world: &World, goal: Goal) -> Option<TorrentSurvey> {
+    let key = world.node(goal.node).torrents()[goal.torrent].key?;
+    let mut surveys = world.node(goal.node).shards().flat_map(|shard| shard.survey().torrents);
+    surveys.find(|survey| survey.key == key)
+}
+
+fn is_reached(survey: &TorrentSurvey) -> bool {
+    survey.state == State::Seeding && survey.have.count() == survey.layout.pieces()
+}
+
+/// The goals that are not reached: who does what instead. Who [waits](World::waits) for pieces says more of them.
+pub(super) fn unreached(world: &World, core: &Core) -> Vec<String> {
+    let line = |&goal: &Goal| {
+        let who = format!("node {} torrent {}", goal.node.0, goal.torrent);
+        let Some(survey) = survey(world, goal) else { return Some(format!("{who} is not there")) };
+        let (have, all) = (survey.have.count(), survey.layout.pieces());
+        let unwanted = all - survey.wanted.count();
+        let trouble = survey.trouble.as_ref().map_or(String::new(), |trouble| format!(" ({trouble})"));
+        (!is_reached(&survey)).then(|| {
+            format!("{who} is {:?}{trouble} with {have} of {all} pieces, {unwanted} unwanted", survey.state)
+        })
+    };
+    core.goals.iter().filter_map(line).collect()
 }

@@ -21,7 +21,7 @@ use crate::mishap::{Mishap, Tally};
 use crate::mutants::Vice;
 use crate::scenario::{Cast, Scenario, build};
 use crate::trail::Trail;
-use crate::world::{Counts, NodeId, World};
+use crate::world::{Canary, Counts, NodeId, World};
 
 use users::Users;
 pub use verdict::Verdict;
@@ -35,8 +35,8 @@ pub struct Watch<'a> {
     pub echo: bool,
     /// Takes the packets of the net, if they are wanted.
     pub packets: Option<&'a mut dyn FnMut(crate::net::Tapped)>,
-    /// Whether the disks of this world forget a write now and then without owning up to it: the judges must notice.
-    pub canary: bool,
+    /// What is wrong on purpose: the run must fail.
+    pub canary: Option<Canary>,
 }
 
 /// A notable event.
@@ -81,8 +81,8 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Outcome {
         Err(panic) => return Outcome::of_nothing(Verdict::Crash(panic)),
     };
     play.world.tap(watch.packets.is_some());
-    if watch.canary {
-        play.world.hide_lost_writes();
+    if let Some(canary @ Canary::LostWrites) = watch.canary {
+        play.world.release(canary);
     }
     let ended = alarm::caught(|| play.all(watch));
     let verdict = match ended {
@@ -106,6 +106,9 @@ struct Play<'s> {
 
 type Step = Result<(), Verdict>;
 
+/// Of how many who wait a verdict tells.
+const TOLD: usize = 3;
+
 /// How long everybody gets to come to rest, and then rests.
 const REST: Duration = Duration::from_secs(1800);
 
@@ -122,6 +125,9 @@ impl<'s> Play<'s> {
 
     fn all(&mut self, watch: &mut Watch<'_>) -> Step {
         self.first(watch)?;
+        if !self.scenario.second_act {
+            return self.check();
+        }
         self.second(watch)?;
         self.rest(watch)?;
         self.end(watch)
@@ -152,15 +158,24 @@ impl<'s> Play<'s> {
             self.users.tick(&mut self.world);
         }
         self.core = finale::choose(&self.world, &mut self.prng.split("core"));
+        if let Some(spoilt) = finale::spoilt(&self.world, &self.core) {
+            return Err(Verdict::Liveness(spoilt));
+        }
         self.note(watch, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
-        finale::raise(&mut self.world, &self.core).map_err(Verdict::Liveness)?;
+        let raised = finale::raise(&mut self.world, &self.core);
+        if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
+            self.world.release(canary);
+        }
+        // A world in which the judges have found something stands still.
         self.check()?;
+        raised.map_err(Verdict::Liveness)?;
         let mut progress = (self.world.now(), 0);
         loop {
             self.go(watch, self.world.now() + Duration::from_secs(5))?;
             let (pieces, all) = finale::reached(&self.world, &self.core);
             if all {
+                self.world.note_completed(self.core.goals.len());
                 return Ok(());
             }
             if pieces != progress.1 {
@@ -175,12 +190,17 @@ impl<'s> Play<'s> {
     /// The second act does not get on: whether somebody is to blame.
     fn stalled(&self) -> Step {
         let waits = self.world.waits(&self.core.nodes);
-        let line = |waiting: &crate::judge::Waiting| waiting.to_string();
-        match waits.iter().find(|waiting| waiting.excused().is_none()) {
-            Some(_) => Err(Verdict::Liveness(waits.iter().map(line).collect::<Vec<_>>().join("; "))),
-            None if waits.is_empty() => Err(Verdict::Liveness("nobody waits for anything".to_owned())),
-            None => Err(Verdict::Excused(waits.iter().map(line).collect::<Vec<_>>().join("; "))),
+        if waits.is_empty() {
+            return Err(Verdict::Liveness(finale::unreached(&self.world, &self.core).join("; ")));
         }
+        let (excused, blamed): (Vec<_>, Vec<_>) =
+            waits.into_iter().partition(|waiting| waiting.excused().is_some());
+        let told = if blamed.is_empty() { &excused } else { &blamed };
+        let more = told.len().saturating_sub(TOLD);
+        let mut lines: Vec<String> = told.iter().take(TOLD).map(ToString::to_string).collect();
+        lines.extend((more > 0).then(|| format!("{more} more wait")));
+        let text = lines.join("; ");
+        Err(if blamed.is_empty() { Verdict::Excused(text) } else { Verdict::Liveness(text) })
     }
 
     fn rest(&mut self, watch: &mut Watch<'_>) -> Step {
@@ -198,8 +218,13 @@ impl<'s> Play<'s> {
         let core = &self.core;
         let down = |world: &World| core.nodes.iter().all(|&node| world.node(node).is_finished());
         let end = self.world.now() + END;
-        finale::until(&mut self.world, end, down)
-            .map_err(|()| Verdict::Liveness("a node does not end".to_owned()))?;
+        let ended = finale::until(&mut self.world, end, down);
+        self.check()?;
+        ended.map_err(|()| {
+            let left = self.core.nodes.iter().filter(|&&node| !self.world.node(node).is_finished());
+            let left: Vec<u32> = left.map(|node| node.0).collect();
+            Verdict::Liveness(format!("nodes {left:?} do not end"))
+        })?;
         self.go(watch, self.world.now() + Duration::from_secs(60))?;
         self.world.nodes().filter(|(id, _)| self.core.nodes.contains(id)).for_each(|(_, node)| {
             node.shards().for_each(tide_engine::Shard::check_quiet);

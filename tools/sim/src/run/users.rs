@@ -1,7 +1,7 @@
 //! What users and machines do while all runs: on ticks, as the dice say.
 
 use tide_base::{Duration, Instant};
-use tide_engine::{RateLimits, TorrentCommand};
+use tide_engine::{Content, RateLimits, TorrentCommand};
 
 use crate::dice::Dice;
 use crate::mishap::{Mishap, Tally};
@@ -116,10 +116,10 @@ impl Users {
         if known.key.is_none() || !known.is_settled() {
             return;
         }
-        let files = known.spec.files.files().len();
+        let (files, spared) = (known.spec.files.files().len(), known.spared);
         if self.dice.hits(Mishap::Remove) {
-            let content =
-                [tide_engine::Content::Keep, tide_engine::Content::Delete][self.dice.prng().index(2)];
+            let delete = self.dice.prng().chance(1, 2) && !spared;
+            let content = if delete { Content::Delete } else { Content::Keep };
             world.remove_torrent(node, torrent, content);
         } else if self.fates[node.0 as usize].resumes.is_none() && self.dice.hits(Mishap::Halt) {
             let after = Duration::from_millis(self.dice.prng().below(60_000));
@@ -132,7 +132,7 @@ impl Users {
         } else if files > 1 && self.dice.hits(Mishap::SetPriorities) {
             let priorities = (0..files).map(|_| [0, 1, 4, 7][self.dice.prng().index(4)]).collect();
             world.set_priorities(node, torrent, priorities);
-        } else if self.dice.hits(Mishap::Move) {
+        } else if !spared && self.dice.hits(Mishap::Move) {
             let fate = &mut self.fates[node.0 as usize];
             fate.moves += 1;
             let volume = if self.dice.prng().chance(1, 2) { 0 } else { 1 };

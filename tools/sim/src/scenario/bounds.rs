@@ -28,7 +28,8 @@ pub(super) fn tiny(prng: &mut Prng, block_len: u32) -> Limits {
         checkpoint_after: Duration::from_millis(u64::from(pick(&[100, 1000, 5000]))),
         choke_round: Duration::from_secs(u64::from(pick(&[2, 10]))),
         turnover: Duration::from_secs(u64::from(pick(&[20, 300]))),
-        peer: tide_peer::Limits::tiny(block_len),
+        // Less than what may be asked for while choked makes us say.
+        peer: tide_peer::Limits { control_queued: 8 << 10, ..tide_peer::Limits::tiny(block_len) },
         ..Limits::default()
     };
     debug_assert_eq!(limits.check(), Ok(()));

@@ -40,6 +40,11 @@ pub fn build(scenario: &Scenario) -> (World, Cast) {
             add_torrent(scenario, &mut world, *id, torrent);
         }
     }
+    for content in 0..scenario.contents.len() {
+        if let Some((node, torrent)) = scenario.spared(content) {
+            world.spare(nodes[node], torrent);
+        }
+    }
     let mutants = scenario.mutants.iter().enumerate().filter(|(_, plan)| !plan.absent);
     let mutants = mutants.map(|(i, plan)| mutant(scenario, &mut world, plan, &prng, i)).collect();
     world.judge(scenario.look_every);

@@ -45,6 +45,7 @@ pub fn draw(seed: u64) -> Scenario {
         tick: Duration::from_millis([500, 3000, 20_000][prng.index(3)]),
         stall: Duration::from_secs(2 * 3600),
         look_every: [1, 7, 50][prng.index(3)],
+        second_act: true,
         contents,
         odds,
     }
@@ -160,6 +161,8 @@ fn take_part(prng: &mut Prng, content: usize, spec: &ContentSpec, nodes: &mut [N
     let seeds = 1 + prng.below(2);
     let mut order: Vec<usize> = (0..count).collect();
     prng.shuffle(&mut order);
+    // Somebody who has everything can be dialled.
+    nodes[order[0]].host.nat = false;
     let acquainted = !trackers || prng.chance(1, 2);
     for (place, &i) in order.iter().enumerate() {
         if place >= 2 && prng.chance(1, 5) {
@@ -212,7 +215,8 @@ fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {
             victims,
             host: host(prng, ips, true, false),
             port: 7000,
-            known: prng.chance(1, 2),
+            // Who waits to be dialled must be known.
+            known: prng.chance(1, 2) | vice.waits(),
         }
     };
     (0..count).map(one).collect()

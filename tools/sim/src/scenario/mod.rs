@@ -4,12 +4,13 @@
 //! ```text
 //! mod.rs    the value             draw.rs    a value from a seed      odds.rs  which mishaps, how often
 //! print.rs  as lines              bounds.rs  tiny and real limits     build.rs  the world of it
-//! cut.rs    what can be taken out
+//! cut.rs    what can be taken out   directed.rs  values about one thing each
 //! ```
 
 mod bounds;
 mod build;
 mod cut;
+mod directed;
 mod draw;
 mod odds;
 mod print;
@@ -26,6 +27,7 @@ use crate::world::{Hashers, Holding, TurnSpec};
 
 pub use build::{Cast, build};
 pub use cut::Cut;
+pub use directed::Directed;
 pub use draw::draw;
 
 /// Everything about a run.
@@ -57,6 +59,18 @@ pub struct Scenario {
     pub stall: Duration,
     /// Every so many turns the judges look at everything.
     pub look_every: u32,
+    /// Whether there is a second act; without, the run ends with the first.
+    pub second_act: bool,
+}
+
+impl Scenario {
+    /// The copy of a content that nobody and nothing harms: the first whole one of a node that can be dialled. The
+    /// node, and the number of the torrent there.
+    pub fn spared(&self, content: usize) -> Option<(usize, usize)> {
+        let whole = |plan: &TorrentPlan| plan.content == content && plan.holding == Holding::Everything;
+        let nodes = self.nodes.iter().enumerate().filter(|(_, plan)| !plan.absent && !plan.host.nat);
+        nodes.into_iter().find_map(|(node, plan)| Some((node, plan.torrents.iter().position(whole)?)))
+    }
 }
 
 /// An engine and its machine.

@@ -45,6 +45,11 @@ impl<T> Names<T> {
         self.known.insert(name.into().to_ascii_lowercase(), addresses);
     }
 
+    /// What a name stands for, without asking anybody.
+    pub fn known(&self, name: &str) -> &[IpAddr] {
+        self.known.get(&name.to_ascii_lowercase()).map_or(&[], Vec::as_slice)
+    }
+
     /// Asks for a name; the answer comes by [`poll`](Names::poll), exactly once, within [`SLOWEST`].
     pub fn ask(&mut self, now: Instant, asker: T, name: &str) {
         let known = self.known.get(&name.to_ascii_lowercase()).filter(|addresses| !addresses.is_empty());

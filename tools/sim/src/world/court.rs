@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tide_base::{InfoHash, PieceIndex, Prng, ShardId};
+use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
-use tide_engine::{Limits, RateLimits, Survey};
+use tide_engine::{Happening, Limits, RateLimits, Survey};
 
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
-use crate::judge::{Finding, Judge, Oracle, Source, Truth, View, Way};
+use crate::judge::{Finding, Judge, Oracle, Said, Source, Truth, View, Way};
 use crate::mishap::Tally;
 use crate::tracker::Tracker;
 
@@ -19,6 +19,8 @@ use crate::tracker::Tracker;
 pub(super) struct Court {
     judge: Option<Judge>,
     finding: Option<Finding>,
+    /// Turns that are not looked at closely, since the last look was long.
+    rests: u64,
 }
 
 /// A write under way.
@@ -34,6 +36,7 @@ pub(super) struct Writing {
 #[derive(Debug, Default)]
 pub(super) struct Docket {
     writing: BTreeMap<(ShardId, JobId), Writing>,
+    pub(super) ears: super::ears::Ears,
     finished: bool,
 }
 
@@ -152,7 +155,7 @@ impl World {
                 let hashes: Vec<InfoHash> =
                     self.nodes[node].torrents.iter().map(|known| known.info_hash()).collect();
                 self.ask_judge(|judge, _| {
-                    judge.met(now, node);
+                    judge.met(node);
                     hashes.into_iter().for_each(|hash| judge.told_of(node, hash, Source::Peer, from));
                     Ok(())
                 });
@@ -187,6 +190,11 @@ impl World {
     pub(super) fn judge_event(&mut self, id: NodeId, event: &tide_engine::Event) {
         let (now, node) = (self.now, id.0 as usize);
         self.ask_judge(|judge, _| judge.event(now, node, event));
+        let known = self.nodes[node].torrents.iter().find(|known| known.key == Some(event.torrent));
+        if let (Some(known), Happening::Tracker { url, failed: true, .. }) = (known, &event.what) {
+            let torrent = known.info_hash();
+            self.overhear_failure(id, torrent, url);
+        }
     }
 
     pub(super) fn judge_reply(
@@ -222,10 +230,31 @@ impl World {
         }
     }
 
-    pub(super) fn judge_bytes_in(&mut self, id: NodeId, len: u64) {
+    /// Bytes came from peers, for these torrents as far as that is known.
+    pub(super) fn judge_bytes_in(&mut self, id: NodeId, bytes: BTreeMap<Option<InfoHash>, u64>) {
         let (now, node) = (self.now, id.0 as usize);
-        if len > 0 {
-            self.ask_judge(|judge, view| judge.bytes(now, node, None, Way::Down, len, view));
+        for (torrent, len) in bytes {
+            self.ask_judge(|judge, view| judge.bytes(now, node, torrent, Way::Down, len, view));
+        }
+    }
+
+    /// A peer is told of a piece.
+    pub(super) fn judge_have(&mut self, id: NodeId, torrent: InfoHash, piece: PieceIndex) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.told_have(now, node, torrent, piece));
+    }
+
+    /// A tracker is asked.
+    pub(super) fn judge_announce(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, said: Said) {
+        let (now, node) = (self.now, id.0 as usize);
+        self.ask_judge(|judge, _| judge.announced(now, node, torrent, tracker, said));
+    }
+
+    /// A tracker has answered.
+    pub(super) fn judge_answer(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, interval: Duration) {
+        let (now, node) = (self.now, id.0 as usize);
+        if let Some(judge) = &mut self.court.judge {
+            judge.answered(now, node, torrent, tracker, Some((None, interval)));
         }
     }
 
@@ -237,9 +266,13 @@ impl World {
         }
         let glance = self.seat(id, shard).shard.glance();
         self.ask_judge(|judge, _| judge.glance(now, node, &glance));
-        if self.court.judge.as_mut().is_some_and(Judge::wants_survey) {
+        self.court.rests = self.court.rests.saturating_sub(1);
+        if self.court.rests == 0 && self.court.judge.as_mut().is_some_and(Judge::wants_survey) {
             self.seat(id, shard).shard.check_invariants();
             let surveys: Vec<Survey> = self.nodes[node].shards().map(|shard| shard.survey()).collect();
+            // A tracker may have named ten thousand peers: whoever looks at each of them each turn sees nothing else.
+            let torrents = surveys.iter().flat_map(|survey| &survey.torrents);
+            self.court.rests = torrents.map(|torrent| torrent.book.len() as u64).sum::<u64>() / ADDRESSES;
             self.ask_judge(|judge, view| {
                 judge.after_turn(now, node, shard, &surveys[usize::from(shard.0)], view)?;
                 judge.session(now, node, &surveys, view)
@@ -252,6 +285,13 @@ impl World {
         }
     }
 
+    /// A node is told to end.
+    pub(super) fn judge_ending(&mut self, id: NodeId, until: Instant) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.ends_by(id.0 as usize, until);
+        }
+    }
+
     /// Everything that is had by a node is compared with its disk.
     pub fn judge_all_truth(&mut self, id: NodeId) {
         let (now, node) = (self.now, id.0 as usize);
@@ -261,3 +301,6 @@ impl World {
         }
     }
 }
+
+/// Known addresses that are looked at for each turn that is not.
+const ADDRESSES: u64 = 20;

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use tide_base::{InfoHash, Instant, PieceIndex, ShardId};
 use tide_disk::StoreSpec;
-use tide_engine::{Faults, RateLimits};
+use tide_engine::{Faults, RateLimits, Reason};
 
 use super::node::Node;
-use super::{Due, NodeId, World};
+use super::{Canary, Due, NodeId, World};
 use crate::disk::PieceTruth;
 use crate::judge::{NodeView, Truth, Waiting};
 use crate::mishap::Tally;
@@ -18,7 +18,10 @@ impl World {
     /// A moment at which files of a node may be cut off, deleted, or rot.
     pub fn harm(&mut self, id: NodeId) {
         let now = self.now;
-        self.nodes[id.0 as usize].medium.harm(now);
+        let node = &mut self.nodes[id.0 as usize];
+        if !node.medium.harm(now).is_empty() {
+            node.scar_moving();
+        }
     }
 
     /// A moment at which the resume data of a node's torrent may become stale, torn or another's, while it is down.
@@ -71,9 +74,15 @@ impl World {
         torrent.spec.peers.dedup();
     }
 
-    /// Disks of this world forget a write now and then without owning up to it.
-    pub fn hide_lost_writes(&mut self) {
-        self.hides_writes = true;
+    /// What a piece is on a node's disk, where its user keeps the torrent.
+    pub fn truth(&self, id: NodeId, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.node(id).truth(torrent, piece)
+    }
+
+    /// Something is wrong with this world from now on: the judges must notice.
+    pub fn release(&mut self, canary: Canary) {
+        assert!(canary != Canary::Panic, "the canary sings");
+        self.canary = Some(canary);
     }
 
     /// How often each rule was broken, as the engines saw it.
@@ -95,6 +104,11 @@ impl World {
             }
         }
         tally
+    }
+
+    /// So many have completed that had to.
+    pub fn note_completed(&mut self, goals: usize) {
+        (0..goals).for_each(|_| self.court.also(crate::judge::Oracle::Alive));
     }
 
     /// Who of the core waits for whom, and why.
@@ -126,6 +140,9 @@ impl World {
         let seat = self.seat(id, shard);
         let called = !seat.inbox.is_empty() || !seat.reads.is_empty() || !seat.writes.is_empty();
         let wake = seat.shard.wake_at().filter(|(at, _)| *at <= now && !called);
+        let for_somebody = wake.is_some_and(|(_, reason)| reason == Reason::Choke)
+            && crate::judge::wants_rounds(&seat.shard.survey());
+        let wake = wake.filter(|_| !for_somebody);
         if let (Some((_, reason)), Some(quiet)) = (wake, self.quiet.get_mut(&id)) {
             quiet.woke(reason);
         }
@@ -186,6 +203,7 @@ impl Node {
         };
         match self.medium.truth_of(&known.made, &store, piece) {
             PieceTruth::Right => Truth::Right,
+            PieceTruth::Wrong if self.scars.has(torrent, piece) => Truth::Damaged,
             PieceTruth::Wrong => Truth::Wrong,
             PieceTruth::Damaged(_) => Truth::Damaged,
         }

@@ -6,15 +6,17 @@
 //! post.rs    mail between shards                   streams.rs  bytes between the net and a shard
 //! pool.rs    the hash pool                         stage.rs  actors: trackers, mutants, an embedder's own
 //! users.rs   torrents, commands and replies         court.rs    what the judges are told
-//! harm.rs    what is done to nodes, and peace
+//! harm.rs    what is done to nodes, and peace         ears.rs     what is overheard of engines
 //! ```
 
 mod agenda;
 mod court;
+mod ears;
 mod harm;
 mod node;
 mod pool;
 mod post;
+mod scars;
 mod stage;
 mod streams;
 mod turn;
@@ -24,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tide_base::{Instant, Prng, ShardId};
+use tide_base::{Duration, Instant, Prng, ShardId};
 use tide_disk::VolumeId;
 use tide_engine::{ConnKey, Faults, ResolveId};
 
@@ -33,7 +35,7 @@ use crate::dice::{Dice, Odds};
 use crate::disk::Content;
 use crate::judge::Quiet;
 use crate::mishap::{Mishap, Tally};
-use crate::net::{HostId, HostSpec, Net, NetSpec, News};
+use crate::net::{HostId, HostSpec, Net, NetSpec, News, Stats};
 use crate::tracker::Names;
 use crate::trail::Trail;
 
@@ -90,6 +92,26 @@ struct Asker {
     id: ResolveId,
 }
 
+/// What is wrong with a world on purpose, so that the alarm is known to ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Canary {
+    /// Disks forget a write now and then, and answer it all the same: something false.
+    LostWrites,
+    /// The hash pools answer nothing in the second act: nobody gets on.
+    LostHashes,
+    /// The second act begins with a panic.
+    Panic,
+}
+
+impl Canary {
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Canary> {
+        [("lost-writes", Canary::LostWrites), ("lost-hashes", Canary::LostHashes), ("panic", Canary::Panic)]
+            .into_iter()
+            .find_map(|(known, canary)| (known == name).then_some(canary))
+    }
+}
+
 /// What happened so far, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
@@ -123,8 +145,8 @@ pub struct World {
     counts: Counts,
     court: Court,
     quiet: BTreeMap<NodeId, Quiet>,
-    /// The canary: writes are forgotten now and then, and answered all the same.
-    hides_writes: bool,
+    /// What is wrong with this world on purpose.
+    canary: Option<Canary>,
     /// Rules that peers broke in earlier lives of nodes.
     past_faults: Faults,
 }
@@ -152,7 +174,7 @@ impl World {
             counts: Counts::default(),
             court: Court::default(),
             quiet: BTreeMap::new(),
-            hides_writes: false,
+            canary: None,
             past_faults: Faults::default(),
             prng,
             odds,
@@ -177,6 +199,11 @@ impl World {
     /// The network.
     pub fn net(&mut self) -> &mut Net {
         &mut self.net
+    }
+
+    /// What the network has carried so far.
+    pub fn net_stats(&self) -> Stats {
+        self.net.stats()
     }
 
     /// A name that can be looked up.
@@ -214,6 +241,17 @@ impl World {
     pub fn run_until(&mut self, end: Instant) {
         while self.step(end) {}
         self.now = end.max(self.now);
+    }
+
+    /// Runs until `done`, looked at every `step`, or until `end`: whether it was done.
+    pub fn run_to(&mut self, end: Instant, step: Duration, mut done: impl FnMut(&World) -> bool) -> bool {
+        while !done(self) {
+            if self.now >= end || self.is_guilty() {
+                return false;
+            }
+            self.run_until((self.now + step).min(end));
+        }
+        true
     }
 
     /// Calls whoever is due next; false if nobody is until `end`.

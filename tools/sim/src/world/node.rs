@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::{Duration, Instant, Prng, ShardId};
+use tide_base::{Duration, Instant, Prng, ShardId, WallClock};
 use tide_disk::{Done, Hashed, VolumeId};
 use tide_engine::{
     Command, CommandId, ConnKey, Event, Input, Listening, Mail, NetError, Reply, ResolveId, Setup, Shard,
@@ -12,8 +12,9 @@ use tide_engine::{
 use super::court::Docket;
 use super::pool::{Hashers, Pool};
 use super::post::{Letter, Post};
+use super::scars::Scars;
 use super::users::UserTorrent;
-use super::{Asker, Due, Holder, NodeId, Resident, World};
+use super::{Asker, Canary, Due, Holder, NodeId, Resident, World};
 use crate::actor::EndId;
 use crate::dice::{Dice, Odds};
 use crate::disk::{Keeper, Medium, MediumSpec, Pace};
@@ -52,6 +53,38 @@ pub struct NodeSpec {
     pub medium: MediumSpec,
     /// The bounds of its disk threads.
     pub disk: tide_disk::Limits,
+}
+
+impl TurnSpec {
+    /// Turns as a machine takes them that is not busy.
+    pub fn ordinary() -> TurnSpec {
+        TurnSpec { inputs: 1000, bytes: 1 << 20, gap: Duration::from_micros(50) }
+    }
+}
+
+impl NodeSpec {
+    /// An ordinary machine on an [ordinary line](HostSpec::ordinary): one shard, real limits, a good disk. It listens
+    /// at port 6881. All nodes of a world have addresses of their own, and peer ids that follow from these.
+    pub fn ordinary(ip: impl Into<IpAddr>) -> NodeSpec {
+        let ip = ip.into();
+        let mut random = [0; 12];
+        Prng::new(0).split(&ip.to_string()).fill(&mut random);
+        NodeSpec {
+            host: HostSpec::ordinary(ip),
+            port: 6881,
+            setup: Setup {
+                peer_id: tide_peer::client::our_id(random),
+                epoch: WallClock(1_700_000_000),
+                ..Setup::plain(1)
+            },
+            turns: TurnSpec::ordinary(),
+            mail: Duration::from_micros(5),
+            hashers: Hashers { threads: 1, rate: 1 << 30 },
+            pace: Pace::default(),
+            medium: MediumSpec::default(),
+            disk: tide_disk::Limits::default(),
+        }
+    }
 }
 
 /// Inputs that wait for their turn.
@@ -108,6 +141,7 @@ pub struct Node {
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) replies: BTreeMap<CommandId, Reply>,
     pub(super) torrents: Vec<UserTorrent>,
+    pub(super) scars: Scars,
     /// What happened in earlier lives.
     past: Tally<Mishap>,
     pub(super) odds: Odds,
@@ -212,6 +246,7 @@ impl World {
             events: Vec::new(),
             replies: BTreeMap::new(),
             torrents: Vec::new(),
+            scars: Scars::default(),
             past: Tally::default(),
             odds: self.odds.clone(),
             prng,
@@ -370,7 +405,9 @@ impl World {
                 return self.agenda.set(Due::Pool(id), next);
             };
             let shard = hashed.shard;
-            self.put(id, shard, Owned::Hashed(hashed));
+            if self.canary != Some(Canary::LostHashes) {
+                self.put(id, shard, Owned::Hashed(hashed));
+            }
         }
     }
 

@@ -47,6 +47,12 @@ impl World {
         self.players[id.0 as usize].actor.as_ref()
     }
 
+    /// An actor, if it is of this type.
+    pub fn actor_as<A: Actor>(&self, id: ActorId) -> Option<&A> {
+        let actor: &dyn std::any::Any = self.actor(id);
+        actor.downcast_ref()
+    }
+
     /// An actor is a tracker: no peer, and part of the core of the second act.
     pub fn set_tracker(&mut self, id: ActorId, ips: Vec<std::net::IpAddr>) {
         self.tracker_ips.extend(ips);

@@ -1,8 +1,9 @@
 //! Bytes between the net and whoever holds the ends of its streams.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tide_base::ShardId;
+use tide_base::{InfoHash, ShardId};
 use tide_engine::{ConnKey, Input, NetError, Slices, Want};
 
 use super::node::{Owned, Seat};
@@ -104,6 +105,7 @@ impl World {
         let Some(&ip) = spec.host.ips.iter().find(|ip| ip.is_ipv4() == to.is_ipv4()) else { return };
         self.trail.bytes(&data);
         let (host, from) = (self.nodes[node.0 as usize].host, SocketAddr::new(ip, spec.port));
+        self.overhear_announce(node, to, &data);
         self.net.send(self.now, host, from, to, data);
     }
 
@@ -130,7 +132,7 @@ impl World {
 
     /// Reads what is there and wanted, from everybody once.
     pub(super) fn pump_in(&mut self, node: NodeId, shard: ShardId) {
-        let mut bytes = 0;
+        let mut bytes = BTreeMap::new();
         let conns = std::mem::take(&mut self.seat(node, shard).reads);
         for conn in conns {
             match self.read(node, shard, conn, &mut bytes) {
@@ -151,7 +153,13 @@ impl World {
     }
 
     /// Reads a connection; `bytes` grows by what came from a peer.
-    fn read(&mut self, node: NodeId, shard: ShardId, conn: ConnKey, bytes: &mut u64) -> Stop {
+    fn read(
+        &mut self,
+        node: NodeId,
+        shard: ShardId,
+        conn: ConnKey,
+        bytes: &mut BTreeMap<Option<InfoHash>, u64>,
+    ) -> Stop {
         let now = self.now;
         let World { nodes, net, scratch, trail, trackers, .. } = self;
         let node = &mut nodes[node.0 as usize];
@@ -159,6 +167,7 @@ impl World {
         let life = node.life.as_mut().expect("a process that reads lives");
         let seat = &mut life.seats[usize::from(shard.0)];
         let Some(&end) = seat.conns.get(&conn) else { return Stop::Rest };
+        let torrent = life.docket.ears.torrent(end);
         while net.readable(end) > 0 {
             if left == 0 {
                 return Stop::Again;
@@ -182,7 +191,9 @@ impl World {
             trail.bytes(&scratch[..rest]);
             seat.shard.filled(now, conn, placed, &scratch[..rest]);
             left = left.saturating_sub(placed + rest);
-            *bytes += if trackers.contains(&end) { 0 } else { (placed + rest) as u64 };
+            if !trackers.contains(&end) {
+                *bytes.entry(torrent).or_default() += (placed + rest) as u64;
+            }
         }
         if net.ended(end) { Stop::Ended } else { Stop::Rest }
     }
@@ -193,21 +204,24 @@ impl World {
         let World { nodes, net, .. } = self;
         let life = nodes[node.0 as usize].life.as_mut().expect("a process that writes lives");
         let seat = &mut life.seats[usize::from(shard.0)];
-        let mut told = false;
+        let (mut told, mut said) = (false, Vec::new());
         for conn in std::mem::take(&mut seat.writes) {
             let Some(&end) = seat.conns.get(&conn) else { continue };
             loop {
                 let mut slices = Slices::new();
                 seat.shard.gather(conn, &mut slices);
-                let bytes = slices.parts().concat();
+                let mut bytes = slices.parts().concat();
                 let wrote = if bytes.is_empty() { 0 } else { net.write(now, end, &bytes) };
                 if wrote == 0 {
                     break;
                 }
                 seat.shard.sent(now, conn, wrote);
                 told = true;
+                bytes.truncate(wrote);
+                said.push((end, bytes));
             }
         }
+        said.into_iter().for_each(|(end, bytes)| self.overhear(node, end, &bytes));
         told
     }
 }

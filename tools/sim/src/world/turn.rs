@@ -6,7 +6,7 @@ use tide_engine::{Driver, Output, Shard, turn};
 
 use super::node::{Owned, Seat};
 use super::post::Letter;
-use super::{Asker, Due, Holder, NodeId, World};
+use super::{Asker, Canary, Due, Holder, NodeId, World};
 use crate::actor::EndId;
 use crate::mishap::Mishap;
 
@@ -54,6 +54,9 @@ impl Turn<'_> {
     fn take(&mut self, now: Instant, mut input: Owned) {
         self.world.trail.number(input.mark());
         self.world.judge_input(self.node, self.shard, &input);
+        if let Owned::Datagram { from, data } = &input {
+            self.world.overhear_answer(self.node, *from, data);
+        }
         let (node, shard) = (self.node, self.shard);
         let connected = match &input {
             Owned::Connected { conn, .. } => Some(*conn),
@@ -118,8 +121,8 @@ impl Turn<'_> {
     }
 
     fn disk(&mut self, now: Instant, job: tide_disk::Job) {
-        if self.world.hides_writes && matches!(job.task, Task::Write { .. }) && self.world.prng.chance(1, 50)
-        {
+        let hides = self.world.canary == Some(Canary::LostWrites);
+        if hides && matches!(job.task, Task::Write { .. }) && self.world.prng.chance(1, 50) {
             return self.forget(job);
         }
         let (node, volume) = (self.node, job.volume);
@@ -163,6 +166,8 @@ impl Driver for Turn<'_> {
                 if let Some(end) = self.seat().forget(conn) {
                     self.world.holders.remove(&end);
                     self.world.net.close(now, end);
+                    let life = self.world.nodes[node.0 as usize].life.as_mut().expect("it has a turn");
+                    life.docket.ears.forget(end);
                 }
             }
             Output::HandOver { conn, to, arrival } => self.hand_over(conn, to, arrival),

@@ -39,6 +39,8 @@ pub struct UserTorrent {
     pub spec: AddTorrent,
     /// Its name in the engine, once it has one.
     pub key: Option<TorrentKey>,
+    /// Whether it is the copy that nobody and nothing harms.
+    pub spared: bool,
     /// Whether the user has it; one that was removed can be added again.
     pub present: bool,
     /// Whether the engine said in this life that it is complete.
@@ -75,8 +77,9 @@ impl Node {
                 torrent.present = false;
             }
             (torrent.key, torrent.adding, torrent.complete) = (None, None, false);
-            // Whoever knows where the content lies after a kill looks at the disk; `World::kill` does.
-            torrent.moving = None;
+            // What was being moved lies partly here and partly there: what is claimed of it is not, as the engine sees
+            // by its files.
+            torrent.resume_spoilt |= torrent.moving.take().is_some();
         }
     }
 
@@ -141,6 +144,7 @@ impl World {
             resume_spoilt: false,
             spec,
             key,
+            spared: false,
             present: true,
             complete: false,
             adding,
@@ -150,6 +154,15 @@ impl World {
         let number = node.torrents.len() - 1;
         self.tell_to_add(id, number);
         number
+    }
+
+    /// A node's copy of a content is the one that nobody and nothing harms: its files are not cut off, deleted or
+    /// spoilt, and its user neither moves nor deletes them. So each content can be completed by whoever meets it.
+    pub fn spare(&mut self, id: NodeId, number: usize) {
+        let node = &mut self.nodes[id.0 as usize];
+        let torrent = &mut node.torrents[number];
+        torrent.spared = true;
+        node.medium.spare(&torrent.made, &torrent.spec.root);
     }
 
     /// A removed torrent is added again.
@@ -205,6 +218,7 @@ impl World {
         for shard in 0..self.nodes[id.0 as usize].spec.setup.shards {
             self.command(id, ShardId(shard), Command::Shutdown(budget));
         }
+        self.judge_ending(id, self.now + budget);
     }
 
     /// Hands a command in and runs until it is answered, `patience` at the most.
@@ -240,6 +254,7 @@ impl World {
             return;
         }
         node.medium.know(&self.contents[torrent.content], &to);
+        self.nodes[id.0 as usize].scar_damaged(number);
         let what = TorrentCommand::Move { to: to.clone(), volume: VolumeId(volume) };
         if let Some(command) = self.command_torrent(id, number, what) {
             self.nodes[id.0 as usize].torrents[number].moving = Some((command, to, VolumeId(volume)));
@@ -282,8 +297,11 @@ impl World {
                 return;
             }
             if let Some((_, to, volume)) = torrent.moving.take_if(|(moving, ..)| *moving == command) {
-                if reply.is_ok() {
-                    (torrent.spec.root, torrent.spec.volume) = (to, volume);
+                match reply {
+                    Ok(_) => (torrent.spec.root, torrent.spec.volume) = (to, volume),
+                    // It was given up in the middle, and the disk may still be at it.
+                    Err(CommandError::Gone) => torrent.resume_spoilt = true,
+                    Err(_) => {}
                 }
                 return;
             }

@@ -1,6 +1,7 @@
 //! Each rule that a peer can break in a session, broken. (What concerns the handshakes is tested in `opening.rs`.)
 
 use super::*;
+use crate::event::{Due, Timer};
 use crate::limits::Patience;
 use alloc::borrow::Cow;
 use tide_base::Payload;
@@ -126,4 +127,65 @@ fn useful_work_earns_patience_back() {
         assert!(session.serve(NOW, block(0), Payload::from(content(block(0)))));
         drain(&mut session);
     }
+}
+
+#[test]
+fn who_rejects_everything_is_asked_again_only_after_a_while() {
+    let mut session = with(Limits { refusals: 3, ..limits() }, Reserved::OURS);
+    feed(&mut session, &[Message::HaveAll, Message::Unchoke]);
+    let reject = |session: &mut Session, now, n| {
+        assert!(session.ask(now, block(n)));
+        let stream = bytes(&[Message::Reject(block(n))]);
+        assert_eq!(feed_bytes(session, now, &stream), Ok(vec![Event::Rejected(block(n))]));
+    };
+    reject(&mut session, NOW, 0);
+    reject(&mut session, NOW, 1);
+    assert!(session.room(NOW) > 1);
+    reject(&mut session, NOW, 2);
+    let later = NOW + limits().refused_wait;
+    assert!(session.snubbed() && session.room(NOW) == 0);
+    assert_eq!(session.deadline(), (later, Timer::Refused));
+    assert_eq!(session.due(later), Some(Due::AskAgain));
+    assert_eq!((session.due(later), session.room(later)), (None, 1));
+    reject(&mut session, later, 3);
+    assert_eq!(session.room(later), 0);
+    let much_later = later + limits().refused_wait;
+    assert_eq!(session.due(much_later), Some(Due::AskAgain));
+    assert!(session.ask(much_later, block(4)));
+    feed_bytes(&mut session, much_later, &bytes(&[Message::Block(block(4))])).expect("a block is welcome");
+    assert!(!session.snubbed() && session.room(much_later) > 1);
+    reject(&mut session, much_later, 5);
+    assert!(session.room(much_later) > 1, "the row begins anew with a block");
+}
+
+#[test]
+fn what_a_choke_rejects_is_not_held_against_the_peer() {
+    let mut session = with(Limits { refusals: 3, ..limits() }, Reserved::OURS);
+    feed(&mut session, &[Message::HaveAll, Message::Unchoke]);
+    assert!((0..5).all(|n| session.ask(NOW, block(n))));
+    feed(&mut session, &[Message::Choke]);
+    let rejects: Vec<_> = (0..5).map(|n| Message::Reject(block(n))).collect();
+    assert_eq!(feed(&mut session, &rejects).len(), 5);
+    feed(&mut session, &[Message::Unchoke]);
+    assert!(!session.snubbed() && session.room(NOW) > 1);
+}
+
+#[test]
+fn a_piece_that_comes_and_goes_costs_patience_and_many_that_go_once_do_not() {
+    let patience = Patience { dont_haves: 2, ..Patience::default() };
+    let mut session = with(Limits { patience, ..limits() }, Reserved::OURS);
+    feed(&mut session, &[Message::HaveAll]);
+    let gone = |n: u8| bytes(&[Message::Extended { id: 1, body: Cow::Owned(vec![0, 0, 0, n]) }]);
+    for n in 0..10 {
+        feed_bytes(&mut session, NOW, &gone(n)).expect("a disk may lose much");
+    }
+    let mut flaps = 0;
+    let fault = loop {
+        feed(&mut session, &[Message::Have(PieceIndex(3))]);
+        match feed_bytes(&mut session, NOW, &gone(3)) {
+            Ok(_) => flaps += 1,
+            Err(fault) => break fault,
+        }
+    };
+    assert_eq!((flaps, fault), (2, Fault::DontHaveFlood));
 }

@@ -32,6 +32,10 @@ fn swarm(seed: u64) -> Tally<Oracle> {
         }
         no_objection(&world, seed);
     }
+    // Who crashed last has to be there to be told.
+    while world.all.nodes.iter().any(|node| node.added.is_none()) {
+        world.step();
+    }
     (0..nodes).for_each(|node| world.tell(node, TorrentCommand::Resume));
     let mut live = Liveness::new(world.now, 0..nodes, Duration::from_secs(1200));
     while !world.all_complete() {

@@ -269,10 +269,8 @@ fn a_private_torrent_meets_whom_its_trackers_name() {
     let view = Say { limits: world.all.nodes[node].setup.limits.clone(), ..say() };
     let named: Vec<SocketAddr> =
         survey.crews.iter().flat_map(|crew| &crew.members).map(|member| member.addr).collect();
-    survey.crews.iter_mut().for_each(|crew| {
-        crew.private = true;
-        crew.to_dial.clear();
-    });
+    survey.torrents.iter_mut().for_each(|torrent| torrent.private = true);
+    survey.crews.iter_mut().for_each(|crew| crew.to_dial.clear());
     survey.desk.conns.retain(|conn| !conn.role.is_half_open());
     let half_open =
         survey.desk.stocks.iter_mut().find(|stock| stock.stock == tide_engine::survey::Stock::HalfOpen);
@@ -367,6 +365,8 @@ fn who_waits_for_ever_is_treated_unfairly() {
         assert!(matches!(torrent.state, State::Downloading | State::Seeding));
         torrent.choker.taken.clear();
         torrent.choker.optimistic = None;
+        // Who has no slots cannot deal them out.
+        torrent.choker.slots = 1;
         for peer in &mut torrent.peers {
             (peer.interested, peer.unchoked, peer.upload_only) = (true, false, false);
         }

@@ -91,7 +91,7 @@ impl View for Nodes {
         self.nodes[node].setup.rates
     }
     fn rates_of(&self, _node: usize, _torrent: InfoHash) -> RateLimits {
-        self.spec.limits
+        self.spec.rate_limits()
     }
     fn shards(&self, node: usize) -> u16 {
         self.nodes[node].setup.shards
@@ -110,7 +110,8 @@ fn made_up(len: u64, piece_len: u32) -> (AddTorrent, Vec<u8>) {
         layout: Layout::new(len, piece_len, 64).expect("a legal layout"),
         piece_hashes: hashes.into(),
         private: false,
-        trackers: Vec::new(),
+        own_trackers: Vec::new(),
+        trackers: None,
         store: StoreKey(1),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),
@@ -118,12 +119,12 @@ fn made_up(len: u64, piece_len: u32) -> (AddTorrent, Vec<u8>) {
         aside: None,
         backing: Backing::File,
         allocation: Allocation::Sparse,
-        priorities: Vec::new(),
-        sequential: false,
-        paused: false,
+        priorities: None,
+        sequential: None,
+        paused: None,
         check: Check::Resume,
         peers: Vec::new(),
-        limits: RateLimits::default(),
+        limits: None,
     };
     (spec, content)
 }
@@ -529,8 +530,8 @@ impl World {
             Some((node, conn)) => {
                 let other = (node, 0, conn);
                 self.judge.told_of(node, HASH, Source::Peer, [source]);
-                self.judge.met(now, node);
-                self.judge.met(now, from.0);
+                self.judge.met(node);
+                self.judge.met(from.0);
                 self.pipes.insert(from, Pipe { other: Some(other), ..Pipe::default() });
                 self.pipes.insert(other, Pipe { other: Some(from), ..Pipe::default() });
                 Owned::Connected(from.2)

@@ -12,7 +12,7 @@ use tide_disk::{
 };
 use tide_engine::{
     AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
-    RateLimits, Setup, Shard, Slices, TorrentKey, Want,
+    Setup, Shard, Slices, TorrentKey, Want,
 };
 
 use crate::actor::{Actor, Deed, EndId, Hands, Heard};
@@ -117,7 +117,8 @@ fn torrent() -> AddTorrent {
         layout: layout(),
         piece_hashes: hashes.into(),
         private: false,
-        trackers: Vec::new(),
+        own_trackers: Vec::new(),
+        trackers: None,
         store: StoreKey(1),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),
@@ -125,12 +126,12 @@ fn torrent() -> AddTorrent {
         aside: None,
         backing: Backing::File,
         allocation: Allocation::Sparse,
-        priorities: Vec::new(),
-        sequential: false,
-        paused: false,
+        priorities: None,
+        sequential: None,
+        paused: None,
         check: Check::Resume,
         peers: Vec::new(),
-        limits: RateLimits::default(),
+        limits: None,
     }
 }
 

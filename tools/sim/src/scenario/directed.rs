@@ -1,0 +1,197 @@
+//! Scenarios that are written rather than drawn: for each vice, for each mishap, and for what judges want to see, a small
+//! world in which just that happens. Together they exercise everything, whatever the luck of drawn ones.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tide_base::{Duration, Prng};
+use tide_engine::{Limits, RateLimits};
+
+use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
+use crate::dice::{MILLION, Odds};
+use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::mishap::{Mishap, Part};
+use crate::mutants::Vice;
+use crate::net::{HostSpec, NetSpec};
+use crate::tracker::TrackerSpec;
+use crate::world::{Hashers, Holding, TurnSpec};
+
+/// What a written scenario is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Directed {
+    /// Nothing goes wrong, and all that is left when all is done is looked at.
+    Calm,
+    /// Many who want something from one who has few slots.
+    Crowded,
+    /// A peer that breaks one rule.
+    Vice(Vice),
+    /// Something that goes wrong, over and over.
+    Mishap(Mishap),
+}
+
+impl Directed {
+    /// All there are.
+    pub fn all() -> impl Iterator<Item = Directed> {
+        let vices = Vice::ALL.iter().map(|&vice| Directed::Vice(vice));
+        let mishaps = Mishap::ALL.iter().map(|&mishap| Directed::Mishap(mishap));
+        [Directed::Calm, Directed::Crowded].into_iter().chain(vices).chain(mishaps)
+    }
+
+    /// The scenario, with dice that follow from `seed`.
+    pub fn scenario(self, seed: u64) -> Scenario {
+        let mut scenario = base(seed, if self == Directed::Crowded { 9 } else { 3 });
+        match self {
+            Directed::Calm => scenario.second_act = true,
+            Directed::Crowded => {}
+            Directed::Vice(vice) => {
+                if vice == Vice::RequestsChoked {
+                    // Refusals must get through, or it is found for not reading them.
+                    (scenario.net.window, scenario.net.send_buffer) = (64 << 10, 64 << 10);
+                }
+                scenario.mutants.push(mutant(vice));
+            }
+            Directed::Mishap(mishap) => bring_about(mishap, &mut scenario),
+        }
+        scenario
+    }
+}
+
+impl fmt::Display for Directed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Directed::Calm => f.write_str("calm"),
+            Directed::Crowded => f.write_str("crowded"),
+            Directed::Vice(vice) => write!(f, "{vice}"),
+            Directed::Mishap(mishap) => write!(f, "{mishap}"),
+        }
+    }
+}
+
+/// Bytes of a block.
+const BLOCK: u32 = 64;
+
+/// One who has everything and `count - 1` who want it, slowly; two torrents, one of them private, and a tracker.
+fn base(seed: u64, count: usize) -> Scenario {
+    let files = [(2_000, false), (1, false), (0, false), (700, false), (3, true), (5_000, false)];
+    let contents = vec![
+        ContentSpec::of_lens(seed, &files, 3 * BLOCK, BLOCK),
+        ContentSpec::of_lens(seed + 1, &[(1_500, false)], 2 * BLOCK, BLOCK),
+    ];
+    let mut prng = Prng::new(seed).split("directed");
+    let mut nodes: Vec<NodePlan> = (0..count).map(|i| node(&mut prng, i)).collect();
+    for (content, _) in contents.iter().enumerate() {
+        for (i, node) in nodes.iter_mut().enumerate() {
+            node.torrents.push(TorrentPlan {
+                content,
+                holding: if i == 0 { Holding::Everything } else { Holding::Nothing },
+                peers: (0..count).filter(|&other| other != i).collect(),
+                tracked: true,
+                sequential: false,
+                priorities: Vec::new(),
+                limits: RateLimits { down: Some(5_000), up: None },
+            });
+        }
+    }
+    Scenario {
+        seed,
+        tiny: true,
+        private: vec![false, true],
+        contents,
+        nodes,
+        mutants: Vec::new(),
+        trackers: vec![tracker(0, true)],
+        odds: Odds::calm(),
+        net: NetSpec { mss: 200, mtu: 512, window: 300, send_buffer: 200 },
+        first_act: Duration::from_secs(600),
+        tick: Duration::from_secs(3),
+        stall: Duration::from_secs(2 * 3600),
+        look_every: 1,
+        second_act: false,
+    }
+}
+
+fn ip(group: u8, i: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(60 + group, 7, 10, i as u8))
+}
+
+fn host(ip: IpAddr, rate: u64) -> HostSpec {
+    let delay = Duration::from_millis(5);
+    HostSpec { ips: vec![ip], up: rate, down: 1_000_000, queue: 20_000, delay, nat: false, sockets: 200 }
+}
+
+fn node(prng: &mut Prng, i: usize) -> NodePlan {
+    // Slow enough that something is under way for most of the time.
+    let host = host(ip(0, i), 400);
+    let limits = Limits {
+        upload_slots: 3,
+        peers: 100,
+        peers_per_torrent: 50,
+        peers_per_ip: 8,
+        dials_per_second: 30,
+        half_open: 32,
+        ..bounds::tiny(prng, BLOCK)
+    };
+    NodePlan {
+        absent: false,
+        host,
+        port: 6881,
+        shards: 2,
+        limits,
+        rates: RateLimits { down: Some(20_000), up: Some(20_000) },
+        turns: TurnSpec { inputs: 10, bytes: 500, gap: Duration::from_micros(200) },
+        mail: Duration::from_micros(500),
+        hashers: Hashers { threads: 2, rate: 100_000 },
+        pace: Pace::default(),
+        medium: MediumSpec { sector: 16, strict_folders: false },
+        torrents: Vec::new(),
+    }
+}
+
+fn tracker(i: usize, http: bool) -> TrackerSpec {
+    let at = vec![SocketAddr::new(ip(2, i), 6969)];
+    let mut spec = TrackerSpec::new(format!("tracker{i}.example"), at, Duration::from_secs(30));
+    (spec.http, spec.udp) = (http, !http);
+    spec
+}
+
+/// A mutant whom everybody knows, fast enough to be heard.
+fn mutant(vice: Vice) -> MutantPlan {
+    MutantPlan {
+        absent: false,
+        vice,
+        content: 0,
+        victims: vec![0, 1, 2],
+        host: host(ip(1, 0), 200_000),
+        port: 7000,
+        known: true,
+    }
+}
+
+/// All that is needed for a mishap to happen, over and over.
+fn bring_about(mishap: Mishap, scenario: &mut Scenario) {
+    let millionths = match mishap {
+        Mishap::TailDrop | Mishap::Nat | Mishap::UdpMtu | Mishap::FullQueue => MILLION,
+        Mishap::CrashKept | Mishap::CrashLost | Mishap::CrashTorn => MILLION,
+        Mishap::NoSpace | Mishap::ReadFails | Mishap::WriteFails | Mishap::NoFiles => 20_000,
+        Mishap::TcpLoss | Mishap::HashStarve | Mishap::DiskSlow => 50_000,
+        _ if mishap.part() == Part::User => 300_000,
+        _ => 400_000,
+    };
+    scenario.odds.set(mishap, millionths);
+    let odds = &mut scenario.odds;
+    match mishap {
+        Mishap::TailDrop => scenario.nodes.iter_mut().for_each(|node| node.host.queue = 500),
+        Mishap::Nat => scenario.nodes[1].host.nat = true,
+        Mishap::SpaceBack => odds.set(Mishap::NoSpace, 50_000),
+        Mishap::Add => odds.set(Mishap::Remove, 200_000),
+        Mishap::FullQueue => scenario.nodes.iter_mut().for_each(|node| node.limits.disk_jobs = 2),
+        Mishap::UdpMtu => odds.set(Mishap::TrackerCrowd, MILLION),
+        Mishap::CrashKept | Mishap::CrashLost | Mishap::CrashTorn => odds.set(Mishap::Kill, 60_000),
+        Mishap::ResumeStale | Mishap::ResumeTorn | Mishap::ResumeForeign => odds.set(Mishap::Kill, 60_000),
+        Mishap::Kill | Mishap::Pause | Mishap::Shutdown => odds.set(mishap, 60_000),
+        _ => {}
+    }
+    if mishap.part() == Part::Udp {
+        scenario.trackers = vec![tracker(0, false)];
+    }
+}

@@ -1,0 +1,174 @@
+//! What is overheard of what engines say: which torrent a stream is about, which pieces peers are told of, and what is
+//! said to UDP trackers and by them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use tide_base::{Duration, InfoHash, Instant, PieceIndex};
+
+use super::{NodeId, World};
+use crate::actor::EndId;
+use crate::judge::Said;
+use crate::mutants::speaker::{Ear, Word};
+
+/// One who listens at a stream.
+#[derive(Debug, Default)]
+struct Listener {
+    /// None if it was no BitTorrent.
+    ear: Option<Ear>,
+    torrent: Option<InfoHash>,
+}
+
+/// All that is overheard of one process.
+#[derive(Debug, Default)]
+pub(super) struct Ears {
+    streams: BTreeMap<EndId, Listener>,
+    /// Announces over UDP without an answer: the tracker and the transaction; the torrent, and since when it waits.
+    announces: BTreeMap<(SocketAddr, u32), (InfoHash, Instant)>,
+    /// The transactions of announces so far: the same again is a repeat.
+    said: BTreeSet<(SocketAddr, u32)>,
+    /// UDP trackers that were asked for a connection: the transaction, since when, and when it was given.
+    connects: BTreeMap<SocketAddr, Connect>,
+}
+
+/// A connection to a UDP tracker.
+#[derive(Clone, Copy, Debug)]
+struct Connect {
+    transaction: u32,
+    since: Instant,
+    given: Option<Instant>,
+}
+
+impl Ears {
+    /// The torrent for which a stream is, once the process has said so.
+    pub(super) fn torrent(&self, end: EndId) -> Option<InfoHash> {
+        self.streams.get(&end)?.torrent
+    }
+
+    /// A stream is gone.
+    pub(super) fn forget(&mut self, end: EndId) {
+        self.streams.remove(&end);
+    }
+
+    /// Bytes go out; the pieces of which the other side is told.
+    fn hear(&mut self, end: EndId, bytes: &[u8]) -> Vec<(InfoHash, PieceIndex)> {
+        let new = || Listener { ear: Some(Ear::default()), torrent: None };
+        let listener = self.streams.entry(end).or_insert_with(new);
+        let Some(ear) = &mut listener.ear else { return Vec::new() };
+        let Ok(words) = ear.hear(bytes) else {
+            listener.ear = None;
+            return Vec::new();
+        };
+        let mut told = Vec::new();
+        for word in words {
+            match (word, listener.torrent) {
+                (Word::Greeting(torrent, _), _) => listener.torrent = Some(torrent),
+                (Word::Have(piece), Some(torrent)) => told.push((torrent, PieceIndex(piece))),
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+/// Bytes of an announce over UDP (BEP 15).
+const ANNOUNCE: usize = 98;
+/// Its number as an action, in announces and in answers to them.
+const ACTION: u32 = 1;
+/// Bytes of the request for a connection, and its number as an action.
+const CONNECT: (usize, u32) = (16, 0);
+/// What is sent so soon after a connection was given has waited for it.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// No process gives a request up that has waited for less (less than the first of the waits between repeats).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4).map(|word| u32::from_be_bytes(word.try_into().expect("four bytes")))
+}
+
+/// A number for each tracker and family.
+fn number_of(tracker: SocketAddr) -> u64 {
+    match tracker.ip() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => ip.to_bits() as u64 | 1 << 63,
+    }
+}
+
+impl World {
+    fn ears(&mut self, id: NodeId) -> Option<&mut Ears> {
+        self.nodes[id.0 as usize].life.as_mut().map(|life| &mut life.docket.ears)
+    }
+
+    /// A process has said something on a stream.
+    pub(super) fn overhear(&mut self, id: NodeId, end: EndId, bytes: &[u8]) {
+        if self.trackers.contains(&end) {
+            return;
+        }
+        let told = self.ears(id).map(|ears| ears.hear(end, bytes)).unwrap_or_default();
+        for (torrent, piece) in told {
+            self.judge_have(id, torrent, piece);
+        }
+    }
+
+    /// A process sends a datagram. (Of trackers only those over UDP are judged: their answers come in one piece, and
+    /// whether one came is no matter of opinion.)
+    pub(super) fn overhear_announce(&mut self, id: NodeId, to: SocketAddr, data: &[u8]) {
+        let now = self.now;
+        if let (CONNECT, Some(transaction)) = ((data.len(), word(data, 8).unwrap_or(ACTION)), word(data, 12))
+        {
+            let Some(ears) = self.ears(id) else { return };
+            let connect = Connect { transaction, since: now, given: None };
+            let known = ears.connects.entry(to).or_insert(connect);
+            if known.transaction != transaction {
+                // Another one in place of one that was never given goes on with the wait.
+                *known = Connect { since: if known.given.is_some() { now } else { known.since }, ..connect };
+            }
+            return;
+        }
+        let hash = data.get(16..36).filter(|_| data.len() >= ANNOUNCE && word(data, 8) == Some(ACTION));
+        let (Some(hash), Some(transaction)) = (hash, word(data, 12)) else { return };
+        let hash = InfoHash(hash.try_into().expect("twenty bytes"));
+        let Some(ears) = self.ears(id) else { return };
+        let waited = ears.connects.get(&to).filter(|known| known.given.is_none_or(|at| at + AT_ONCE > now));
+        let since = waited.map_or(now, |known| known.since);
+        if ears.said.insert((to, transaction)) {
+            ears.announces.insert((to, transaction), (hash, since));
+            let said = if word(data, 80) == Some(0) { Said::Nothing } else { Said::Event };
+            self.judge_announce(id, hash, number_of(to), said);
+        }
+    }
+
+    /// A process has told its user that a tracker did not answer. What it asked before is no longer waited for.
+    pub(super) fn overhear_failure(&mut self, id: NodeId, torrent: InfoHash, url: &str) {
+        let name = url.strip_prefix("udp://").and_then(|rest| rest.split([':', '/']).next());
+        let ips = name.map(|name| self.names.known(name).to_vec()).unwrap_or_default();
+        let Some(ears) = self.ears(id) else { return };
+        ears.announces.retain(|(at, _), (of, _)| *of != torrent || !ips.contains(&at.ip()));
+    }
+
+    /// A datagram reaches a process.
+    pub(super) fn overhear_answer(&mut self, id: NodeId, from: SocketAddr, data: &[u8]) {
+        let now = self.now;
+        let Some(ears) = self.ears(id) else { return };
+        let (Some(action), Some(transaction)) = (word(data, 0), word(data, 4)) else { return };
+        if let Some(known) = ears.connects.get_mut(&from).filter(|known| known.transaction == transaction) {
+            known.given.get_or_insert(now);
+        }
+        if action != ACTION {
+            return;
+        }
+        let peer = if from.is_ipv4() { 6 } else { 18 };
+        // One that was cut off may be taken for an answer or not: nothing is held against anybody.
+        let whole = data.len() >= 20 && (data.len() - 20).is_multiple_of(peer);
+        let Some((hash, since)) = ears.announces.remove(&(from, transaction)) else { return };
+        // Stopped and started in one breath, a torrent has several announces under way; whichever is answered first tells
+        // how long to wait.
+        ears.announces.retain(|(at, _), (of, _)| (*at, *of) != (from, hash));
+        // One that comes late may come too late.
+        let sure = whole && now.since(since) < PATIENCE;
+        if let Some(seconds) = word(data, 8).filter(|_| sure) {
+            let interval = Duration::from_secs(u64::from(seconds));
+            self.judge_answer(id, hash, number_of(from), interval);
+        }
+    }
+}
