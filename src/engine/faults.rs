@@ -4,24 +4,31 @@ use core::fmt;
 
 use tide_peer::Fault;
 
-/// How often each rule was broken.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults([u64; Fault::ALL.len()]);
+/// How often each rule was broken, up to four thousand million times: the table goes about by value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Faults([u32; Fault::ALL.len()]);
+
+impl Default for Faults {
+    fn default() -> Faults {
+        Faults([0; Fault::ALL.len()])
+    }
+}
 
 impl Faults {
     /// A connection ended because the peer broke this rule.
     pub(crate) fn count(&mut self, fault: Fault) {
-        self.0[fault as usize] += 1;
+        let times = &mut self.0[fault as usize];
+        *times = times.saturating_add(1);
     }
 
     /// How often this rule was broken.
     pub fn of(&self, fault: Fault) -> u64 {
-        self.0[fault as usize]
+        u64::from(self.0[fault as usize])
     }
 
     /// How often any was.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().copied().map(u64::from).sum()
     }
 
     /// Those that were broken at all, and how often.
@@ -32,7 +39,7 @@ impl Faults {
     /// Adds another's counts.
     pub fn merge(&mut self, other: &Faults) {
         for (sum, times) in self.0.iter_mut().zip(other.0) {
-            *sum += times;
+            *sum = sum.saturating_add(times);
         }
     }
 }

@@ -129,8 +129,10 @@ fn agree<T: PartialEq>(known: &mut Option<T>, found: T) -> Result<(), MagnetErro
     }
 }
 
-/// `tr.2` and `xt.1` are `tr` and `xt`: the number tells several apart and means nothing.
+/// `tr.2` and `xt.1` are `tr` and `xt`: the number tells several apart and means nothing. So is `amp;tr`, of a link that
+/// was copied out of a page's source.
 fn unnumbered(key: &str) -> &str {
+    let key = key.strip_prefix("amp;").unwrap_or(key);
     match key.rsplit_once('.') {
         Some((key, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => key,
         _ => key,

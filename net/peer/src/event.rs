@@ -1,6 +1,8 @@
 //! What crosses the border of a session: where bytes belong, what happened, what is due, what left.
 
 use crate::choking::{Choke, Interest};
+use crate::metadata;
+use crate::pex;
 use crate::wire::extended::Hello;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -82,6 +84,12 @@ pub enum Event<'a> {
     Hello(Box<Hello>),
     /// The peer wants no content, or wants some again (BEP 21, by message instead of by handshake).
     UploadOnly(bool),
+    /// A message of the exchange of metadata (BEP 9): a request; or a piece or a reject of one that was
+    /// [asked for](crate::Session::ask_metadata), perhaps long ago.
+    Metadata(metadata::Message<'a>),
+    /// Whom the peer is connected to, and no more (BEP 11). Not to be trusted, and to be
+    /// [sifted](pex::Delta::keep_for).
+    Pex(Box<pex::Delta>),
     /// A message of an extension that the caller registered.
     Extended {
         /// Which one.

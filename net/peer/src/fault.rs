@@ -40,6 +40,8 @@ faults! {
     ChokeFlapping = "choked and unchoked us too often",
     /// It went on taking back pieces that it had not claimed to have (BEP 54).
     DontHaveFlood = "took back too many pieces it never had",
+    /// It said more about pieces than anybody has to say before the torrent's info dictionary is known.
+    EarlyFlood = "said too much about pieces before we know the torrent",
     /// A message of the extension protocol (BEP 10) on a connection where it was not agreed on.
     ExtendedNotNegotiated = "an extended message without the extension protocol",
     /// A message of the fast extension (BEP 6) on a connection where it was not agreed on.
@@ -62,10 +64,20 @@ faults! {
     MessageLength = "a message whose length does not fit its kind",
     /// A message longer than any that we accept.
     MessageTooLong = "a message longer than we accept",
+    /// It went on requesting metadata (BEP 9).
+    MetadataFlood = "too many requests for metadata",
+    /// A metadata message that is not a bencoded dictionary with its kind and piece (BEP 9).
+    MetadataMalformed = "a metadata message that is none",
+    /// It went on sending or rejecting metadata that nobody had asked for.
+    MetadataUnasked = "too much metadata that nobody asked for",
     /// What came first is not BitTorrent's handshake (BEP 3).
     NotBitTorrent = "not a BitTorrent handshake",
     /// It makes us answer and does not read the answers.
     NotReading = "does not read what it makes us send",
+    /// It went on exchanging peers much more often than once a minute (BEP 11).
+    PexFlood = "exchanged peers too often",
+    /// A peer exchange that is not a bencoded dictionary (BEP 11).
+    PexMalformed = "a peer exchange that is not a dictionary",
     /// A piece that the torrent does not have.
     PieceOutOfRange = "a piece that does not exist",
     /// It went on rejecting requests that we had not made (BEP 6).
@@ -101,6 +113,6 @@ mod tests {
     fn all_of_them_stand_in_their_order_each_with_words_of_its_own() {
         assert!(Fault::ALL.iter().enumerate().all(|(number, fault)| *fault as usize == number));
         let words: BTreeSet<&str> = Fault::ALL.iter().map(|fault| fault.text()).collect();
-        assert_eq!((Fault::ALL.len(), words.len()), (29, 29));
+        assert_eq!((Fault::ALL.len(), words.len()), (35, 35));
     }
 }

@@ -19,8 +19,8 @@ pub struct Limits {
     pub extension_names: u32,
     /// Bytes kept of a client's name for itself (`v`).
     pub client_name_len: u32,
-    /// Bytes that metadata may be claimed to have (`metadata_size`); a larger claim is ignored. As libtorrent: 30 MiB
-    /// cover a torrent of 1.5 million pieces.
+    /// Bytes that metadata may be claimed to have (`metadata_size`); a larger claim is ignored. 32 MiB cover a torrent
+    /// of 1.6 million pieces; the largest that others were asked to allow had 14 MiB, and libtorrent's bound is 30.
     pub metadata_len: u32,
 
     /// Requests of theirs that wait or are being read, at most: our `reqq`. 2000 as libtorrent: a peer on a long fat
@@ -79,6 +79,16 @@ pub struct Limits {
     pub allowed_fast_repeats: u32,
     /// Suggestions that are remembered, to recognise repeats. 16 as libtorrent.
     pub suggestions: u32,
+    /// Bytes a bitfield may have while the number of pieces is not known. 256 KiB are the 2²¹ pieces that a torrent
+    /// may have.
+    pub early_field: u32,
+    /// What a peer may say about single pieces while the number of pieces is not known: 8 bytes each. A swarm's fastest
+    /// peers get some hundred pieces in the time that metadata takes; who gets 8192 must come back and say it at once.
+    pub early_said: u32,
+    /// The bounds of fetching and serving metadata.
+    pub metadata: crate::metadata::MetadataLimits,
+    /// The bounds of exchanging peers.
+    pub pex: crate::pex::PexLimits,
     /// How often each kind of useless message is put up with.
     pub patience: Patience,
 }
@@ -106,6 +116,11 @@ pub struct Patience {
     pub interests: u16,
     /// Keep-alives.
     pub keep_alives: u16,
+    /// Requests for metadata. The largest there may be has 2048 pieces, each of which is asked for twice at most when
+    /// all is well.
+    pub metadata_requests: u16,
+    /// Pieces of metadata, and rejects, that were not asked for: answers that crossed, and no more.
+    pub metadata_unasked: u16,
     /// Rejects of what we did not ask, beyond what we gave up.
     pub rejects: u16,
     /// Requests beyond our `reqq` or made twice.
@@ -134,6 +149,8 @@ impl Default for Patience {
             hellos: 50,
             interests: 200,
             keep_alives: 100,
+            metadata_requests: 4200,
+            metadata_unasked: 16,
             rejects: 300,
             requests: 1000,
             requests_invalid: 300,
@@ -153,7 +170,7 @@ impl Default for Limits {
             extended_len: 128 * 1024,
             extension_names: 64,
             client_name_len: 64,
-            metadata_len: 30 * 1024 * 1024,
+            metadata_len: 32 * 1024 * 1024,
             serves: 2000,
             asks: 1024,
             asks_unsaid: 250,
@@ -175,6 +192,10 @@ impl Default for Limits {
             allowed_fast_out: 10,
             allowed_fast_repeats: 3,
             suggestions: 16,
+            early_field: 256 * 1024,
+            early_said: 8192,
+            metadata: crate::metadata::MetadataLimits::default(),
+            pex: crate::pex::PexLimits::default(),
             patience: Patience::default(),
         }
     }

@@ -7,6 +7,7 @@
 //! a disk loses a piece once, not every second.
 
 use crate::fault::Fault;
+use alloc::boxed::Box;
 use tide_base::{Bits, PieceIndex};
 
 /// The set of pieces that the peer has said to have.
@@ -15,7 +16,7 @@ pub struct Pieces {
     has: Bits,
     stated: bool,
     /// The pieces that were taken back before; none while no peer does such a thing.
-    taken_back: Option<Bits>,
+    taken_back: Option<Box<Bits>>,
 }
 
 impl Pieces {
@@ -45,7 +46,7 @@ impl Pieces {
         if !self.has.clear(piece.0) {
             return Ok(TakenBack::Nothing);
         }
-        let before = self.taken_back.get_or_insert_with(|| Bits::new(self.has.len()));
+        let before = self.taken_back.get_or_insert_with(|| Box::new(Bits::new(self.has.len())));
         Ok(if before.set(piece.0) { TakenBack::First } else { TakenBack::Again })
     }
 

@@ -23,6 +23,10 @@ pub enum Offence {
     Interest,
     /// A keep-alive.
     KeepAlive,
+    /// A request for metadata.
+    MetadataRequest,
+    /// Metadata, or a reject of it, that we did not ask for.
+    MetadataUnasked,
     /// A reject of what we did not ask.
     Reject,
     /// A request beyond our queue, or made twice.
@@ -103,6 +107,8 @@ fn rule(offence: Offence, patience: &Patience) -> (u16, Fault) {
         Offence::Hello => (patience.hellos, Fault::HelloFlood),
         Offence::Interest => (patience.interests, Fault::InterestFlapping),
         Offence::KeepAlive => (patience.keep_alives, Fault::KeepAliveFlood),
+        Offence::MetadataRequest => (patience.metadata_requests, Fault::MetadataFlood),
+        Offence::MetadataUnasked => (patience.metadata_unasked, Fault::MetadataUnasked),
         Offence::Reject => (patience.rejects, Fault::RejectFlood),
         Offence::Request => (patience.requests, Fault::RequestFlood),
         Offence::RequestInvalid => (patience.requests_invalid, Fault::RequestsInvalid),

@@ -181,7 +181,9 @@ impl Crew {
                 self.roster.hungry(key);
             }
             Event::Wanted(_) | Event::Withdrawn(_) => {}
-            Event::Suggested(_) | Event::KeepAlive | Event::Port(_) | Event::Extended { .. } => {}
+            Event::Suggested(_) | Event::KeepAlive | Event::Port(_) => {}
+            // None is offered.
+            Event::Metadata(_) | Event::Pex(_) | Event::Extended { .. } => {}
         }
     }
 

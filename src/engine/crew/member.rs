@@ -73,7 +73,8 @@ pub struct Member {
 impl Member {
     /// Whether it has everything.
     pub fn is_seed(&self) -> bool {
-        self.session.has().all()
+        let has = self.session.has();
+        !has.is_empty() && has.all()
     }
 
     /// Whether it gives and does not take.

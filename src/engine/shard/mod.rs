@@ -67,7 +67,7 @@ impl Shard {
         limits.handshake = setup.limits.handshake_timeout;
         Shard {
             central: (id == ShardId::FIRST).then(|| Box::new(Central::new(setup, &desk.prng))),
-            peer_config: Arc::new(SessionConfig { limits, extensions: Vec::new() }),
+            peer_config: Arc::new(SessionConfig { limits, ..SessionConfig::default() }),
             torrents: Slots::new(),
             crews: Slots::new(),
             crew_of: BTreeMap::new(),

@@ -97,3 +97,60 @@ fn what_is_useless_is_left_out() {
     assert_eq!(magnet.name.as_deref(), Some("a b+c\u{fffd}"));
     assert!(magnet.web_seeds.is_empty() && magnet.peers.is_empty());
 }
+
+#[test]
+fn a_link_out_of_a_pages_source_is_read() {
+    let magnet = with("&amp;dn=a&amp;tr.1=udp%3A%2F%2Fb%3A1&amp;so=1").expect("a link");
+    assert_eq!((magnet.name.as_deref(), &magnet.select[..]), (Some("a"), &[1][..]));
+    assert_eq!(magnet.trackers, ["udp://b:1"]);
+}
+
+#[test]
+fn peers_come_in_three_forms_and_escaped() {
+    let magnet = with(
+        "&x.pe=1.2.3.4:5&x.pe=%5B2001%3Adb8%3A%3A1%5D%3A6&x.pe=host.example:7&x.pe=1.2.3.4:5\
+         &x.pe=1.2.3.4&x.pe=1.2.3.4:0&x.pe=1.2.3.4:65536&x.pe=::1:5&x.pe=[::1&x.pe=a%00b:1&x.pe=%ff:1&x.pe=:1&x.pe=",
+    )
+    .expect("a link");
+    let peers: Vec<_> = magnet.peers.iter().map(ToString::to_string).collect();
+    assert_eq!(peers, ["1.2.3.4:5", "[2001:db8::1]:6", "host.example:7"]);
+}
+
+#[test]
+fn a_v2_link_and_a_hybrid_one_are_recognised() {
+    let v2 = format!("xt=urn:btmh:1220{}", "ab".repeat(32));
+    let only = parse(&format!("magnet:?{v2}&dn=x")).expect("a link");
+    assert_eq!((only.hashes.v1, only.hashes.v2), (None, Some(InfoHashV2([0xab; 32]))));
+    let both = with(&format!("&{v2}")).expect("a link");
+    assert!(both.hashes.v1.is_some() && both.hashes.v2 == only.hashes.v2);
+    let other = format!("&{v2}&xt=urn:btmh:1220{}", "ac".repeat(32));
+    assert_eq!(with(&other), Err(MagnetError::TwoHashes));
+    for digits in ["ab".repeat(31), "ab".repeat(33), "zz".repeat(32), "é".repeat(32)] {
+        assert_eq!(parse(&format!("magnet:?xt=urn:btmh:1220{digits}")), Err(MagnetError::HashV2));
+    }
+}
+
+#[test]
+fn hostile_links_cost_little_and_say_nothing_harmful() {
+    let many = |key: &str, value: &dyn Fn(u32) -> String| {
+        let pairs: Vec<_> = (0..3000).map(|n| format!("&{key}={}", value(n))).collect();
+        with(&pairs.concat()).expect("a link")
+    };
+    assert_eq!(many("tr", &|n| format!("udp://a:{n}")).trackers.len(), 500);
+    assert_eq!(many("ws", &|n| format!("http://a/{n}")).web_seeds.len(), 100);
+    assert_eq!(many("x.pe", &|n| format!("a:{}", n + 1)).peers.len(), 100);
+    assert_eq!(many("dn", &|n| format!("{n}")).name.as_deref(), Some("0"));
+    let long = "x".repeat(3000);
+    assert!(with(&format!("&tr=http://{long}&x.pe={long}:1")).expect("a link").trackers.is_empty());
+    let name = with("&dn=%1b%5b2J%0d..%2f..%2fetc%00%c2%9b").expect("a link").name.expect("a name");
+    assert!(!name.chars().any(|c| c.is_control() && c != '\n' && c != '\t'), "{name:?}");
+    for link in
+        ["magnet:?", "magnet:?xt", "magnet:?xt=", "magnet:?xt=%", "magnet:?&&&&", "magnet:?xt=urn:btih"]
+    {
+        assert!(parse(link).is_err(), "{link}");
+    }
+    for text in ["%", "%f", "%ff", "%00", "%2c", "0%2C1-", "0--1", "1-2-3", "０", " 1"] {
+        assert_eq!(with(&format!("&so={text}")), Err(MagnetError::Select), "{text:?}");
+    }
+    assert_eq!(with("&so=0%2C2").expect("a link").select, [0, 2]);
+}

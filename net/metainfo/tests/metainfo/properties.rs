@@ -3,7 +3,7 @@
 use crate::build::{Build, limits};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use tide_base::PieceIndex;
+use tide_base::{InfoHash, InfoHashV2, InfoHashes, PieceIndex};
 use tide_bencode::encode;
 use tide_metainfo::{
     Changes, Contents, FileKind, Limits, Magnet, NameRules, NewFile, Recipe, SafePath, Torrent, create,
@@ -197,6 +197,27 @@ proptest! {
         prop_assert_eq!(torrent.info.hash_bytes(), &pieces[..]);
         prop_assert_eq!((torrent.info.total(), torrent.info.is_private()), (total, private));
         prop_assert_eq!(torrent.info.source(), source.as_deref());
+    }
+
+    #[test]
+    fn a_link_goes_both_ways(
+        v1 in prop::option::of(any::<[u8; 20]>()),
+        v2 in any::<[u8; 32]>(),
+        name in prop::option::of("[a-zé&=%+# .]{1,20}"),
+        trackers in prop::collection::btree_set("(http|udp)://[a-z]{1,8}(:[1-9][0-9]{0,3})?(/[a-z?&=%]{0,8})?", 0..4),
+        peers in prop::collection::btree_set("([a-z]{1,9}|\\[::[1-9a-f]{1,4}\\]):[1-9][0-9]{0,3}", 0..4),
+        select in prop::collection::btree_set(0u32..=10_000, 0..40),
+    ) {
+        let peers = peers.iter().map(|peer| tide_metainfo::HostPort::parse(peer).expect("an address")).collect();
+        let magnet = Magnet {
+            hashes: InfoHashes { v1: v1.map(InfoHash), v2: Some(InfoHashV2(v2)) },
+            name,
+            trackers: trackers.into_iter().collect(),
+            web_seeds: Vec::new(),
+            peers,
+            select: select.into_iter().collect(),
+        };
+        prop_assert_eq!(magnet.to_string().parse::<Magnet>(), Ok(magnet));
     }
 
     #[test]

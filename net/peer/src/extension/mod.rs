@@ -4,6 +4,8 @@ pub mod dont_have;
 pub mod upload_only;
 
 use crate::event::ExtensionKind;
+use crate::metadata;
+use crate::pex;
 use crate::wire::extended::Names;
 use alloc::string::String;
 use alloc::vec;
@@ -12,9 +14,29 @@ use alloc::vec::Vec;
 /// The number of the extension handshake on both sides.
 pub const HELLO: u8 = 0;
 /// The number by which we receive the first extension that the caller registered; the others follow.
-const FIRST_REGISTERED: u8 = upload_only::ID + 1;
+const FIRST_REGISTERED: u8 = pex::ID + 1;
 /// How many extensions a caller may register: their numbers are one byte.
 pub const REGISTERED_MAX: usize = (u8::MAX - FIRST_REGISTERED) as usize;
+
+/// Which exchanges between peers a session takes part in. Private torrents have none (BEP 27).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Offers {
+    /// Metadata (BEP 9).
+    pub metadata: bool,
+    /// Peers (BEP 11).
+    pub pex: bool,
+}
+
+impl Offers {
+    /// None: for private torrents.
+    pub const NONE: Offers = Offers { metadata: false, pex: false };
+    /// All of them.
+    pub const ALL: Offers = Offers { metadata: true, pex: true };
+
+    fn list(self) -> [(&'static [u8], u8, bool); 2] {
+        [(metadata::NAME, metadata::ID, self.metadata), (pex::NAME, pex::ID, self.pex)]
+    }
+}
 
 /// What a number of ours stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +47,10 @@ pub enum Known {
     DontHave,
     /// `upload_only` (BEP 21, as a message).
     UploadOnly,
+    /// `ut_metadata` (BEP 9).
+    Metadata,
+    /// `ut_pex` (BEP 11).
+    Pex,
     /// One that the caller registered.
     Registered(ExtensionKind),
 }
@@ -36,12 +62,14 @@ pub struct Numbers {
     theirs: Vec<u8>,
 }
 
-/// What our number `id` stands for, when `registered` extensions are.
-pub fn known(id: u8, registered: usize) -> Option<Known> {
+/// What our number `id` stands for, when `registered` extensions are and `offers` are made.
+pub fn known(id: u8, registered: usize, offers: Offers) -> Option<Known> {
     match id {
         HELLO => Some(Known::Hello),
         dont_have::ID => Some(Known::DontHave),
         upload_only::ID => Some(Known::UploadOnly),
+        metadata::ID => offers.metadata.then_some(Known::Metadata),
+        pex::ID => offers.pex.then_some(Known::Pex),
         _ => {
             let kind = id - FIRST_REGISTERED;
             (usize::from(kind) < registered).then_some(Known::Registered(ExtensionKind(kind)))
@@ -49,9 +77,15 @@ pub fn known(id: u8, registered: usize) -> Option<Known> {
     }
 }
 
-/// The names that we announce, in ascending order, with our numbers.
-pub fn names(registered: &[String]) -> Vec<(&[u8], u8)> {
+/// The names that we announce, in ascending order, with our numbers; with 0 what was offered `before` and is not any
+/// more, because a peer remembers what it is not told anew (BEP 10).
+pub fn names(registered: &[String], offers: Offers, before: Offers) -> Vec<(&[u8], u8)> {
     let mut names = vec![(dont_have::NAME, dont_have::ID), (upload_only::NAME, upload_only::ID)];
+    for ((name, id, offered), (.., before)) in offers.list().into_iter().zip(before.list()) {
+        if offered || before {
+            names.push((name, if offered { id } else { 0 }));
+        }
+    }
     let ours = FIRST_REGISTERED..;
     names.extend(registered.iter().map(String::as_bytes).zip(ours).take(REGISTERED_MAX));
     names.sort_unstable();
@@ -67,7 +101,7 @@ impl Numbers {
 
     /// Takes over what the peer announced, which changes only what it names (BEP 10).
     pub fn update(&mut self, announced: &Names<'_>, registered: &[String]) {
-        let ours = names(registered);
+        let ours = names(registered, Offers::ALL, Offers::ALL);
         for (name, theirs) in announced {
             if let Ok(at) = ours.binary_search_by_key(name, |(name, _)| *name) {
                 self.theirs[usize::from(ours[at].1)] = *theirs;
@@ -90,6 +124,16 @@ impl Numbers {
         self.of(dont_have::ID)
     }
 
+    /// The number under which the peer receives `ut_metadata`, if it does.
+    pub fn metadata(&self) -> Option<u8> {
+        self.of(metadata::ID)
+    }
+
+    /// The number under which the peer receives `ut_pex`, if it does.
+    pub fn pex(&self) -> Option<u8> {
+        self.of(pex::ID)
+    }
+
     /// The number under which the peer receives `upload_only`, if it does.
     pub fn upload_only(&self) -> Option<u8> {
         self.of(upload_only::ID)
@@ -102,26 +146,39 @@ mod tests {
 
     #[test]
     fn numbers_are_each_sides_own_and_change_by_what_is_announced() {
-        let registered = [String::from("ut_pex"), String::from("a_first")];
-        assert_eq!(
-            names(&registered),
-            [(&b"a_first"[..], 4), (b"lt_donthave", 1), (b"upload_only", 2), (b"ut_pex", 3)]
-        );
-        assert_eq!(known(0, 2), Some(Known::Hello));
-        assert_eq!(known(1, 2), Some(Known::DontHave));
-        assert_eq!(known(2, 2), Some(Known::UploadOnly));
-        assert_eq!(known(4, 2), Some(Known::Registered(ExtensionKind(1))));
-        assert_eq!(known(5, 2), None);
-        assert_eq!(known(255, 2), None);
+        let registered = [String::from("x_one"), String::from("a_first")];
+        let (none, all) = (Offers::NONE, Offers::ALL);
+        let few = [(&b"a_first"[..], 6), (b"lt_donthave", 1), (b"upload_only", 2), (b"x_one", 5)];
+        assert_eq!(names(&registered, none, none), few);
+        let known = |id, offers| known(id, 2, offers);
+        assert_eq!(known(0, none), Some(Known::Hello));
+        assert_eq!(known(1, none), Some(Known::DontHave));
+        assert_eq!(known(2, none), Some(Known::UploadOnly));
+        assert_eq!((known(3, none), known(3, all)), (None, Some(Known::Metadata)));
+        assert_eq!((known(4, none), known(4, all)), (None, Some(Known::Pex)));
+        assert_eq!(known(6, none), Some(Known::Registered(ExtensionKind(1))));
+        assert_eq!((known(7, all), known(255, all)), (None, None));
 
         let mut numbers = Numbers::new(2);
         assert_eq!(numbers.registered(ExtensionKind(0)), None);
-        numbers.update(&vec![(&b"ut_pex"[..], 9), (b"other", 1), (b"lt_donthave", 7)], &registered);
+        let theirs = vec![(&b"x_one"[..], 9), (b"other", 1), (b"lt_donthave", 7), (b"ut_pex", 3)];
+        numbers.update(&theirs, &registered);
         assert_eq!(numbers.registered(ExtensionKind(0)), Some(9));
         assert_eq!(numbers.registered(ExtensionKind(1)), None);
         assert_eq!(numbers.registered(ExtensionKind(255)), None);
-        numbers.update(&vec![(&b"ut_pex"[..], 0)], &registered);
+        assert_eq!((numbers.pex(), numbers.metadata()), (Some(3), None));
+        numbers.update(&vec![(&b"x_one"[..], 0)], &registered);
         assert_eq!((numbers.registered(ExtensionKind(0)), numbers.dont_have()), (None, Some(7)));
         assert_eq!(numbers.upload_only(), None);
+    }
+
+    #[test]
+    fn an_offer_that_is_withdrawn_is_said_to_be() {
+        let pex = Offers { metadata: false, pex: true };
+        let base = [(&b"lt_donthave"[..], 1), (b"upload_only", 2)];
+        let with = |more: &[(&'static [u8], u8)]| [&base[..], more].concat();
+        assert_eq!(names(&[], Offers::ALL, Offers::NONE), with(&[(b"ut_metadata", 3), (b"ut_pex", 4)]));
+        assert_eq!(names(&[], pex, Offers::ALL), with(&[(b"ut_metadata", 0), (b"ut_pex", 4)]));
+        assert_eq!(names(&[], Offers::NONE, pex), with(&[(b"ut_pex", 0)]));
     }
 }

@@ -3,6 +3,7 @@
 use super::{Arrival, Session};
 use crate::asks::Rejected;
 use crate::choking::{Choke, Interest};
+use crate::early::Kept;
 use crate::event::Event;
 use crate::extension::{self, Known, dont_have, upload_only};
 use crate::fault::Fault;
@@ -16,10 +17,14 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use tide_base::{Instant, PieceIndex, Span};
 
-type Absorbed<'a> = Result<Option<Event<'a>>, Fault>;
+pub(super) type Absorbed<'a> = Result<Option<Event<'a>>, Fault>;
 
 impl Session {
     pub(super) fn absorb<'a>(&mut self, now: Instant, message: Message<'a>) -> Absorbed<'a> {
+        let message = match self.keep_early(Kept::Message(message))? {
+            Some(Kept::Message(message)) => message,
+            Some(Kept::Gone(_)) | None => return Ok(None),
+        };
         match message {
             Message::KeepAlive => {
                 self.spend(now, Offence::KeepAlive)?;
@@ -52,13 +57,13 @@ impl Session {
             Message::Cancel(span) => self.cancelled(now, span),
             Message::Port(port) => Ok(Some(Event::Port(port))),
             Message::Suggest(piece) => {
-                if self.layout.contains(piece) && self.fast.suggest(piece, &self.config.limits) {
+                if self.knows(piece) && self.fast.suggest(piece, &self.config.limits) {
                     return Ok(Some(Event::Suggested(piece)));
                 }
                 self.spend(now, Offence::Suggestion).map(|()| None)
             }
             Message::AllowedFast(piece) => {
-                if self.layout.contains(piece) && self.fast.allow(piece, &self.config.limits) {
+                if self.knows(piece) && self.fast.allow(piece, &self.config.limits) {
                     return Ok(Some(Event::AllowedFast(piece)));
                 }
                 self.spend(now, Offence::AllowedFast).map(|()| None)
@@ -129,23 +134,24 @@ impl Session {
     }
 
     fn requested(&mut self, now: Instant, span: Span) -> Absorbed<'static> {
-        let offence = if span.len > self.limits().block_len || !self.layout.holds(span) {
-            Some(Offence::RequestInvalid)
-        } else if self.choking.ours == Choke::Choked && !self.fast.use_up(span.piece) {
-            // It may have been sent before our choke arrived.
-            if now.since(self.choked_at) < self.limits().choke_grace {
-                self.reject(now, span);
-                return Ok(None);
-            }
-            Some(Offence::RequestChoked)
-        } else {
-            match self.serves.request(span, self.config.limits.serves) {
-                Admission::Queued => return Ok(Some(Event::Wanted(span))),
-                // The first of the two is answered; a reject would be taken for its answer.
-                Admission::Duplicate => return self.spend(now, Offence::Request).map(|()| None),
-                Admission::Full => Some(Offence::Request),
-            }
-        };
+        let offence =
+            if span.len > self.limits().block_len || !self.layout.is_some_and(|layout| layout.holds(span)) {
+                Some(Offence::RequestInvalid)
+            } else if self.choking.ours == Choke::Choked && !self.fast.use_up(span.piece) {
+                // It may have been sent before our choke arrived.
+                if now.since(self.choked_at) < self.limits().choke_grace {
+                    self.reject(now, span);
+                    return Ok(None);
+                }
+                Some(Offence::RequestChoked)
+            } else {
+                match self.serves.request(span, self.config.limits.serves) {
+                    Admission::Queued => return Ok(Some(Event::Wanted(span))),
+                    // The first of the two is answered; a reject would be taken for its answer.
+                    Admission::Duplicate => return self.spend(now, Offence::Request).map(|()| None),
+                    Admission::Full => Some(Offence::Request),
+                }
+            };
         if let Some(offence) = offence {
             self.spend(now, offence)?;
             self.reject(now, span);
@@ -170,7 +176,8 @@ impl Session {
     }
 
     fn arriving(&mut self, now: Instant, span: Span) -> Result<(), Fault> {
-        if !self.layout.holds(span) {
+        // While the layout is not known nothing was asked for, so that the block is passed over wherever it lies.
+        if self.layout.is_some_and(|layout| !layout.holds(span)) {
             return Err(Fault::BlockOutOfRange);
         }
         let asked = self.asks.contains(span);
@@ -182,7 +189,7 @@ impl Session {
     }
 
     fn extended_came<'a>(&mut self, now: Instant, id: u8, body: Cow<'a, [u8]>) -> Absorbed<'a> {
-        match extension::known(id, self.config.extensions.len()) {
+        match extension::known(id, self.config.extensions.len(), self.offers) {
             Some(Known::Hello) => self.hello_came(now, &body),
             Some(Known::DontHave) => {
                 let piece = dont_have::from_bytes(&body).ok_or(Fault::MessageLength)?;
@@ -194,6 +201,8 @@ impl Session {
                 let changed = core::mem::replace(&mut self.upload_only, upload_only) != upload_only;
                 Ok(changed.then_some(Event::UploadOnly(upload_only)))
             }
+            Some(Known::Metadata) => self.metadata_came(now, body),
+            Some(Known::Pex) => self.pex_came(now, &body),
             Some(Known::Registered(kind)) => Ok(Some(Event::Extended { kind, bytes: body })),
             None => self.spend(now, Offence::Unknown).map(|()| None),
         }
@@ -212,7 +221,10 @@ impl Session {
         Ok(Some(Event::Hello(Box::new(hello))))
     }
 
-    fn dont_have_came(&mut self, now: Instant, piece: PieceIndex) -> Absorbed<'static> {
+    pub(super) fn dont_have_came(&mut self, now: Instant, piece: PieceIndex) -> Absorbed<'static> {
+        if self.keep_early(Kept::Gone(piece))?.is_none() {
+            return Ok(None);
+        }
         let taken_back = self.pieces.dont_have(piece)?;
         if taken_back != TakenBack::First {
             self.spend(now, Offence::DontHave)?;

@@ -56,7 +56,8 @@ impl Session {
 
     /// Tells what we have, of `layout.pieces()` pieces. The first message of a session; HAVE tells the rest.
     pub fn have_field(&mut self, now: Instant, pieces: &Bits) {
-        assert_eq!(pieces.len(), self.layout.pieces(), "a set of another torrent's pieces");
+        let all = self.layout.map(|layout| layout.pieces());
+        assert_eq!(Some(pieces.len()), all, "a set of another torrent's pieces");
         match (self.bounds.fast, pieces.all(), pieces.none()) {
             (true, true, _) => self.say(now, &Message::HaveAll),
             (true, _, true) => self.say(now, &Message::HaveNone),
@@ -97,11 +98,12 @@ impl Session {
         if self.choking.theirs == Choke::Choked && self.fast.allowed().is_empty() {
             return 0;
         }
+        let Some(layout) = self.layout else { return 0 };
         if self.shy_until.is_some_and(|until| now < until) {
             return 0;
         }
         let listening = self.liveness.listening(now);
-        let block = self.layout.block_len();
+        let block = layout.block_len();
         let target = self.depth.target(listening, self.reqq, block, &self.config.limits);
         target.saturating_sub(self.asks.len())
     }
@@ -117,10 +119,11 @@ impl Session {
     /// here, so that an endgame may go beyond it.
     #[must_use]
     pub fn ask(&mut self, now: Instant, span: Span) -> bool {
-        debug_assert!(self.layout.holds(span) && span.len <= self.limits().block_len);
         if !self.may_ask(span.piece) || self.asks.len() >= self.limits().asks.min(self.reqq) {
             return false;
         }
+        debug_assert!(self.layout.is_some_and(|layout| layout.holds(span)));
+        debug_assert!(span.len <= self.limits().block_len);
         self.asks.ask(self.liveness.listening(now), span);
         self.say(now, &Message::Request(span));
         true
@@ -173,8 +176,9 @@ impl Session {
         if !self.is_fast() {
             return;
         }
+        let Some(layout) = self.layout else { return };
         for &piece in pieces {
-            if self.fast.grant(piece, &self.layout, &self.config.limits) {
+            if self.fast.grant(piece, &layout, &self.config.limits) {
                 self.say(now, &Message::AllowedFast(piece));
             }
         }
@@ -187,11 +191,14 @@ impl Session {
         }
     }
 
-    /// Sends our extension handshake, with the names of all that we understand; nothing if the peer has no extension
+    /// Sends our extension handshake, with the names of all that we understand and
+    /// [offer](Session::set_offers); nothing if the peer has no extension
     /// protocol. `reqq` should be [`Limits::serves`](crate::Limits::serves).
     pub fn hello(&mut self, now: Instant, hello: &Hello) {
         if self.is_extended() {
-            let body = hello.to_bytes(&extension::names(&self.config.extensions));
+            let names = extension::names(&self.config.extensions, self.offers, self.offered);
+            let body = hello.to_bytes(&names);
+            self.offered = self.offers;
             self.say(now, &Message::Extended { id: HELLO, body: Cow::Owned(body) });
         }
     }

@@ -7,25 +7,30 @@
 
 mod absorb;
 mod commands;
+mod exchange;
+mod learning;
 mod time;
 
 use crate::asks::Asks;
 use crate::choking::Choking;
 use crate::depth::Depth;
+use crate::early::Early;
 use crate::event::{Event, Sent, Want};
-use crate::extension::{Numbers, REGISTERED_MAX};
+use crate::extension::{Numbers, Offers, REGISTERED_MAX};
 use crate::fast::Fast;
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::liveness::Liveness;
 use crate::opening::Met;
 use crate::out::Out;
+use crate::pace::Pace;
 use crate::pieces::Pieces;
 use crate::serves::Serves;
 use crate::temper::{Offence, Temper};
 use crate::wire::frame::{Reader, take};
 use crate::wire::handshake::{Handshake, Reserved};
-use crate::wire::message::Bounds;
+use crate::wire::message::{Bounds, FieldLen};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,9 +42,11 @@ use tide_base::{Bits, Instant, Layout, PieceIndex, Span};
 pub struct SessionConfig {
     /// The bounds.
     pub limits: Limits,
-    /// Names of extensions (BEP 10) that the caller understands, beyond those of this crate (`lt_donthave` and
-    /// `upload_only`, which must not be named). At most [`REGISTERED_MAX`]; each once.
+    /// Names of extensions (BEP 10) that the caller understands, beyond those of this crate (`lt_donthave`,
+    /// `upload_only`, `ut_metadata` and `ut_pex`, which must not be named). At most [`REGISTERED_MAX`]; each once.
     pub extensions: Vec<String>,
+    /// The exchanges that sessions begin with. None by default.
+    pub offers: Offers,
 }
 
 /// A block that is coming in.
@@ -54,7 +61,10 @@ struct Arrival {
 #[derive(Clone, Debug)]
 pub struct Session {
     config: Arc<SessionConfig>,
-    layout: Layout,
+    /// Nothing before the torrent is known.
+    layout: Option<Layout>,
+    /// What was said meanwhile.
+    early: Option<Box<Early>>,
     bounds: Bounds,
     theirs: Handshake,
     /// How many requests the peer lets wait.
@@ -75,6 +85,13 @@ pub struct Session {
     serves: Serves,
     fast: Fast,
     numbers: Numbers,
+    offers: Offers,
+    /// What of it the peer was told.
+    offered: Offers,
+    /// Pieces of metadata that we asked for and that were not answered, oldest first.
+    metadata_asked: Vec<u32>,
+    /// How often the peer tells us of its peers.
+    pex_pace: Pace,
     out: Out,
     sent: Meter,
     liveness: Liveness,
@@ -84,14 +101,24 @@ pub struct Session {
 impl Session {
     /// The session that follows the handshakes. What of ours was not sent yet is sent first.
     pub fn new(now: Instant, config: &Arc<SessionConfig>, layout: Layout, met: &Met) -> Session {
+        let mut session = Session::without_layout(now, config, met);
+        session.set_layout(layout);
+        session
+    }
+
+    /// The session that follows the handshakes when the torrent's pieces are not known (BEP 9: only its info-hash is).
+    /// What the peer says about pieces is kept, within bounds, until [`learn`](Session::learn); until then nothing can
+    /// be asked for, and what the peer asks for is refused.
+    pub fn without_layout(now: Instant, config: &Arc<SessionConfig>, met: &Met) -> Session {
         assert!(config.extensions.len() <= REGISTERED_MAX, "more extensions than numbers");
         let common = met.common();
         let limits = &config.limits;
         let mut out = Out::new();
         out.raw(met.unsent());
         Session {
-            bounds: bounds(limits, &layout, common),
-            layout,
+            bounds: bounds(limits, common),
+            layout: None,
+            early: Some(Box::new(Early::new())),
             theirs: met.theirs,
             reqq: limits.asks_unsaid,
             upload_only: false,
@@ -99,7 +126,7 @@ impl Session {
             arrival: None,
             choking: Choking::default(),
             choked_at: now,
-            pieces: Pieces::new(layout.pieces()),
+            pieces: Pieces::new(0),
             asks: Asks::new(now),
             depth: Depth::new(now),
             refusals: 0,
@@ -107,6 +134,10 @@ impl Session {
             serves: Serves::new(),
             fast: Fast::new(),
             numbers: Numbers::new(config.extensions.len()),
+            offers: config.offers,
+            offered: Offers::NONE,
+            metadata_asked: Vec::new(),
+            pex_pace: Pace::new(),
             out,
             sent: Meter::new(),
             liveness: Liveness::new(now),
@@ -236,7 +267,12 @@ impl Session {
         self.choking
     }
 
-    /// The pieces that the peer has.
+    /// How the torrent is cut, if that is known.
+    pub fn layout(&self) -> Option<&Layout> {
+        self.layout.as_ref()
+    }
+
+    /// The pieces that the peer has; a set over nothing while the torrent is not known.
     pub fn has(&self) -> &Bits {
         self.pieces.has()
     }
@@ -303,10 +339,11 @@ impl Session {
     }
 }
 
-fn bounds(limits: &Limits, layout: &Layout, common: Reserved) -> Bounds {
+/// The bounds while the number of pieces is not known.
+fn bounds(limits: &Limits, common: Reserved) -> Bounds {
     Bounds {
         block: limits.block_len,
-        bitfield: layout.pieces().div_ceil(8),
+        bitfield: FieldLen::AtMost(limits.early_field),
         extended: limits.extended_len,
         other: limits.message_len,
         fast: common.fast(),

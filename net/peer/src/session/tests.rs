@@ -1,11 +1,14 @@
 //! Tests of the wiring: what messages do to each other's parts, and what time does.
 
+mod exchange;
 mod faults;
+mod learning;
 mod rules;
 mod streams;
 
 use super::*;
 use crate::limits::Limits;
+use crate::metadata;
 use crate::wire::message::Message;
 use alloc::vec;
 use tide_base::{InfoHash, PeerId};
@@ -25,10 +28,21 @@ pub(super) fn limits() -> Limits {
     Limits { extended_len: 1024, ..Limits { block_len: 16, ..Limits::default() } }
 }
 
-pub(super) fn with(limits: Limits, reserved: Reserved) -> Session {
-    let config = Arc::new(SessionConfig { limits, extensions: vec!["ut_pex".into()] });
+fn parts(limits: Limits, reserved: Reserved) -> (Arc<SessionConfig>, Met) {
+    let config = Arc::new(SessionConfig { limits, extensions: vec!["x_test".into()], offers: Offers::ALL });
     let shake = |id| Handshake { reserved, info_hash: InfoHash([7; 20]), peer_id: PeerId([id; 20]) };
-    Session::new(NOW, &config, layout(), &Met::already(shake(1), shake(2)))
+    (config, Met::already(shake(1), shake(2)))
+}
+
+pub(super) fn with(limits: Limits, reserved: Reserved) -> Session {
+    let (config, met) = parts(limits, reserved);
+    Session::new(NOW, &config, layout(), &met)
+}
+
+/// A session that does not know the torrent.
+pub(super) fn unlearnt() -> Session {
+    let (config, met) = parts(limits(), Reserved::OURS);
+    Session::without_layout(NOW, &config, &met)
 }
 
 pub(super) fn fast() -> Session {
@@ -96,6 +110,17 @@ pub(super) fn owned(event: Event<'_>) -> Event<'static> {
         Event::Suggested(piece) => Event::Suggested(piece),
         Event::Hello(hello) => Event::Hello(hello),
         Event::UploadOnly(on) => Event::UploadOnly(on),
+        Event::Metadata(metadata::Message::Request(piece)) => {
+            Event::Metadata(metadata::Message::Request(piece))
+        }
+        Event::Metadata(metadata::Message::Reject(piece)) => {
+            Event::Metadata(metadata::Message::Reject(piece))
+        }
+        Event::Metadata(metadata::Message::Unknown) => Event::Metadata(metadata::Message::Unknown),
+        Event::Metadata(metadata::Message::Data { piece, total, bytes }) => {
+            Event::Metadata(metadata::Message::Data { piece, total, bytes: bytes.into_owned().into() })
+        }
+        Event::Pex(delta) => Event::Pex(delta),
         Event::Extended { kind, bytes } => Event::Extended { kind, bytes: bytes.into_owned().into() },
         Event::KeepAlive => Event::KeepAlive,
         Event::Port(port) => Event::Port(port),

@@ -112,13 +112,31 @@ pub(crate) enum Shape {
     Unknown,
 }
 
+/// How long a bitfield may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FieldLen {
+    /// This and nothing else: the number of pieces is known.
+    Exactly(u32),
+    /// This or less, but something: it is not.
+    AtMost(u32),
+}
+
+impl FieldLen {
+    fn fits(self, len: u32) -> bool {
+        match self {
+            FieldLen::Exactly(only) => len == only,
+            FieldLen::AtMost(most) => (1..=most).contains(&len),
+        }
+    }
+}
+
 /// What decides how long a message may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
     /// Bytes of content in a block.
     pub block: u32,
-    /// Bytes of a bitfield; the only length it may have.
-    pub bitfield: u32,
+    /// Bytes of a bitfield.
+    pub bitfield: FieldLen,
     /// Bytes of an extended message.
     pub extended: u32,
     /// Bytes of any other message.
@@ -140,7 +158,7 @@ pub(crate) fn shape(id: u8, len: u32, bounds: &Bounds) -> Result<Shape, Fault> {
         id::HAVE | id::SUGGEST | id::ALLOWED_FAST => 4,
         id::REQUEST | id::CANCEL | id::REJECT => 12,
         id::PORT => 2,
-        id::BITFIELD if body == bounds.bitfield => return Ok(Shape::Long),
+        id::BITFIELD if bounds.bitfield.fits(body) => return Ok(Shape::Long),
         id::BITFIELD => return Err(Fault::BitfieldLength),
         id::BLOCK if body <= 8 => return Err(Fault::MessageLength),
         id::BLOCK if body - 8 > bounds.block => return Err(Fault::BlockTooLong),

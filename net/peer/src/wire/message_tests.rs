@@ -4,8 +4,14 @@ use super::*;
 use crate::wire::frame::Reader;
 use alloc::vec;
 
-const BOUNDS: Bounds =
-    Bounds { block: 16384, bitfield: 2, extended: 100, other: 1000, fast: true, extended_on: true };
+const BOUNDS: Bounds = Bounds {
+    block: 16384,
+    bitfield: FieldLen::Exactly(2),
+    extended: 100,
+    other: 1000,
+    fast: true,
+    extended_on: true,
+};
 
 fn at(piece: u32, offset: u32, len: u32) -> Span {
     Span { piece: PieceIndex(piece), offset, len }
@@ -65,6 +71,8 @@ fn every_literal_is_read_whole_and_byte_by_byte() {
 #[test]
 fn numbers_and_lengths_that_break_a_rule_are_named() {
     let plain = Bounds { fast: false, extended_on: false, ..BOUNDS };
+    let unlearnt = Bounds { bitfield: FieldLen::AtMost(3), ..BOUNDS };
+    assert_eq!(shape(id::BITFIELD, 4, &unlearnt), Ok(Shape::Long));
     for (id, len, bounds, fault) in [
         (id::CHOKE, 2, BOUNDS, Fault::MessageLength),
         (id::HAVE, 4, BOUNDS, Fault::MessageLength),
@@ -75,6 +83,8 @@ fn numbers_and_lengths_that_break_a_rule_are_named() {
         (id::BLOCK, u32::MAX, BOUNDS, Fault::BlockTooLong),
         (id::BITFIELD, 2, BOUNDS, Fault::BitfieldLength),
         (id::BITFIELD, 4, BOUNDS, Fault::BitfieldLength),
+        (id::BITFIELD, 1, unlearnt, Fault::BitfieldLength),
+        (id::BITFIELD, 5, unlearnt, Fault::BitfieldLength),
         (id::EXTENDED, 1, BOUNDS, Fault::MessageLength),
         (id::EXTENDED, 102, BOUNDS, Fault::MessageTooLong),
         (99, 1001, BOUNDS, Fault::MessageTooLong),

@@ -9,7 +9,7 @@ use tide_base::Payload;
 /// Feeds the stream again and again until a fault.
 fn fault(mut session: Session, messages: &[Message<'_>]) -> Fault {
     let stream = bytes(messages);
-    for _ in 0..5000 {
+    for _ in 0..9000 {
         if let Err(fault) = feed_bytes(&mut session, NOW, &stream) {
             return fault;
         }
@@ -49,6 +49,17 @@ fn floods_end_each_in_its_own_fault() {
         (fast(), vec![extended(2, b"\x01")], Fault::HelloFlood),
         (fast(), vec![Message::Interested, Message::NotInterested], Fault::InterestFlapping),
         (fast(), vec![Message::KeepAlive], Fault::KeepAliveFlood),
+        (fast(), vec![extended(3, b"d8:msg_typei0e5:piecei0ee")], Fault::MetadataFlood),
+        (fast(), vec![extended(3, b"d8:msg_typei1e5:piecei0ee")], Fault::MetadataUnasked),
+        (fast(), vec![extended(3, b"d8:msg_typei2e5:piecei0ee")], Fault::MetadataUnasked),
+        (fast(), vec![extended(3, b"d8:msg_typei9ee")], Fault::UnknownFlood),
+        (fast(), vec![extended(4, b"de")], Fault::PexFlood),
+        (unlearnt(), vec![Message::Have(PieceIndex(1))], Fault::EarlyFlood),
+        (unlearnt(), vec![Message::Bitfield(vec![1].into())], Fault::EarlyFlood),
+        (unlearnt(), vec![Message::HaveNone], Fault::EarlyFlood),
+        (unlearnt(), vec![extended(1, b"\0\0\0\x01")], Fault::EarlyFlood),
+        (unlearnt(), vec![Message::Request(block(1))], Fault::RequestsInvalid),
+        (unlearnt(), vec![Message::Block(block(1))], Fault::BlocksUnasked),
         (fast(), vec![Message::Reject(block(1))], Fault::RejectFlood),
         (unchoked(), vec![Message::Request(block(1))], Fault::RequestFlood),
         (unchoked(), vec![Message::Request(Span { len: 17, ..block(1) })], Fault::RequestsInvalid),
@@ -81,6 +92,10 @@ fn a_broken_rule_ends_it_at_once() {
     assert_eq!(raw(plain(), b"\0\0\0\x01\x0e"), Fault::FastNotNegotiated);
     assert_eq!(raw(fast(), b"\0\0\0\x31\x15"), Fault::HashesNotNegotiated);
     assert_eq!(raw(fast(), b"\0\0\0\x04\x14\0le"), Fault::HelloMalformed);
+    assert_eq!(raw(fast(), b"\0\0\0\x04\x14\x03de"), Fault::MetadataMalformed);
+    assert_eq!(raw(fast(), b"\0\0\0\x04\x14\x04le"), Fault::PexMalformed);
+    assert_eq!(raw(unlearnt(), b"\0\x04\0\x02\x05\xff"), Fault::BitfieldLength);
+    assert_eq!(raw(unlearnt(), b"\0\0\0\x01\x05"), Fault::BitfieldLength);
     assert_eq!(raw(fast(), b"\0\0\0\x02\x00\0"), Fault::MessageLength);
     assert_eq!(raw(fast(), b"\0\0\0\x04\x14\x01\0\0"), Fault::MessageLength);
     assert_eq!(raw(fast(), b"\0\0\0\x02\x14\x02"), Fault::MessageLength);

@@ -191,10 +191,10 @@ fn requests_beyond_the_queue_or_the_torrent_are_rejected_and_repeats_ignored() {
 #[test]
 fn hellos_set_the_bounds_and_the_numbers() {
     let mut session = open(fast());
-    let pex = ExtensionKind(0);
-    assert!(!session.takes(pex) && !session.extended(NOW, pex, b"x"));
+    let kind = ExtensionKind(0);
+    assert!(!session.takes(kind) && !session.extended(NOW, kind, b"x"));
     let theirs = Hello { reqq: Some(3), upload_only: Some(true), ..Hello::default() };
-    let body = theirs.to_bytes(&[(b"lt_donthave", 9), (b"upload_only", 8), (b"ut_pex", 7)]);
+    let body = theirs.to_bytes(&[(b"lt_donthave", 9), (b"upload_only", 8), (b"x_test", 7)]);
     let events = feed(&mut session, &[Message::Extended { id: 0, body: body.into() }]);
     assert_eq!(events, [Event::Hello(Box::new(theirs))]);
     assert!(session.upload_only() && session.room(NOW) == 3);
@@ -203,16 +203,17 @@ fn hellos_set_the_bounds_and_the_numbers() {
     }
     assert!(!session.ask(NOW, block(3)));
     drain(&mut session);
-    assert!(session.extended(NOW, pex, b"hi"));
+    assert!(session.extended(NOW, kind, b"hi"));
     session.dont_have(NOW, PieceIndex(1));
     session.tell_upload_only(NOW, false);
     assert_eq!(drain(&mut session), *b"\0\0\0\x04\x14\x07hi\0\0\0\x06\x14\x09\0\0\0\x01\0\0\0\x03\x14\x08\0");
     session.hello(NOW, &Hello::default());
-    assert_eq!(drain(&mut session), *b"\0\0\0\x36\x14\0d1:md11:lt_donthavei1e11:upload_onlyi2e6:ut_pexi3eee");
+    let names = b"d1:md11:lt_donthavei1e11:upload_onlyi2e11:ut_metadatai3e6:ut_pexi4e6:x_testi5eee";
+    assert_eq!(drain(&mut session), [&b"\0\0\0\x52\x14\0"[..], names].concat());
     let events = feed(
         &mut session,
         &[
-            Message::Extended { id: 3, body: Cow::Borrowed(b"yo") },
+            Message::Extended { id: 5, body: Cow::Borrowed(b"yo") },
             Message::Extended { id: 2, body: Cow::Borrowed(&[0]) },
             Message::Extended { id: 1, body: Cow::Borrowed(&[0, 0, 0, 1]) },
             Message::Extended { id: 77, body: Cow::Borrowed(b"?") },
@@ -221,7 +222,7 @@ fn hellos_set_the_bounds_and_the_numbers() {
     assert_eq!(
         events,
         [
-            Event::Extended { kind: pex, bytes: Cow::Borrowed(b"yo") },
+            Event::Extended { kind, bytes: Cow::Borrowed(b"yo") },
             Event::UploadOnly(false),
             Event::DontHave { piece: PieceIndex(1), lost: vec![] },
         ]

@@ -9,6 +9,15 @@ fn any_span() -> impl Strategy<Value = Span> {
     (0u32..40).prop_map(block).prop_filter("a block of the torrent", |span| layout().holds(*span))
 }
 
+/// Bodies of messages of the exchanges, for themselves and for each other.
+const EXCHANGES: &[&[u8]] = &[
+    b"d8:msg_typei0e5:piecei0ee",
+    b"d8:msg_typei1e5:piecei0e10:total_sizei9eexxxxxxxxx",
+    b"d8:msg_typei2e5:piecei0ee",
+    b"d8:msg_typei7ee",
+    b"d5:added12:\x01\x02\x03\x04\0\x05\x01\x02\x03\x04\0\x06e",
+];
+
 fn any_message() -> impl Strategy<Value = Message<'static>> {
     prop_oneof![
         4 => any_span().prop_map(Message::Block),
@@ -20,7 +29,8 @@ fn any_message() -> impl Strategy<Value = Message<'static>> {
         1 => (0u32..10).prop_map(|piece| Message::AllowedFast(PieceIndex(piece))),
         1 => (any::<u8>(), 0u8..4).prop_map(|(a, b)| Message::Bitfield(vec![a, b << 6].into())),
         1 => prop::collection::vec(any::<u8>(), 0..60)
-            .prop_map(|body| Message::Extended { id: 3, body: body.into() }),
+            .prop_map(|body| Message::Extended { id: 5, body: body.into() }),
+        1 => (3u8..5, prop::sample::select(EXCHANGES)).prop_map(|(id, body)| Message::Extended { id, body: body.into() }),
         1 => Just(Message::Choke),
         1 => Just(Message::Unchoke),
         1 => Just(Message::Interested),

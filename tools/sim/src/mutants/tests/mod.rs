@@ -30,6 +30,17 @@ fn raised(world: &World, vice: Vice) -> bool {
     vice.provokes().iter().any(|&fault| world.shard.faults().of(fault) > 0)
 }
 
+/// Rules of the exchanges of metadata and peers, and of the time before a torrent is known: the engine takes no part in
+/// them yet, so that nobody can break them.
+const EXCHANGES: [Fault; 6] = [
+    Fault::EarlyFlood,
+    Fault::MetadataFlood,
+    Fault::MetadataMalformed,
+    Fault::MetadataUnasked,
+    Fault::PexFlood,
+    Fault::PexMalformed,
+];
+
 #[test]
 fn every_rule_is_broken_by_some_vice_alone() {
     let alone: BTreeSet<Fault> = Vice::ALL
@@ -39,7 +50,8 @@ fn every_rule_is_broken_by_some_vice_alone() {
             _ => None,
         })
         .collect();
-    assert_eq!(alone.iter().copied().collect::<Vec<_>>(), Fault::ALL);
+    let rules = Fault::ALL.iter().copied().filter(|fault| !EXCHANGES.contains(fault));
+    assert_eq!(alone.iter().copied().collect::<Vec<_>>(), rules.collect::<Vec<_>>());
     let names: BTreeSet<&str> = Vice::ALL.iter().map(|vice| vice.name()).collect();
     assert_eq!(names.len(), Vice::ALL.len());
 }
