@@ -1,0 +1,2 @@
+//! A node's speed and memory.
+fn main() {}
