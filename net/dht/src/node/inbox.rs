@@ -109,9 +109,13 @@ impl Node {
         let Some(quest) = self.quests.get_mut(key) else { return };
         let Some(lookup) = quest.lookup(family) else { return };
         let hops = lookup.answered(from, reply.id, reply.token, was_slow);
+        let mut others = Vec::new();
         for (family, nodes) in told {
-            if let Some(lookup) = quest.lookup(family) {
-                nodes.into_iter().for_each(|node| lookup.offer(node, hops.saturating_add(1)));
+            match quest.lookup(family) {
+                Some(lookup) => {
+                    nodes.into_iter().for_each(|node| lookup.offer(node, hops.saturating_add(1)));
+                }
+                None => others.extend(nodes),
             }
         }
         let peers = reply.values.iter().map(|peer| addr::canonical(*peer));
@@ -125,6 +129,7 @@ impl Node {
             (Some(query), News::Item(item)) => self.tell(Event::Item { query, item }),
             _ => {}
         }
+        self.meet(&others);
     }
 
     fn refusal(&mut self, now: Instant, from: SocketAddr, transaction: &[u8], error: Complaint<'_>) {

@@ -193,10 +193,24 @@ impl Node {
     pub fn settle(&mut self, now: Instant) {
         self.expire_calls(now);
         self.upkeep(now);
-        self.join(now);
-        self.begin_rounds(now);
-        self.admit(now);
-        self.drive(now);
+        loop {
+            self.join(now);
+            self.begin_rounds(now);
+            self.admit(now);
+            self.drive(now);
+            // A quest that has just ended can let others begin. Each begins once, so this ends.
+            let may_begin = self.quests.len() < self.config.limits.active;
+            let waits = !self.waiting.is_empty() || self.due.first().is_some_and(|(at, _)| *at <= now);
+            if self.join_due() > now && !(may_begin && waits) {
+                return;
+            }
+        }
+    }
+
+    /// When to try to get into a network next.
+    fn join_due(&self) -> Instant {
+        let halves = self.halves.iter().flatten().filter(|half| half.joining.is_none());
+        halves.map(|half| half.join_at).min().unwrap_or(Instant::NEVER)
     }
 
     /// When to call [`settle`](Self::settle) next if nothing else happens, and why.
@@ -204,12 +218,14 @@ impl Node {
         let is_known = self.halves.iter().flatten().any(|half| half.table.len() > 0);
         let has_stored = self.peers.counts().0 + self.items.len() > 0;
         let upkeep = if is_known || has_stored { self.upkeep_at } else { Instant::NEVER };
-        let join = self.halves.iter().flatten().map(|half| half.join_at).min();
+        // While there are as many quests as may be, the end of one is what announces wait for.
+        let may_begin = self.quests.len() < self.config.limits.active;
+        let due = self.due.first().filter(|_| may_begin).map_or(Instant::NEVER, |(at, _)| *at);
         [
             (self.calls.next(), Reason::Call),
             (self.resume_at, Reason::Rate),
-            (self.due.first().map_or(Instant::NEVER, |(at, _)| *at), Reason::Announce),
-            (join.unwrap_or(Instant::NEVER), Reason::Join),
+            (due, Reason::Announce),
+            (self.join_due(), Reason::Join),
             (upkeep, Reason::Upkeep),
             (Instant::NEVER, Reason::Idle),
         ]

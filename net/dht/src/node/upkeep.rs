@@ -47,6 +47,17 @@ impl Node {
         }
     }
 
+    /// A lookup in one network has heard of these nodes of the other one: the way into it, while we know hardly anybody
+    /// there (BEP 32).
+    pub(super) fn meet(&mut self, contacts: &[Contact]) {
+        for contact in contacts {
+            let half = self.half(Family::of(contact.addr.ip()));
+            if half.is_some_and(|half| half.table.len() < K) {
+                self.verify_soon(contact.addr);
+            }
+        }
+    }
+
     /// `contact` has asked something.
     pub(super) fn heard(&mut self, now: Instant, contact: Contact) {
         let half = self.half_mut(Family::of(contact.addr.ip()));

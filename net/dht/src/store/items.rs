@@ -83,13 +83,12 @@ impl Items {
         Ok(())
     }
 
-    /// Drops the item farthest from us among a few chosen at random, if it is farther than `target`.
+    /// Drops the item farthest from us among a few neighbours in a random place, if it is farther than `target`.
     fn make_room(&mut self, own: &NodeId, target: &NodeId, prng: &mut Prng) -> bool {
-        let farthest = (0..8).filter_map(|_| {
-            let from = NodeId::random(prng);
-            self.map.range(from..).chain(self.map.iter()).next().map(|(at, _)| *at)
-        });
-        let Some(farthest) = farthest.max_by_key(|at| own.distance(at)) else { return false };
+        let from = NodeId::random(prng);
+        let near = self.map.range(from..).chain(self.map.iter()).take(8);
+        let farthest = near.map(|(at, _)| *at).max_by_key(|at| own.distance(at));
+        let Some(farthest) = farthest else { return false };
         if own.distance(&farthest) <= own.distance(target) {
             return false;
         }

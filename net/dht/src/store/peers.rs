@@ -2,6 +2,7 @@
 
 use super::Shares;
 use crate::family::{Family, Host};
+use crate::id::NodeId;
 use crate::krpc::{Filters, Samples};
 use crate::limits::{Limits, SAMPLES_OUT_MAX};
 use alloc::boxed::Box;
@@ -85,21 +86,13 @@ impl Peers {
         true
     }
 
-    /// Drops the smallest of a few torrents chosen at random: many that nobody else shares cannot push out one that
-    /// many share.
+    /// Drops the smallest of a few neighbours in a random place: many torrents that nobody else shares cannot push out
+    /// one that many share.
     fn make_room(&mut self, prng: &mut Prng) {
-        let mut worst: Option<(usize, InfoHash)> = None;
-        for _ in 0..8 {
-            let mut from = [0; 20];
-            prng.fill(&mut from);
-            let mut near = self.swarms.range(InfoHash(from)..).chain(self.swarms.iter()).take(1);
-            if let Some((hash, swarm)) = near.next()
-                && worst.is_none_or(|(len, _)| swarm.len() < len)
-            {
-                worst = Some((swarm.len(), *hash));
-            }
-        }
-        if let Some((_, hash)) = worst
+        let from = InfoHash(NodeId::random(prng).0);
+        let near = self.swarms.range(from..).chain(self.swarms.iter()).take(8);
+        let worst = near.min_by_key(|(_, swarm)| swarm.len()).map(|(hash, _)| *hash);
+        if let Some(hash) = worst
             && let Some(swarm) = self.swarms.remove(&hash)
         {
             self.total -= swarm.len();
@@ -252,7 +245,9 @@ mod tests {
     #[test]
     fn who_is_not_announced_again_is_forgotten_with_all_traces() {
         let (mut peers, mut prng) = (small(), Prng::new(3));
-        (0..20).for_each(|n| drop(peers.put(Instant::ZERO, hash(n % 5), peer(n), false, &mut prng)));
+        for n in 0..20 {
+            peers.put(Instant::ZERO, hash(n % 5), peer(n), false, &mut prng);
+        }
         let later = Instant::ZERO + Limits::default().peer_life;
         peers.put(later, hash(3), peer(3), false, &mut prng);
         assert_eq!(peers.some(later, &hash(1), Family::V4, false, 9, &mut prng), []);
@@ -265,7 +260,9 @@ mod tests {
     #[test]
     fn a_sample_stays_for_a_while() {
         let (mut peers, mut prng) = (small(), Prng::new(4));
-        (0..6).for_each(|n| drop(peers.put(Instant::ZERO, hash(n), peer(n), false, &mut prng)));
+        for n in 0..6 {
+            peers.put(Instant::ZERO, hash(n), peer(n), false, &mut prng);
+        }
         let first = peers.sample(Instant::ZERO, &mut prng);
         assert_eq!((first.total, first.hashes.len(), first.interval), (6, 6, 300));
         peers.put(Instant::ZERO, hash(7), peer(7), false, &mut prng);

@@ -116,10 +116,14 @@ fn an_outage_does_not_empty_it_at_once() {
     let (mut table, _) = filled(&mut prng, 500);
     let known: Vec<Contact> = table.good().collect();
     for _ in 0..Limits::default().fails_drop - 1 {
-        known.iter().for_each(|contact| drop(table.failed(contact.addr)));
+        for contact in &known {
+            table.failed(contact.addr);
+        }
     }
     assert_eq!((table.len(), table.stats().good), (known.len(), 0));
-    known.iter().for_each(|contact| drop(table.failed(contact.addr)));
+    for contact in &known {
+        table.failed(contact.addr);
+    }
     assert_eq!(table.len(), 0);
 }
 
@@ -159,8 +163,10 @@ fn the_silent_are_asked_and_the_quiet_places_looked_up() {
     assert!(table.stale(later, 1000).is_empty(), "they were just asked");
     let buckets = table.stats().buckets;
     let depths: BTreeSet<usize> = (0..buckets)
-        .map(|_| table.refresh(later, &mut prng).expect("all are quiet"))
-        .map(|target| table.own().shared_bits(&target).min(buckets - 1))
+        .map(|_| {
+            let target = table.refresh(later, &mut prng).expect("all are quiet");
+            table.own().shared_bits(&target).min(buckets - 1)
+        })
         .collect();
     assert_eq!(depths.len(), buckets);
     assert!(table.refresh(later, &mut prng).is_none());
