@@ -21,7 +21,7 @@ const VERSION: &[u8; 4] = b"XX\x00\x00";
 fn main() {
     let mut prng = Prng::new(1);
     let mut node = full_node(&mut prng);
-    println!("{:<24} {:>12}", "case", "a second");
+    println!("{:<32} {:>12}", "case", "a second");
     for (name, ask) in questions(&mut prng) {
         let datagram = asked(ask, &mut prng);
         line(&format!("read {name}"), || drop(black_box(read(black_box(&datagram)))));
@@ -41,7 +41,7 @@ fn main() {
         });
     }
     let lookups = lookups(&mut prng);
-    println!("{:<24} {lookups:>12.0}", "lookups");
+    println!("{:<32} {lookups:>12.0}", "lookups");
     let tables = node.stats().tables[0];
     println!(
         "full table: {} nodes, {} waiting; the node weighs {} KiB",
@@ -58,7 +58,7 @@ fn line(name: &str, mut act: impl FnMut()) {
         (0..MESSAGES).for_each(|_| act());
         best = best.min(start.elapsed().as_secs_f64());
     }
-    println!("{name:<24} {:>12.0}", MESSAGES as f64 / best);
+    println!("{name:<32} {:>12.0}", MESSAGES as f64 / best);
 }
 
 fn address(n: u32) -> SocketAddr {

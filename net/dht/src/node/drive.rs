@@ -44,8 +44,10 @@ impl Node {
         for family in Family::ALL {
             let Some(half) = self.half(family).filter(|_| quest.goal.is_in(family)) else { continue };
             let mut lookup = Lookup::new(half.table.own(), target, self.config.locals, self.config.limits);
-            half.table.closest(&target, 2 * K).into_iter().for_each(|node| lookup.offer(node, 0));
-            if half.table.len() < K {
+            let closest = half.table.closest(&target, 2 * K);
+            closest.iter().for_each(|node| lookup.offer(*node, 0));
+            if closest.len() < K {
+                half.table.bad().take(2 * K).for_each(|node| lookup.offer(node, 0));
                 half.saved.iter().for_each(|node| lookup.offer(*node, 0));
                 let routers = self.routers.iter().filter(|addr| Family::of(addr.ip()) == family);
                 routers.for_each(|addr| lookup.seed(*addr));
@@ -129,7 +131,7 @@ impl Node {
                 Late::Slow(..) => {}
                 Late::Dead(call) => {
                     self.counters.timeouts += 1;
-                    self.silent(call.to);
+                    self.silent(now, call.to);
                     match call.purpose {
                         Purpose::Lookup(key, family) => {
                             let lookup = self.quests.get_mut(key).and_then(|quest| quest.lookup(family));

@@ -61,6 +61,8 @@ pub struct Node {
     routers: Vec<SocketAddr>,
     out: VecDeque<Output>,
     counters: Counters,
+    /// When anybody last answered.
+    heard_at: Instant,
     upkeep_at: Instant,
     /// When a request may be sent again, if one waits for that.
     resume_at: Instant,
@@ -141,6 +143,7 @@ impl Node {
             routers: Vec::new(),
             out: VecDeque::new(),
             counters: Counters::default(),
+            heard_at: now,
             upkeep_at: now + limits.upkeep,
             resume_at: Instant::NEVER,
             transactions: prng.split("transactions"),
@@ -163,9 +166,10 @@ impl Node {
         let nodes = |family| {
             let half = self.half(family);
             let good = half.into_iter().flat_map(|half| half.table.good());
-            // What was not tried yet is not forgotten, either.
+            // What was not tried yet is not forgotten, either; nor, during an outage, who is silent.
             let old = half.into_iter().flat_map(|half| half.saved.iter().copied());
-            good.chain(old).take(crate::limits::SAVED_MAX)
+            let bad = half.into_iter().flat_map(|half| half.table.bad());
+            good.chain(old).chain(bad).take(crate::limits::SAVED_MAX)
         };
         let ids = Family::ALL.map(|family| self.id(family));
         Saved { ids, nodes: Family::ALL.into_iter().flat_map(nodes).collect() }

@@ -19,7 +19,8 @@ impl Node {
         }
         self.verify_soon(at);
         let is_empty = self.half(Family::of(at.ip())).is_some_and(|half| half.table.len() == 0);
-        if is_empty {
+        // Some places stay free for real routers, whose names take a while to resolve.
+        if is_empty && self.routers.len() < self.config.limits.seeds / 2 {
             self.add_router(now, at);
         }
     }
@@ -40,6 +41,7 @@ impl Node {
 
     /// `contact` has answered.
     pub(super) fn learn(&mut self, now: Instant, contact: Contact) {
+        self.heard_at = now;
         let Some(half) = self.half_mut(Family::of(contact.addr.ip())) else { return };
         half.table.answered(now, contact);
         if !half.is_joined && half.joining.is_none() && half.table.len() > 0 {
@@ -66,10 +68,12 @@ impl Node {
         }
     }
 
-    /// The node at `addr` did not answer.
-    pub(super) fn silent(&mut self, addr: SocketAddr) {
+    /// The node at `addr` did not answer. If nobody has answered for a while, it may be our own connection that is
+    /// broken: then nobody is forgotten.
+    pub(super) fn silent(&mut self, now: Instant, addr: SocketAddr) {
+        let may_drop = self.heard_at + self.config.limits.dead * 2 > now;
         let half = self.half_mut(Family::of(addr.ip()));
-        if let Some(heir) = half.and_then(|half| half.table.failed(addr)) {
+        if let Some(heir) = half.and_then(|half| half.table.failed(addr, may_drop)) {
             self.verify_soon(heir.addr);
         }
     }

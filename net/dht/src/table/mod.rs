@@ -198,15 +198,16 @@ impl Table {
         false
     }
 
-    /// The node at `addr` did not answer. Returns who should be pinged to take its place.
-    pub(crate) fn failed(&mut self, addr: SocketAddr) -> Option<Contact> {
+    /// The node at `addr` did not answer; if `may_drop` is false, nobody else does either, and it is kept for better
+    /// times. Returns who should be pinged to take its place.
+    pub(crate) fn failed(&mut self, addr: SocketAddr, may_drop: bool) -> Option<Contact> {
         let id = *self.places.get(&addr)?;
         let at = self.index(&id);
         let place = self.buckets[at].find(&id)?;
         let entry = &mut self.buckets[at].live[place];
         entry.fails = entry.fails.saturating_add(1);
         let fails = entry.fails;
-        if fails >= self.limits.fails_drop {
+        if fails >= self.limits.fails_drop && may_drop {
             self.remove(at, place);
         }
         (fails >= self.limits.fails_bad).then(|| self.buckets[at].waiting.pop_back()).flatten()
@@ -281,10 +282,19 @@ impl Table {
         Some(if depth + 1 == self.buckets.len() { self.own } else { self.own.random_beside(depth, prng) })
     }
 
-    /// Everybody who is not bad, best to save.
+    /// Everybody who is not bad, our neighbours first.
     pub(crate) fn good(&self) -> impl Iterator<Item = Contact> {
+        self.those(|entry, limits| entry.fails < limits.fails_bad)
+    }
+
+    /// Everybody who is bad: the last straw when nobody is good.
+    pub(crate) fn bad(&self) -> impl Iterator<Item = Contact> {
+        self.those(|entry, limits| entry.fails >= limits.fails_bad)
+    }
+
+    fn those(&self, test: fn(&Entry, &Limits) -> bool) -> impl Iterator<Item = Contact> {
         let live = self.buckets.iter().rev().flat_map(|bucket| &bucket.live);
-        live.filter(|entry| entry.fails < self.limits.fails_bad).map(|entry| entry.contact)
+        live.filter(move |entry| test(entry, &self.limits)).map(|entry| entry.contact)
     }
 
     pub(crate) fn len(&self) -> usize {

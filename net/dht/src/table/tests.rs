@@ -95,8 +95,8 @@ fn who_falls_silent_gives_way_and_who_changes_its_id_loses_its_place() {
     let (mut table, all) = filled(&mut prng, 5000);
     let known: Vec<Contact> = table.good().collect();
     let gone = *known.iter().find(|c| table.own.shared_bits(&c.id) == 0).expect("half of all");
-    assert_eq!(table.failed(gone.addr), None);
-    let heir = table.failed(gone.addr).expect("many wait");
+    assert_eq!(table.failed(gone.addr, true), None);
+    let heir = table.failed(gone.addr, true).expect("many wait");
     assert!(all.contains(&heir));
     assert!(!table.good().any(|contact| contact == gone));
     table.answered(NOW, heir);
@@ -117,12 +117,16 @@ fn an_outage_does_not_empty_it_at_once() {
     let known: Vec<Contact> = table.good().collect();
     for _ in 0..Limits::default().fails_drop - 1 {
         for contact in &known {
-            table.failed(contact.addr);
+            table.failed(contact.addr, true);
         }
     }
     assert_eq!((table.len(), table.stats().good), (known.len(), 0));
     for contact in &known {
-        table.failed(contact.addr);
+        table.failed(contact.addr, false);
+    }
+    assert_eq!((table.len(), table.bad().count()), (known.len(), known.len()));
+    for contact in &known {
+        table.failed(contact.addr, true);
     }
     assert_eq!(table.len(), 0);
 }

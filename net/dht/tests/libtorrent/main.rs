@@ -12,7 +12,7 @@ use tide_base::id::hex;
 use tide_base::{Duration, InfoHash, Instant, Prng};
 use tide_dht::item::Item;
 use tide_dht::{Announce, Config, Event, Families, Node, Outcome, Output, Port, QueryId, Wanted};
-use tide_test_clients::{Tool, have};
+use tide_test_clients::{Tool, have, net};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/libtorrent/node.py");
 /// Whatever does not happen within this time does not happen.
@@ -97,8 +97,8 @@ struct LibTorrent {
 }
 
 impl LibTorrent {
-    fn start(last: u8) -> LibTorrent {
-        let address = SocketAddr::from(([127, 0, 77, last], free_port(last)));
+    fn start() -> LibTorrent {
+        let address = SocketAddr::from(net::fresh());
         let mut child = Command::new(Tool::LibTorrent.expect())
             .args([SCRIPT, &address.to_string()])
             .stdin(Stdio::piped())
@@ -132,18 +132,13 @@ impl Drop for LibTorrent {
     }
 }
 
-fn free_port(last: u8) -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 77, last), 0)).expect("a socket on loopback");
-    socket.local_addr().expect("it is bound").port()
-}
-
 /// Ours, and two of libtorrent's that know ours.
-fn network(first: u8) -> Option<(Shell, [LibTorrent; 2])> {
+fn network(seed: u64) -> Option<(Shell, [LibTorrent; 2])> {
     if !have(&[Tool::LibTorrent]) {
         return None;
     }
-    let mut shell = Shell::start(u64::from(first));
-    let clients = [LibTorrent::start(first), LibTorrent::start(first + 1)];
+    let mut shell = Shell::start(seed);
+    let clients = [LibTorrent::start(), LibTorrent::start()];
     let address = shell.address();
     for client in &clients {
         let meet = json!({"do": "meet", "ip": address.ip().to_string(), "port": address.port()});
@@ -194,7 +189,7 @@ fn peers_are_found_both_ways() {
 
 #[test]
 fn items_are_found_both_ways() {
-    let Some((mut shell, [a, b])) = network(11) else { return };
+    let Some((mut shell, [a, b])) = network(2) else { return };
     let ours = Item::immutable(b"9:from tide").expect("an item");
     let target = hex(&ours.target().0);
     shell.node.put(QueryId(1), ours, None).expect("room");
@@ -213,7 +208,7 @@ fn items_are_found_both_ways() {
 
 #[test]
 fn mutable_items_are_found_both_ways() {
-    let Some((mut shell, [a, b])) = network(21) else { return };
+    let Some((mut shell, [a, b])) = network(3) else { return };
     let seed = [5; 32];
     let ours = Item::sign(&seed, b"salt", 4, b"5:first").expect("an item");
     let key = ours.signed.as_ref().expect("it is signed").key;

@@ -12,7 +12,7 @@ use world::{Kind, World, address};
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn hash(n: u8) -> InfoHash {
-    InfoHash(std::array::from_fn(|i| n.wrapping_mul(37).wrapping_add(i as u8 * n)))
+    InfoHash(std::array::from_fn(|i| n.wrapping_mul(37).wrapping_add((i as u8).wrapping_mul(n))))
 }
 
 /// Each of the first honest hosts but the router announces a torrent of its own.
@@ -57,7 +57,6 @@ fn seek(world: &mut World, peers: &[SocketAddr], tries: usize) -> (usize, usize,
             _ => {}
         }
     }
-    eprintln!("DBG {} of {tries} sends {} hops {}", found.len(), sends / tries, hops / tries);
     assert_eq!(ends, tries, "every query ends once");
     (found.len(), tries, sends / tries, hops / tries)
 }
@@ -202,11 +201,55 @@ fn a_quiet_node_sleeps_and_stays_known() {
     for host in world.honest() {
         let wakes = world.hosts[host].wakes;
         // One a minute for upkeep; the others are for what it then asks and nobody answers.
-        eprintln!("DBG wakes {wakes} good {}", world.node(host).stats().tables[0].good);
         assert!(wakes < 60 * 4, "{wakes} times in an hour");
         assert!(world.node(host).stats().tables[0].good >= 8);
     }
     let each = (world.delivered - before) / 50 / 60;
-    eprintln!("DBG each {each}");
     assert!(each < 60, "{each} datagrams a minute and node");
+}
+
+#[test]
+#[ignore = "takes half a minute: a large network, whose numbers it prints"]
+fn two_thousand_with_churn_nats_and_liars() {
+    let mut world = World::new(9, 2);
+    let mut next = 0;
+    let mut liars = 0;
+    while next < 2000 {
+        world.populate(next, 100);
+        next += 100;
+        // Of each hundred, thirty cannot be reached.
+        for host in world.honest().into_iter().rev().take(100).filter(|host| host % 10 < 3 && *host > 5) {
+            world.hosts[host].nat = Some(std::collections::BTreeMap::new());
+        }
+        for n in 0..10 {
+            let kind = match n % 3 {
+                0 => Kind::Turncoat,
+                1 => Kind::Poisoner,
+                _ => Kind::Sybil(NodeId::from(hash(n))),
+            };
+            liars += 1;
+            let addr = if n % 3 == 2 {
+                SocketAddr::from(([66, 66, 66, liars as u8], 6881))
+            } else {
+                address(100_000 + liars)
+            };
+            world.add(addr, kind);
+            for honest in world.honest() {
+                if world.prng.chance(1, 20) {
+                    world.act(honest, |node, now| node.add_node(now, addr));
+                }
+            }
+        }
+    }
+    let peers = announce(&mut world, 60);
+    // Churn: a tenth leaves, others come.
+    for host in world.honest().into_iter().skip(100) {
+        if world.prng.chance(1, 10) {
+            world.hosts[host].kind = Kind::Dead;
+        }
+    }
+    world.populate(next, 200);
+    let (found, tries, sends, hops) = seek(&mut world, &peers, 400);
+    println!("found {found} of {tries}; {sends} requests and {hops} hops a lookup");
+    assert!(found * 100 >= tries * 99, "{found} of {tries}");
 }
