@@ -171,6 +171,7 @@ mod tests {
     const KEY: &str = "77ff84905a91936367c01360803104f92432fcd904a43511876df5cdf3e7e548";
     const VALUE: &[u8] = b"12:Hello World!";
 
+    #[cfg(feature = "ed25519")]
     fn signed(salt: &[u8], signature: &str) -> Signed {
         let signature = unhex(signature).expect("a signature");
         Signed { key: unhex(KEY).expect("a key"), salt: salt.into(), seq: 1, signature }

@@ -9,9 +9,9 @@
 //! * [`Node`]: both networks (BEP 32) behind one front: routing tables, lookups, stores, upkeep.
 //! * [`item`]: what BEP 44 stores. [`secure`]: the ids of BEP 42. [`bloom`]: the counting of BEP 33.
 //!
-//! Memory of a node is bounded by its [`Limits`]: with the defaults some 100 KiB for both tables, 40 KiB for counting
-//! floods, 9 MiB for peers that others announced and 2.5 MiB for items when both stores are full, and 30 KiB for each
-//! of at most 32 lookups under way. [`Node::memory`] says what it is.
+//! Memory of a node is bounded by its [`Limits`]: with the defaults 100 KiB for both tables, 40 KiB for counting
+//! floods, 9 MiB for peers that others announced and 1.5 MiB for items when those stores are full, and at most 100 KiB
+//! for each of 32 lookups under way: 14 MiB at the very worst, some 200 KiB usually. [`Node::memory`] says what it is.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -64,7 +64,7 @@ pub struct Limits {
     pub alpha: usize,
     /// Requests of one lookup in all. An honest lookup sends 20 to 40; liars can draw it out, but only so far.
     pub lookup_sends: usize,
-    /// Nodes that a lookup remembers, the closest ones: 14 KiB.
+    /// Nodes that a lookup remembers, the closest ones: 16 KiB.
     pub candidates: usize,
     /// Peers that one query reports: what a torrent's address book takes at once.
     pub peers_found: usize,
@@ -109,13 +109,13 @@ pub struct Limits {
     pub torrents: usize,
     /// Peers stored for one torrent and family. BEP 33's filters break down at 6000; an answer holds about 100.
     pub peers: usize,
-    /// Peers stored altogether: 3 MiB.
+    /// Peers stored altogether: 9 MiB with all that is counted about them.
     pub peers_total: usize,
     /// Torrents that one IP (or /64) may be stored under: hosts with thousands of torrents spread them over the network.
     pub peers_per_host: usize,
     /// A peer not announced again is forgotten.
     pub peer_life: Duration,
-    /// Items stored: 1.3 MiB when all are of the longest.
+    /// Items stored: 1.5 MiB when all are of the longest.
     pub items: usize,
     /// Items that one IP (or /64) may have stored.
     pub items_per_host: usize,

@@ -84,7 +84,7 @@ impl Node {
         const CANDIDATE: usize = 144;
         const PEER: usize = 64;
         let limits = self.config.limits;
-        let quest = size_of::<Quest>() + limits.candidates * CANDIDATE + limits.peers_found * PEER;
+        let quest = size_of::<Quest>() + 2 * limits.candidates * CANDIDATE + limits.peers_found * PEER;
         let tables: usize = self.halves.iter().flatten().map(|half| half.table.memory()).sum();
         size_of::<Node>()
             + tables

@@ -177,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn a_full_store_weighs_what_is_stated() {
+        let mut items = Items::new(Limits::default(), Instant::ZERO);
+        let mut prng = Prng::new(1);
+        for n in 0..2000u32 {
+            let value = format!("996:{n:0>996}");
+            let item = Item::immutable(value.as_bytes()).expect("an item");
+            let _ = items.put(Instant::ZERO, item, None, n.to_be_bytes().into(), &OWN, &mut prng);
+        }
+        assert_eq!(items.len(), Limits::default().items);
+        assert!(items.memory() < 3 << 19, "{}", items.memory());
+    }
+
+    #[test]
     fn what_is_not_put_again_is_forgotten() {
         let mut items = Items::new(Limits::default(), Instant::ZERO);
         put(&mut items, mutable(1, "i1e"), None).expect("room");

@@ -258,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn a_full_store_weighs_what_is_stated() {
+        let (mut peers, mut prng) = (Peers::new(Limits::default(), Instant::ZERO), Prng::new(5));
+        for n in 0..70_000 {
+            peers.put(Instant::ZERO, hash(n % 4096), peer(n), false, &mut prng);
+        }
+        assert_eq!(peers.counts(), (4096, Limits::default().peers_total));
+        assert!(peers.memory() < 9 << 20, "{}", peers.memory());
+    }
+
+    #[test]
     fn a_sample_stays_for_a_while() {
         let (mut peers, mut prng) = (small(), Prng::new(4));
         for n in 0..6 {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use tide_base::{Duration, InfoHash};
 use tide_dht::item::Item;
-use tide_dht::{Announce, Event, NodeId, Outcome, Port, QueryId, Wanted};
-use world::{Kind, World, address};
+use tide_dht::{Announce, Event, Family, NodeId, Outcome, Port, QueryId, Wanted};
+use world::{Kind, World, address, address_v6};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -59,6 +59,17 @@ fn seek(world: &mut World, peers: &[SocketAddr], tries: usize) -> (usize, usize,
     }
     assert_eq!(ends, tries, "every query ends once");
     (found.len(), tries, sends / tries, hops / tries)
+}
+
+/// The median of what lookups took.
+fn took(world: &World) -> Option<Duration> {
+    let ends = world.events.iter().filter_map(|(_, event)| match event {
+        Event::Done { outcome: Outcome::Peers { effort, .. }, .. } => Some(effort.took),
+        _ => None,
+    });
+    let mut ends: Vec<Duration> = ends.collect();
+    ends.sort();
+    ends.get(ends.len() / 2).copied()
 }
 
 #[test]
@@ -209,6 +220,48 @@ fn a_quiet_node_sleeps_and_stays_known() {
 }
 
 #[test]
+fn one_network_leads_into_the_other() {
+    let mut world = World::new(10, 1);
+    for n in 0..60 {
+        let host = world.add_dual(n);
+        if n == 1 {
+            // One knows one; the others know IPv4 addresses alone.
+            world.act(host, |node, now| node.add_node(now, address_v6(0)));
+        }
+        world.run(Duration::from_millis(500));
+    }
+    world.run(MINUTE * 2);
+    let joined = |event: &Event| matches!(event, Event::Joined { family: Family::V6, .. });
+    assert!(world.events.iter().filter(|(_, event)| joined(event)).count() >= 55);
+    let say = Announce { port: Port::Named(70), is_seed: false };
+    world.act(5, |node, _| node.get_peers(QueryId(1), hash(1), Some(say))).expect("room");
+    world.run(MINUTE);
+    world.events.clear();
+    world.act(50, |node, _| node.get_peers(QueryId(2), hash(1), None)).expect("room");
+    world.run(MINUTE);
+    let found = world.events.iter().filter_map(|(_, event)| match event {
+        Event::Peers { peers, .. } => Some(peers),
+        _ => None,
+    });
+    let found: BTreeSet<bool> = found.flatten().map(SocketAddr::is_ipv6).collect();
+    assert_eq!(found.len(), 2, "it is found under both its addresses");
+}
+
+#[test]
+fn an_outage_of_hours_is_survived() {
+    let mut world = World::new(11, 0);
+    world.populate(0, 50);
+    let peers = announce(&mut world, 5);
+    world.loss = 100;
+    world.run(MINUTE * 60 * 5);
+    assert!(world.node(20).save().nodes.len() >= 8, "it would find back after a restart, too");
+    world.loss = 0;
+    world.run(MINUTE * 20);
+    let (found, tries, ..) = seek(&mut world, &peers, 20);
+    assert_eq!(found, tries);
+}
+
+#[test]
 #[ignore = "takes half a minute: a large network, whose numbers it prints"]
 fn two_thousand_with_churn_nats_and_liars() {
     let mut world = World::new(9, 2);
@@ -250,6 +303,6 @@ fn two_thousand_with_churn_nats_and_liars() {
     }
     world.populate(next, 200);
     let (found, tries, sends, hops) = seek(&mut world, &peers, 400);
-    println!("found {found} of {tries}; {sends} requests and {hops} hops a lookup");
+    println!("found {found} of {tries}; {sends} requests and {hops} hops a lookup, {:?}", took(&world));
     assert!(found * 100 >= tries * 99, "{found} of {tries}");
 }

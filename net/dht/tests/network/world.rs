@@ -24,6 +24,8 @@ pub(crate) enum Kind {
 pub(crate) struct Host {
     pub(crate) addr: SocketAddr,
     pub(crate) kind: Kind,
+    /// Its IPv6 address, if it has one.
+    v6: Option<SocketAddr>,
     pub(crate) wakes: u64,
     /// Whom it has sent something, and when, if it is behind a NAT: only they reach it, and not for ever.
     pub(crate) nat: Option<BTreeMap<SocketAddr, Instant>>,
@@ -54,6 +56,10 @@ pub(crate) fn address(n: u32) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::from_bits(0x2000_0000 + n * 0x701 + 5), 6881))
 }
 
+pub(crate) fn address_v6(n: u32) -> SocketAddr {
+    SocketAddr::from(([0x2a00, n as u16, 1, 1, 0, 0, 0, 1], 6881))
+}
+
 impl World {
     pub(crate) fn new(seed: u64, loss: u64) -> World {
         World {
@@ -73,7 +79,7 @@ impl World {
 
     pub(crate) fn add(&mut self, addr: SocketAddr, kind: Kind) -> usize {
         let host = self.hosts.len();
-        self.hosts.push(Host { addr, kind, wakes: 0, nat: None, wake: Instant::NEVER });
+        self.hosts.push(Host { addr, v6: None, kind, wakes: 0, nat: None, wake: Instant::NEVER });
         self.places.insert(addr, host);
         host
     }
@@ -85,6 +91,15 @@ impl World {
         let node = Node::new(Config { routers, ..config }, prng, self.now);
         let host = self.add(addr, Kind::Honest(Box::new(node)));
         self.turn(host);
+        host
+    }
+
+    /// An honest node in both networks that knows the IPv4 address of the first host.
+    pub(crate) fn add_dual(&mut self, n: u32) -> usize {
+        let host = self.add_honest(address(n), Config::default());
+        let v6 = address_v6(n);
+        self.hosts[host].v6 = Some(v6);
+        self.places.insert(v6, host);
         host
     }
 
@@ -119,7 +134,7 @@ impl World {
 
     fn turn(&mut self, host: usize) {
         let now = self.now;
-        let from = self.hosts[host].addr;
+        let (addr, v6) = (self.hosts[host].addr, self.hosts[host].v6);
         let node = self.node(host);
         node.settle(now);
         let outputs: Vec<Output> = std::iter::from_fn(|| node.poll()).collect();
@@ -134,7 +149,12 @@ impl World {
         }
         for output in outputs {
             match output {
-                Output::Send { to, datagram } => self.send(from, to, datagram),
+                Output::Send { to, datagram } => {
+                    // Where a host has no address, its socket refuses.
+                    if let Some(from) = if to.is_ipv4() { Some(addr) } else { v6 } {
+                        self.send(from, to, datagram);
+                    }
+                }
                 Output::Event(event) => self.events.push((host, event)),
             }
         }
