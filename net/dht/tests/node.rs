@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tide_base::{Duration, InfoHash, Instant, Prng};
 use tide_dht::krpc::{Ask, Body, Complaint, Message, Query, Reply, Want, code, read};
 use tide_dht::{Announce, Config, Contact, Event, Failure, Families, Family, Limits, Node, NodeId, Outcome};
-use tide_dht::{Output, Port, QueryId, Reach, Reason, Refused, Saved, secure};
+use tide_dht::{Output, Port, QueryId, Reach, Reason, Refused, Saved, Wanted, secure};
 
 const ME: NodeId = NodeId(*b"abcdefghij0123456789");
 const HASH: InfoHash = InfoHash([7; 20]);
@@ -143,6 +143,31 @@ fn items_are_taken_with_a_token_and_as_the_rules_say() {
 }
 
 #[test]
+fn what_is_stored_here_need_not_be_looked_for() {
+    let mut node = node(Config::default());
+    let peer = at("9.8.7.6:1000");
+    let ask = question(Ask::GetPeers { info_hash: HASH, no_seeds: false, scrape: false });
+    let first = respond(&mut node, peer, &ask);
+    let token = reply_of(&first).token.expect("a token");
+    let announce = Ask::Announce { info_hash: HASH, port: Port::Named(77), is_seed: false, token };
+    respond(&mut node, peer, &question(announce));
+    let item = tide_dht::Item::immutable(b"i7e").expect("an item");
+    let ask = question(Ask::Get { target: item.target(), newer_than: None });
+    let first = respond(&mut node, peer, &ask);
+    let token = reply_of(&first).token.expect("a token");
+    respond(&mut node, peer, &question(Ask::Put { token, value: b"i7e", signed: None }));
+    node.get_peers(QueryId(1), HASH, None).expect("room");
+    node.get(QueryId(2), Wanted::Immutable(item.target())).expect("room");
+    let (_, events) = drain(&mut node, NOW);
+    assert!(events.contains(&Event::Peers { query: QueryId(1), peers: vec![at("9.8.7.6:77")] }));
+    let is_found = |event: &Event| {
+        matches!(event, Event::Done { query: QueryId(2), outcome: Outcome::Item { item: Some(found), .. } }
+            if *found == item)
+    };
+    assert!(events.iter().any(is_found), "{events:?}");
+}
+
+#[test]
 fn what_nobody_knows_is_answered_with_nodes_or_an_error() {
     let mut node = node(Config::default());
     let peer = at("9.8.7.6:1000");
@@ -218,7 +243,7 @@ fn queries_end_exactly_once() {
         ends = drain(&mut node, at).1.into_iter().filter(|e| matches!(e, Event::Done { .. })).collect();
     }
     assert_eq!(ends, [failed(3, Failure::Timeout)]);
-    node.announce(NOW, QueryId(5), HASH, Announce { port: Port::Named(1), is_seed: false }).expect("room");
+    node.announce(QueryId(5), HASH, Announce { port: Port::Named(1), is_seed: false }).expect("room");
     node.cancel(QueryId(5));
     node.cancel(QueryId(5));
     let (_, events) = drain(&mut node, later);
@@ -230,7 +255,7 @@ fn an_announce_is_kept_up_and_hurries_when_somebody_appears() {
     let limits = Limits::default();
     let mut node = node(Config::default());
     let say = Announce { port: Port::Named(6881), is_seed: false };
-    node.announce(NOW, QueryId(1), HASH, say).expect("room");
+    node.announce(QueryId(1), HASH, say).expect("room");
     let (_, events) = drain(&mut node, NOW);
     assert!(matches!(events[..], [Event::Round { announced: 0, .. }]), "{events:?}");
     let (next, _) = node.wake_at();

@@ -65,18 +65,14 @@ impl Node {
     ///
     /// # Errors
     /// [`Refused::NameTaken`], [`Refused::Busy`].
-    pub fn announce(
-        &mut self,
-        now: Instant,
-        id: QueryId,
-        info_hash: InfoHash,
-        announce: Announce,
-    ) -> Result<(), Refused> {
+    pub fn announce(&mut self, id: QueryId, info_hash: InfoHash, announce: Announce) -> Result<(), Refused> {
         self.claim(id)?;
         let retry = self.config.limits.announce_retry;
         self.names.insert(id, Holder::Standing);
-        self.standing.insert(id, Standing { info_hash, announce, quest: None, next: now, retry });
-        self.due.insert((now, id));
+        // The first round goes before all that are merely due again.
+        let next = Instant::ZERO;
+        self.standing.insert(id, Standing { info_hash, announce, quest: None, next, retry });
+        self.due.insert((next, id));
         Ok(())
     }
 

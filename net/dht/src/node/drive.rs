@@ -1,13 +1,13 @@
 //! Quests on their way: begun, asked for, told, ended.
 
 use super::asks::Holder;
-use super::quest::{Goal, Joining, Quest};
+use super::quest::{Goal, Joining, News, Quest};
 use super::{Node, Purpose};
 use crate::calls::Late;
 use crate::event::{Event, Failure, Outcome, QueryId};
 use crate::family::Family;
 use crate::krpc::{Ask, Want};
-use crate::limits::K;
+use crate::limits::{K, VALUES_MAX};
 use crate::lookup::Lookup;
 use tide_base::{Instant, SlotKey};
 
@@ -54,9 +54,32 @@ impl Node {
             }
             quest.lookups[family as usize] = Some(lookup);
         }
+        let news = self.consult(now, &mut quest);
+        self.tell_news(name, news);
         let key = self.quests.insert(quest);
         self.ready.insert(key);
         key
+    }
+
+    /// What is wanted may have been stored with ourselves: nobody else would tell us.
+    fn consult(&mut self, now: Instant, quest: &mut Quest) -> News {
+        let limits = self.config.limits;
+        match &quest.goal {
+            Goal::Peers { info_hash, announce, .. } => {
+                let no_seeds = announce.is_some_and(|announce| announce.is_seed);
+                let of = |family| {
+                    let count = limits.peers_found.min(VALUES_MAX);
+                    self.peers.some(now, info_hash, family, no_seeds, count, &mut self.prng)
+                };
+                let known = Family::ALL.map(of).concat();
+                quest.take_peers(known, limits.peers_found)
+            }
+            Goal::Get(_) => match self.items.get(now, &quest.goal.target()) {
+                Some(item) => quest.take_own(item),
+                None => News::None,
+            },
+            Goal::Nodes(..) | Goal::Put { .. } => News::None,
+        }
     }
 
     /// Sends what quests and the table want to send, as far as limits allow, and ends quests that are over.
@@ -186,7 +209,7 @@ impl Node {
         }
         self.names.remove(&query);
         let outcome = match quest.goal {
-            _ if effort.answers == 0 => Outcome::Failed(Failure::NoNodes),
+            _ if effort.answers == 0 && quest.item.is_none() => Outcome::Failed(Failure::NoNodes),
             Goal::Peers { .. } => {
                 let (found, announced, swarm) = (quest.found(), quest.stored, quest.swarm());
                 Outcome::Peers { found, announced, swarm, effort }

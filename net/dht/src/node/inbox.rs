@@ -2,7 +2,7 @@
 
 use super::quest::News;
 use super::{Node, Purpose};
-use crate::event::{Event, Failure, Outcome};
+use crate::event::{Event, Failure, Outcome, QueryId};
 use crate::family::Family;
 use crate::flood::Verdict;
 use crate::id::Contact;
@@ -124,12 +124,17 @@ impl Node {
         let news = quest.take(from, reply, peers, most, verify);
         let name = quest.name;
         self.ready.insert(key);
+        self.tell_news(name, news);
+        self.meet(&others);
+    }
+
+    /// Progress of a query, if it is the owner's.
+    pub(super) fn tell_news(&mut self, name: Option<QueryId>, news: News) {
         match (name, news) {
             (Some(query), News::Peers(peers)) => self.tell(Event::Peers { query, peers }),
             (Some(query), News::Item(item)) => self.tell(Event::Item { query, item }),
             _ => {}
         }
-        self.meet(&others);
     }
 
     fn refusal(&mut self, now: Instant, from: SocketAddr, transaction: &[u8], error: Complaint<'_>) {

@@ -199,8 +199,9 @@ impl Node {
         self.upkeep(now);
         loop {
             self.join(now);
-            self.begin_rounds(now);
+            // Who asks once waits for an answer; rounds can wait a little.
             self.admit(now);
+            self.begin_rounds(now);
             self.drive(now);
             // A quest that has just ended can let others begin. Each begins once, so this ends.
             let may_begin = self.quests.len() < self.config.limits.active;

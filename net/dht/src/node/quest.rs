@@ -228,9 +228,7 @@ impl Quest {
             Goal::Nodes(..) => News::None,
             Goal::Peers { .. } => {
                 self.count(reply, &peers);
-                let mut new = peers;
-                new.retain(|peer| self.peers.len() < most && self.peers.insert(*peer));
-                if new.is_empty() { News::None } else { News::Peers(new) }
+                self.take_peers(peers, most)
             }
             Goal::Get(wanted) => match valid_item(wanted, self.item.as_ref(), reply, verify) {
                 Some(item) => {
@@ -246,6 +244,24 @@ impl Quest {
                 News::None
             }
         }
+    }
+
+    /// Those of `peers` that are new, as long as there are not too many.
+    pub(super) fn take_peers(&mut self, mut peers: Vec<SocketAddr>, most: usize) -> News {
+        peers.retain(|peer| self.peers.len() < most && self.peers.insert(*peer));
+        if peers.is_empty() { News::None } else { News::Peers(peers) }
+    }
+
+    /// The item that we have stored ourselves, if it is wanted.
+    pub(super) fn take_own(&mut self, item: &Item) -> News {
+        let Goal::Get(wanted) = &self.goal else { return News::None };
+        if let Wanted::Mutable { newer_than: Some(known), .. } = wanted
+            && item.seq().is_none_or(|seq| seq <= *known)
+        {
+            return News::None;
+        }
+        self.item = Some(item.clone());
+        News::Item(item.clone())
     }
 
     fn count(&mut self, reply: &Reply<'_>, peers: &[SocketAddr]) {

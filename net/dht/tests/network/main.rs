@@ -20,7 +20,7 @@ fn announce(world: &mut World, torrents: u8) -> Vec<SocketAddr> {
     let hosts: Vec<usize> = world.honest().into_iter().skip(1).take(usize::from(torrents)).collect();
     for (n, host) in hosts.iter().enumerate() {
         let say = Announce { port: Port::Named(7000 + n as u16), is_seed: n % 2 == 0 };
-        world.act(*host, |node, now| node.announce(now, QueryId(1), hash(n as u8), say)).expect("room");
+        world.act(*host, |node, _| node.announce(QueryId(1), hash(n as u8), say)).expect("room");
     }
     world.run(Duration::from_secs(40));
     let peer = |(n, host): (usize, &usize)| SocketAddr::new(world.hosts[*host].addr.ip(), 7000 + n as u16);
