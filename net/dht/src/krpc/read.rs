@@ -192,10 +192,12 @@ fn put_signed<'b>(arguments: Value<'_, 'b>) -> Result<Option<PutSigned<'b>>, Bro
 fn reply<'b>(root: Value<'_, 'b>) -> Result<Reply<'b>, Broken> {
     let r = root.get(b"r").ok_or("`r` must be a dictionary")?;
     let mut reply = Reply::new(id(r, b"id").ok_or("`id` must have 20 bytes")?);
-    // One pass, because an answer has many keys and each is looked at once.
-    for (key, value) in r.as_dict().into_iter().flatten() {
+    let (mut key, mut signature, mut seeds, mut peers) = (None, None, None, None);
+    let (mut interval, mut total, mut hashes) = (None, None, None);
+    // One pass and no look back, so that repeated keys cost no more than others.
+    for (name, value) in r.as_dict().into_iter().flatten() {
         let bytes = value.as_bytes();
-        match key {
+        match name {
             b"nodes" if reply.nodes.is_none() => {
                 reply.nodes = bytes.map(|b| Contact::compact_v4(b).take(NODES_IN_MAX).collect());
             }
@@ -203,22 +205,27 @@ fn reply<'b>(root: Value<'_, 'b>) -> Result<Reply<'b>, Broken> {
                 reply.nodes6 = bytes.map(|b| Contact::compact_v6(b).take(NODES_IN_MAX).collect());
             }
             b"token" if reply.token.is_none() => reply.token = bytes,
-            b"values" if reply.values.is_empty() => reply.values = peers(value),
+            b"values" if reply.values.is_empty() => reply.values = values(value),
             b"v" if reply.value.is_none() => reply.value = Some(value.raw()),
             b"seq" if reply.seq.is_none() => reply.seq = value.as_int(),
-            b"samples" if reply.samples.is_none() => reply.samples = bytes.map(|b| samples(r, b)),
-            b"BFsd" if reply.filters.is_none() => reply.filters = filters(r),
-            b"sig" if reply.signed.is_none() => {
-                reply.signed = exact(r, b"k").zip(exact(r, b"sig"));
-            }
+            b"k" if key.is_none() => key = bytes.and_then(|b| b.try_into().ok()),
+            b"sig" if signature.is_none() => signature = bytes.and_then(|b| b.try_into().ok()),
+            b"BFsd" if seeds.is_none() => seeds = bytes.and_then(Bloom::from_bytes),
+            b"BFpe" if peers.is_none() => peers = bytes.and_then(Bloom::from_bytes),
+            b"samples" if hashes.is_none() => hashes = bytes,
+            b"interval" if interval.is_none() => interval = value.as_u64(),
+            b"num" if total.is_none() => total = value.as_u64(),
             _ => {}
         }
     }
+    reply.signed = key.zip(signature);
+    reply.filters = seeds.zip(peers).map(|(seeds, peers)| Box::new(Filters { seeds, peers }));
+    reply.samples = hashes.map(|hashes| samples(hashes, interval, total));
     Ok(reply)
 }
 
 /// A list of compact addresses of both families, as it should be; or one string of IPv4 addresses.
-fn peers(values: Value<'_, '_>) -> Vec<SocketAddr> {
+fn values(values: Value<'_, '_>) -> Vec<SocketAddr> {
     if let Some(bytes) = values.as_bytes() {
         return addr::compact_v4(bytes).take(VALUES_MAX).collect();
     }
@@ -227,21 +234,15 @@ fn peers(values: Value<'_, '_>) -> Vec<SocketAddr> {
     peers.filter_map(endpoint).take(VALUES_MAX).collect()
 }
 
-fn filters(r: Value<'_, '_>) -> Option<Box<Filters>> {
-    let filter = |key: &[u8]| Bloom::from_bytes(r.get(key)?.as_bytes()?);
-    Some(Box::new(Filters { seeds: filter(b"BFsd")?, peers: filter(b"BFpe")? }))
-}
-
-fn samples(r: Value<'_, '_>, bytes: &[u8]) -> Samples {
+fn samples(bytes: &[u8], interval: Option<u64>, total: Option<u64>) -> Samples {
     /// BEP 51: six hours.
     const INTERVAL_MAX: u64 = 21600;
-    let number = |key: &[u8]| r.get(key).and_then(Value::as_u64);
     let hashes = bytes.chunks_exact(20).take(SAMPLES_IN_MAX);
     let hashes: Vec<InfoHash> =
         hashes.map(|hash| InfoHash(hash.try_into().expect("a chunk of twenty"))).collect();
     Samples {
-        interval: number(b"interval").unwrap_or(0).min(INTERVAL_MAX) as u32,
-        total: number(b"num").unwrap_or(hashes.len() as u64),
+        interval: interval.unwrap_or(0).min(INTERVAL_MAX) as u32,
+        total: total.unwrap_or(hashes.len() as u64),
         hashes,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::asks::Holder;
 use super::quest::{Goal, Joining, News, Quest};
+use super::upkeep::SHORTEST;
 use super::{Node, Purpose};
 use crate::calls::Late;
 use crate::event::{Event, Failure, Outcome, QueryId};
@@ -198,7 +199,7 @@ impl Node {
                 let spread = (limits.announce / 8).as_nanos() as u64;
                 limits.announce - core::time::Duration::from_nanos(self.prng.below(spread.max(1)))
             } else {
-                let wait = standing.retry;
+                let wait = standing.retry.max(SHORTEST);
                 standing.retry = (wait * 2).min(limits.announce);
                 wait
             };

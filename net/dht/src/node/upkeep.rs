@@ -7,7 +7,10 @@ use crate::family::Family;
 use crate::id::Contact;
 use crate::limits::K;
 use core::net::SocketAddr;
-use tide_base::{Instant, addr};
+use tide_base::{Duration, Instant, addr};
+
+/// Shortest wait after an attempt that reached nobody, whatever the limits say: a turn must end.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Node {
     /// Somebody who may be a node: a peer's PORT message, a torrent's `nodes`. It is pinged, and remembered if it
@@ -110,7 +113,7 @@ impl Node {
         let Some(half) = self.half_mut(family) else { return };
         half.joining = None;
         if answers == 0 {
-            half.join_at = now + half.join_wait;
+            half.join_at = now + half.join_wait.max(SHORTEST);
             half.join_wait = (half.join_wait * 2).min(limits.bootstrap.1);
             return;
         }
