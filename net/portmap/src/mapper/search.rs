@@ -42,6 +42,11 @@ impl Search {
         if self.next_at > ctx.now {
             return;
         }
+        if self.has_gateway() {
+            (self.next_at, self.over_at) = (Instant::NEVER, ctx.now);
+            self.over = true;
+            return;
+        }
         // All devices answer to the last kind: only where the first searches brought no gateway.
         let targets = if self.rounds == 0 { &ssdp::TARGETS[..2] } else { &ssdp::TARGETS[..] };
         for target in targets {
@@ -50,7 +55,7 @@ impl Search {
         }
         self.rounds += 1;
         self.gap = if self.rounds == 1 { ctx.limits.search_gap } else { self.gap * 2 };
-        if self.rounds < ctx.limits.searches && !self.has_gateway() {
+        if self.rounds < ctx.limits.searches {
             self.next_at = ctx.now + self.gap;
         } else {
             self.next_at = Instant::NEVER;
