@@ -206,7 +206,7 @@ impl Link {
                     upnp.search(ctx);
                 }
                 if self.head_start_ends(ctx.limits) <= ctx.now {
-                    self.turn_to(ctx, Way::Upnp);
+                    self.turn_to(ctx.now, Way::Upnp);
                     return true;
                 }
                 self.drive(ctx, way)
@@ -267,10 +267,10 @@ impl Link {
         }
     }
 
-    fn turn_to(&mut self, ctx: &mut Ctx<'_>, way: Way) {
+    fn turn_to(&mut self, now: Instant, way: Way) {
         let since = match self.stage {
             Stage::Trying { since, .. } => since,
-            _ => ctx.now,
+            _ => now,
         };
         // A request under way is forgotten; one that was heard all the same is renewed or runs out.
         self.port.speak(if way == Way::Upnp { Way::Pcp } else { way });
@@ -337,8 +337,8 @@ impl Link {
             // It worked for a time: perhaps the gateway was changed. All from the beginning.
             (Stage::Settled(_), _) if self.begun + ctx.limits.first_retry <= ctx.now => self.begin(ctx),
             (Stage::Settled(_), _) => self.rest(ctx),
-            (_, Way::Pcp) => self.turn_to(ctx, Way::NatPmp),
-            (_, Way::NatPmp) if self.upnp.is_some() => self.turn_to(ctx, Way::Upnp),
+            (_, Way::Pcp) => self.turn_to(ctx.now, Way::NatPmp),
+            (_, Way::NatPmp) if self.upnp.is_some() => self.turn_to(ctx.now, Way::Upnp),
             _ => self.rest(ctx),
         }
     }

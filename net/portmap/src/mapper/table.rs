@@ -274,7 +274,7 @@ impl Table {
     }
 
     /// The network is gone.
-    pub(super) fn gone(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn gone(&self, ctx: &mut Ctx<'_>) {
         for entry in self.entries.iter().filter(|entry| entry.held.is_some()) {
             let internal = SocketAddr::new(self.network.local, entry.want.port);
             ctx.events.push_back(Event::Lost { want: entry.want, internal, why: Failure::NetworkGone });
