@@ -14,7 +14,7 @@ use tide_base::id::{hex, unhex};
 pub enum Group {
     /// 239.192.152.143:6771, of the organisation.
     V4,
-    /// [ff15::efc0:988f]:6771, of the site.
+    /// `[ff15::efc0:988f]:6771`, of the site.
     V6,
 }
 

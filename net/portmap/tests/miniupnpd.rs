@@ -17,7 +17,7 @@ use tide_portmap::{Event, Mapped, Mapper, Network, Output, Protocol, StreamId, W
 
 const TCP: Want = Want { protocol: Protocol::Tcp, port: 6881 };
 const UDP: Want = Want { protocol: Protocol::Udp, port: 6881 };
-/// Not one of documentation: miniupnpd takes it for a public one only then.
+/// miniupnpd refuses to map with a local or a documentation address outside.
 const OUTSIDE: &str = "11.22.33.44";
 
 /// Two namespaces, a house and a gateway with an outside, and the daemon; all gone when dropped.
