@@ -282,15 +282,16 @@ impl Lease {
         self.places.iter().all(|place| matches!(place, Place::Held(_)))
     }
 
-    /// A held chunk that nobody needs at once, to be brought to disk: one that nobody is writing into, or of a piece
-    /// being hashed chunk by chunk one whose turn is over, or else the one whose turn comes last.
-    pub fn idle_chunk(&self) -> Option<usize> {
+    /// A held chunk that nobody needs at once, to be brought to disk: one that nobody is writing into, or is about to
+    /// (`awaited`), or of a piece being hashed chunk by chunk one whose turn is over, or else the one whose turn comes
+    /// last.
+    pub fn idle_chunk(&self, awaited: impl Fn(usize) -> bool) -> Option<usize> {
         let held = |i: &usize| matches!(self.places[*i], Place::Held(_));
         match self.stage {
             _ if self.doomed => None,
             Stage::Filling => {
                 let busy = |i: usize| self.writers.iter().any(|&(block, _)| self.chunk_of(block).0 == i);
-                (0..self.places.len()).find(|i| held(i) && !busy(*i))
+                (0..self.places.len()).find(|i| held(i) && !busy(*i) && !awaited(*i))
             }
             Stage::Hashing { next, stream: Some(_) } | Stage::Blaming { next, .. } => {
                 let next = next as usize;

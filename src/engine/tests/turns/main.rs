@@ -3,6 +3,7 @@
 mod choice;
 mod content;
 mod disk;
+mod memory;
 mod mutants;
 mod orders;
 mod rates;
