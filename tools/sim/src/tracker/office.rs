@@ -145,7 +145,8 @@ impl Office {
         Some(reply)
     }
 
-    fn name<'a>(&mut self, ask: &Announce, peers: impl Iterator<Item = &'a SocketAddr>) {
+    /// Notes that the asker is told of these.
+    pub(super) fn name<'a>(&mut self, ask: &Announce, peers: impl Iterator<Item = &'a SocketAddr>) {
         self.named.extend(peers.map(|&addr| (ask.info_hash, addr::canonical(addr))));
     }
 

@@ -149,7 +149,7 @@ fn rates_are_kept_over_every_span() {
         for second in 1..100 {
             judge.bytes(at(second), 0, Some(HASH), way, 20_000, &view).expect("the rate is kept");
         }
-        let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10) * 2;
+        let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10);
         judge.bytes(at(100), 0, Some(HASH), way, burst - 10_000, &view).expect("a burst is let pass");
         objects(judge.bytes(at(100), 0, Some(HASH), way, 20_000, &view), Oracle::Rates);
         let mut judge = self::judge();
