@@ -168,6 +168,7 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         assert!(purse.used >= amount, "more of {stock:?} was given back than taken");
         purse.used -= amount;
+        purse.short = purse.short.saturating_sub(amount);
         self.freed |= amount > 0;
     }
 
@@ -256,6 +257,9 @@ impl Purses {
             Resource::Stock(stock) => {
                 let purse = &mut self.stocks[stock as usize];
                 purse.granted += amount;
+                // What was missing before in this turn is here now. To ask for it all the same would be to send it back,
+                // and who goes on because it came would find it gone: every time, if he is always read before the mail.
+                purse.short = purse.short.saturating_sub(amount);
                 purse.asked = false;
                 purse.wanted = 0;
                 purse.recalled = false;
@@ -372,6 +376,21 @@ impl Purses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_missing_when_a_share_came_is_not_asked_for_again() {
+        let setup = Setup::plain(2);
+        let mut purses = Purses::new(ShardId(1), &setup);
+        let (now, memory) = (Instant::ZERO, Resource::Stock(Stock::Memory));
+        let chunk = u64::from(setup.limits.chunk_len);
+        assert!(!purses.take(Stock::Memory, chunk));
+        assert_eq!(purses.take_asks(), [(memory, 8 * chunk)]);
+        assert!(!purses.take(Stock::Memory, chunk), "it is tried again in the turn in which the share comes");
+        purses.granted(now, memory, chunk);
+        assert!(purses.has(Stock::Memory, chunk));
+        assert_eq!((purses.take_asks(), purses.take_returns()), (vec![], vec![]), "the share is kept");
+        assert!(purses.take(Stock::Memory, chunk));
+    }
 
     #[test]
     fn what_gets_free_while_an_ask_stands_that_is_not_needed_goes_back() {

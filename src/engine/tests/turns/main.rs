@@ -3,7 +3,9 @@
 mod choice;
 mod content;
 mod disk;
+mod memory;
 mod mutants;
+mod newcomers;
 mod orders;
 mod rates;
 mod restart;

@@ -206,9 +206,11 @@ impl Node {
         if known.is_moving() {
             return Truth::Unknown;
         }
+        // It lies below one of these, and nobody knows which: what was damaged there is merely absent below the others.
         let roots = known.elsewhere.iter().chain([&known.spec.root]);
-        let truths = roots.map(|root| self.truth_below(known, root, piece));
-        truths.reduce(|one, other| if one == Truth::Right { one } else { other }).unwrap_or(Truth::Unknown)
+        let truths: Vec<Truth> = roots.map(|root| self.truth_below(known, root, piece)).collect();
+        let kindest = [Truth::Right, Truth::Damaged].into_iter().find(|truth| truths.contains(truth));
+        kindest.unwrap_or(Truth::Wrong)
     }
 
     fn truth_below(&self, known: &UserTorrent, root: &Path, piece: PieceIndex) -> Truth {
