@@ -150,6 +150,20 @@ impl World {
         }
     }
 
+    /// A node dials a peer.
+    pub(super) fn note_dial(&mut self, id: NodeId) {
+        if let Some(quiet) = self.quiet.get_mut(&id) {
+            quiet.dialled();
+        }
+    }
+
+    /// A peer has dialled a node.
+    pub(super) fn note_accept(&mut self, id: NodeId) {
+        if let Some(quiet) = self.quiet.get_mut(&id) {
+            quiet.accepted();
+        }
+    }
+
     /// Wake-ups of these nodes are counted from now on.
     pub fn begin_quiet(&mut self, nodes: &BTreeSet<NodeId>) {
         let now = self.now;

@@ -195,6 +195,7 @@ fn trackers_are_asked_no_sooner_than_they_allow() {
     asked(&mut judge, 3, Said::Event).expect("something happened");
     asked(&mut judge, 62, Said::ByHand).expect("somebody wants it, a minute later");
     objects(asked(&mut judge, 61, Said::Nothing), Oracle::Time);
+    objects(asked(&mut judge, 1700, Said::Nothing), Oracle::Trackers);
     asked(&mut judge, 1802, Said::Nothing).expect("thirty minutes later");
     judge.answered(at(1802), 0, HASH, 1, Some((Some(minutes(5)), minutes(30))));
     objects(asked(&mut judge, 1900, Said::ByHand), Oracle::Trackers);
