@@ -120,10 +120,8 @@ impl Crew {
         let mut session = Session::new(now, &self.config, self.facts.layout, met);
         session.have_field(now, &self.have);
         session.hello(now, &self.hello(desk, addr));
-        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
-        let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
-        session
-            .allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
+        let grant = self.grant_for(desk, addr.ip());
+        session.allow_fast(now, &grant);
         let member = Member {
             conn,
             addr,
@@ -137,6 +135,7 @@ impl Crew {
             writing: None,
             parked: None,
             optimistic: false,
+            granted: grant.len() as u32,
             barren: false,
             demanding: 0,
             lent: 0,
@@ -155,6 +154,19 @@ impl Crew {
         let joined = Box::new(Joined { peer, addr, peer_id, outgoing });
         desk.tell_torrent(self.torrent, ToTorrent::Joined(joined));
         Ok(key)
+    }
+
+    /// The pieces that somebody new may fetch while choked (BEP 6): none while others are still at theirs. In a crowd at
+    /// one door everybody would be served at once, each for a small part of the line, and for long nobody would have a
+    /// piece to pass on.
+    fn grant_for(&self, desk: &Desk, ip: IpAddr) -> Vec<PieceIndex> {
+        let newcomers = self.roster.iter().filter(|(_, member)| member.is_newcomer()).count();
+        if newcomers >= desk.limits.newcomers as usize {
+            return Vec::new();
+        }
+        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
+        let set = fast::allowed_set(ip, &self.facts.info_hash, pieces, grants, sha1);
+        set.into_iter().filter(|piece| self.have.has(piece.0)).collect()
     }
 
     /// Two connections to one peer: both sides keep the one that the greater peer id made, or else the older.

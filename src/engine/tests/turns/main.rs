@@ -5,6 +5,7 @@ mod content;
 mod disk;
 mod memory;
 mod mutants;
+mod newcomers;
 mod orders;
 mod rates;
 mod restart;

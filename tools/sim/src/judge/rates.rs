@@ -9,7 +9,7 @@
 //!   of it lie in the purse of each shard for at most 250 ms, or longer while new ones keep coming: then up to 1 MiB and
 //!   the portion granted last. One more portion may be on its way by mail.
 //! * A torrent's own limit is a bucket of its crew that saves up a second, at least two blocks; a new crew (after a
-//!   pause, a check, trouble) begins with a full one, which is why a full burst more is let pass once for each minute.
+//!   pause, a check, trouble) begins with an empty one.
 //! * A handshake and what comes with it (1 KiB and 68 bytes) is read before anybody asks for an allowance.
 
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ impl Rates {
         let counted = level.counted(met, len);
         if let Some(level) = level.rise(now, rate, counted) {
             let block = u64::from(view.limits(node).block_len);
-            let most = 2 * torrent_burst(rate.unwrap_or(0), block);
+            let most = torrent_burst(rate.unwrap_or(0), block);
             ensure(level <= most, || too_much(&format!("{way:?} of {torrent:?}"), rate, level, most))?;
             compared += 1;
         }

@@ -149,7 +149,7 @@ fn rates_are_kept_over_every_span() {
         for second in 1..100 {
             judge.bytes(at(second), 0, Some(HASH), way, 20_000, &view).expect("the rate is kept");
         }
-        let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10) * 2;
+        let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10);
         judge.bytes(at(100), 0, Some(HASH), way, burst - 10_000, &view).expect("a burst is let pass");
         objects(judge.bytes(at(100), 0, Some(HASH), way, 20_000, &view), Oracle::Rates);
         let mut judge = self::judge();
@@ -195,6 +195,7 @@ fn trackers_are_asked_no_sooner_than_they_allow() {
     asked(&mut judge, 3, Said::Event).expect("something happened");
     asked(&mut judge, 62, Said::ByHand).expect("somebody wants it, a minute later");
     objects(asked(&mut judge, 61, Said::Nothing), Oracle::Time);
+    objects(asked(&mut judge, 1700, Said::Nothing), Oracle::Trackers);
     asked(&mut judge, 1802, Said::Nothing).expect("thirty minutes later");
     judge.answered(at(1802), 0, HASH, 1, Some((Some(minutes(5)), minutes(30))));
     objects(asked(&mut judge, 1900, Said::ByHand), Oracle::Trackers);
