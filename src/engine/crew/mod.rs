@@ -185,7 +185,6 @@ impl Crew {
 
     /// Decides what became possible in this turn.
     pub fn settle(&mut self, desk: &mut Desk, now: Instant) {
-        self.dial_waiting(desk, now);
         self.feed_all(desk, now);
         self.relieve(desk, now);
         self.serve_all(desk, now);

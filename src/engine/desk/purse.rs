@@ -72,6 +72,8 @@ struct StockPurse {
     ahead: bool,
     /// What was in use when a share was asked for ahead of need last.
     hinted: Option<u64>,
+    /// What is not in use and does not go back all the same.
+    kept: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -199,6 +201,19 @@ impl Purses {
     /// Whether somebody on another shard is short of a stock and waits for it to be given back.
     pub fn is_recalled(&self, stock: Stock) -> bool {
         self.stocks[stock as usize].recalled
+    }
+
+    /// Whether one place for a connection stays here, for a dial whose turn in the second has not come yet: it would
+    /// go to and fro between those who wait, used by nobody.
+    pub fn keep_place(&mut self, keep: bool) {
+        for stock in [Stock::HalfOpen, Stock::Peers] {
+            self.stocks[stock as usize].kept = u64::from(keep);
+        }
+    }
+
+    /// Whether a place is kept for a dial.
+    pub fn keeps_place(&self) -> bool {
+        self.stocks[Stock::HalfOpen as usize].kept > 0
     }
 
     /// What is in use of a stock's share.
@@ -331,7 +346,7 @@ impl Purses {
     pub fn take_returns(&mut self) -> Vec<(Resource, u64)> {
         let mut returns = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
-            let spare = purse.granted - purse.used;
+            let spare = (purse.granted - purse.used).saturating_sub(purse.kept);
             let recalled = purse.recalled && spare > 0;
             // What was asked for is here meanwhile, or wanted no more: others wait behind an ask that is not needed. It
             // stands until it is granted, and until then whatever else gets free goes back as well.

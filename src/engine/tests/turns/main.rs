@@ -2,6 +2,7 @@
 
 mod choice;
 mod content;
+mod dials;
 mod disk;
 mod memory;
 mod mutants;
