@@ -41,6 +41,8 @@ struct Level {
     /// Nothing is judged before.
     from: Instant,
     judged: bool,
+    /// Whether somebody has ordered another rate, and nothing went by since: the order may be on its way.
+    changed: bool,
     /// Connections whose handshakes are accounted for, and how many bytes of them may still be pardoned.
     met: u64,
     free: u64,
@@ -50,12 +52,12 @@ impl Level {
     /// `len` more went by; the level now, if it is to be judged.
     fn rise(&mut self, now: Instant, rate: Option<u64>, len: u64) -> Option<u64> {
         let Some(rate) = rate else {
-            *self = Level { met: self.met, ..Level::default() };
+            *self = Level { met: self.met, changed: true, ..Level::default() };
             return None;
         };
-        if !self.judged || self.rate != rate {
-            let from = if self.judged || self.at > Instant::ZERO { now + GRACE } else { now };
-            *self = Level { rate, nano: 0, at: now, from, judged: true, ..*self };
+        if !self.judged || self.changed || self.rate != rate {
+            let from = if self.judged || self.changed { now + GRACE } else { now };
+            *self = Level { rate, nano: 0, at: now, from, judged: true, changed: false, ..*self };
         }
         let fallen = now.since(self.at).as_nanos() * u128::from(rate);
         self.nano = self.nano.saturating_sub(fallen);
@@ -92,6 +94,17 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn met(&mut self) {
         self.met += 1;
+    }
+
+    /// Other rates are ordered: of the session, or of a torrent.
+    pub(super) fn ordered(&mut self, torrent: Option<InfoHash>) {
+        for way in [Way::Up, Way::Down] {
+            let level = match torrent {
+                None => self.session.entry(way).or_default(),
+                Some(torrent) => self.torrents.entry((torrent, way)).or_default(),
+            };
+            level.changed = true;
+        }
     }
 
     pub(super) fn bytes(
