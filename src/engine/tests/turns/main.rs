@@ -2,8 +2,11 @@
 
 mod choice;
 mod content;
+mod dials;
 mod disk;
+mod memory;
 mod mutants;
+mod newcomers;
 mod orders;
 mod rates;
 mod restart;

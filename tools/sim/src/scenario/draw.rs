@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, odds};
+use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
 use crate::mishap::Mishap;
@@ -33,7 +33,7 @@ pub fn draw(seed: u64) -> Scenario {
         take_part(&mut parts, content, spec, &mut nodes, !trackers.is_empty());
     }
     let mutants = mutants(&mut root.split("mutants"), contents.len(), count);
-    Scenario {
+    let mut scenario = Scenario {
         seed,
         tiny,
         private,
@@ -48,7 +48,9 @@ pub fn draw(seed: u64) -> Scenario {
         second_act: true,
         contents,
         odds,
-    }
+    };
+    crowd::perhaps(&mut root.split("crowd"), &mut scenario);
+    scenario
 }
 
 fn content(prng: &mut Prng, tiny: bool, block_len: u32) -> ContentSpec {
