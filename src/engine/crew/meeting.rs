@@ -120,6 +120,9 @@ impl Crew {
         let mut session = Session::new(now, &self.config, self.facts.layout, met);
         session.have_field(now, &self.have);
         session.hello(now, &self.hello(desk, addr));
+        if let Some(port) = desk.dht_port(addr.ip()).filter(|_| !self.facts.private) {
+            session.port(now, port);
+        }
         let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
         let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
         session
@@ -133,6 +136,7 @@ impl Crew {
             session,
             interesting: 0,
             upload_only: false,
+            is_node: false,
             current: None,
             writing: None,
             parked: None,
