@@ -46,7 +46,13 @@ impl Entrances {
 
     fn add(&mut self, now: Instant, at: &HostPort, kind: Kind) {
         self.numbers += 1;
-        self.waiting.push(Entrance { number: self.numbers, at: at.clone(), kind, next: now, wait: NAME_RETRY });
+        self.waiting.push(Entrance {
+            number: self.numbers,
+            at: at.clone(),
+            kind,
+            next: now,
+            wait: NAME_RETRY,
+        });
     }
 
     /// A torrent names these.

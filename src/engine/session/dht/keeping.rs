@@ -126,7 +126,8 @@ impl Keeping {
 
     /// When it must be looked at, at the latest.
     pub(super) fn deadline(&self) -> Instant {
-        let save_at = if self.stage == Stage::On && self.errand.is_none() { self.save_at } else { Instant::NEVER };
+        let save_at =
+            if self.stage == Stage::On && self.errand.is_none() { self.save_at } else { Instant::NEVER };
         save_at.min(self.patience)
     }
 
@@ -174,8 +175,7 @@ impl Keeping {
 
 /// A store of one byte of padding, which no medium keeps; what counts is its resume file.
 fn store(file: &StateFile) -> StoreSpec {
-    let nothing =
-        FileEntry { path: "padding".into(), offset: 0, len: 1, padding: true, executable: false };
+    let nothing = FileEntry { path: "padding".into(), offset: 0, len: 1, padding: true, executable: false };
     StoreSpec {
         root: file.path.parent().unwrap_or(&file.path).to_path_buf(),
         files: Arc::new(FileTable::new(vec![nothing])),

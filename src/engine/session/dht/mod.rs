@@ -276,7 +276,11 @@ impl Dht {
             Some(node) => node.wake_at().0.min(self.entrances.deadline()).min(self.rota.deadline()),
             None => Instant::NEVER,
         };
-        if self.ending { Instant::NEVER } else { of_node.min(self.keeping.deadline()).min(self.queries.deadline()) }
+        if self.ending {
+            Instant::NEVER
+        } else {
+            of_node.min(self.keeping.deadline()).min(self.queries.deadline())
+        }
     }
 
     /// Nodes of both families that answered lately.

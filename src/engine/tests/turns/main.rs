@@ -2,6 +2,7 @@
 
 mod choice;
 mod content;
+mod dht;
 mod disk;
 mod mutants;
 mod orders;
