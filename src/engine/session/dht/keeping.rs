@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tide_base::{Bits, Instant, Layout};
 use tide_dht::Saved;
-use tide_disk::{Allocation, FileEntry, FileTable, Outcome, StoreKey, StoreSpec, Task, Trouble};
+use tide_disk::{Allocation, FileEntry, FileTable, Outcome, StoreKey, StoreSpec, Task, Trouble, TroubleKind};
 
 use super::limits::{FIRST_SAVE, LOAD, SAVE};
 use super::words::StateFile;
@@ -149,7 +149,12 @@ impl Keeping {
                 self.know(saved.unwrap_or_default());
             }
             (SessionErrand::OpenState, Err(trouble)) => {
-                log::warn!("the DHT's state is neither read nor kept: {trouble}");
+                // Another session has it, and keeps it: nothing is lost.
+                let level = match trouble.kind {
+                    TroubleKind::InUse => log::Level::Debug,
+                    _ => log::Level::Warn,
+                };
+                log::log!(level, "the DHT's state is neither read nor kept: {trouble}");
                 self.stage = Stage::Off;
                 self.know(Saved::default());
             }
