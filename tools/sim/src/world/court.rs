@@ -259,7 +259,8 @@ impl World {
     /// A process sends a datagram of the DHT's.
     pub(super) fn judge_overlay(&mut self, id: NodeId, data: &[u8]) {
         let (now, node) = (self.now, id.0 as usize);
-        if tide_dht::krpc::is_likely(data) {
+        // An announce over UDP may begin with any number.
+        if tide_dht::krpc::read(data).is_ok() {
             let private = self.private();
             self.ask_judge(|judge, _| judge.told_overlay(now, node, data, &private));
         }
