@@ -16,7 +16,9 @@ use crate::command::RateLimits;
 use crate::desk::gates::LeaseRef;
 use crate::desk::purse::{Resource, Stock};
 use crate::id::{PeerKey, TorrentKey};
+use crate::session::dht::words::ToDht;
 use crate::stats::PeerInfo;
+use crate::torrent::book::Sources;
 
 /// Mail from one shard to another, or within one.
 #[derive(Debug)]
@@ -137,6 +139,13 @@ pub enum ToTorrent {
     },
     /// What a tracker said. Sent by the session's announcer in place of a crew.
     Announced(Box<Announced>),
+    /// Peers were found in another way than by a tracker. Sent by the session's parts in place of a crew.
+    Found {
+        /// In which way.
+        source: Sources,
+        /// Where they listen, as strangers say.
+        peers: Vec<SocketAddr>,
+    },
 }
 
 /// A peer has shaken hands.
@@ -312,6 +321,8 @@ pub struct Muster {
     pub volume: VolumeId,
     /// The torrent's limits.
     pub limits: RateLimits,
+    /// Whether its peers may come from trackers only (BEP 27), so that not even ways into the DHT are told.
+    pub private: bool,
 }
 
 /// What shards tell the session's parts.
@@ -335,6 +346,8 @@ pub enum ToSession {
     Announce(Box<AnnounceJob>),
     /// A torrent has ended: its announces are not waited for.
     Forget(TorrentKey),
+    /// Something for the part in the DHT.
+    Dht(ToDht),
 }
 
 /// What the session's parts tell shards.

@@ -130,6 +130,9 @@ impl Crew {
         let mut session = Session::new(now, &self.config, self.facts.layout, met);
         session.have_field(now, &self.have);
         session.hello(now, &self.hello(desk, addr));
+        if let Some(port) = desk.dht_port(addr.ip()).filter(|_| !self.facts.private) {
+            session.port(now, port);
+        }
         let grant = self.grant_for(desk, addr.ip());
         session.allow_fast(now, &grant);
         let member = Member {
@@ -141,6 +144,7 @@ impl Crew {
             session,
             interesting: 0,
             upload_only: false,
+            is_node: false,
             current: None,
             writing: None,
             parked: None,

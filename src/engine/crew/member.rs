@@ -40,6 +40,8 @@ pub struct Member {
     pub interesting: u32,
     /// Whether it wants no content.
     pub upload_only: bool,
+    /// Whether it said that it is a node of the DHT.
+    pub is_node: bool,
     /// The piece it is working on.
     pub current: Option<PieceIndex>,
     /// The block it is writing into memory.

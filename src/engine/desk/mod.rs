@@ -7,10 +7,11 @@ pub mod conns;
 pub mod gates;
 pub mod line;
 pub mod memory;
+pub mod names;
 pub mod purse;
 mod survey;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeSet, VecDeque};
 
 use tide_base::timers::Timers;
@@ -30,6 +31,7 @@ pub use conns::{Conns, Role};
 pub use gates::{Errand, Gates};
 pub use line::Line;
 pub use memory::Memory;
+pub use names::{Asker, Names};
 pub use purse::{Flow, Purses, Stock};
 
 /// Whose deadline it is.
@@ -70,6 +72,8 @@ pub enum Reason {
     Ban,
     /// The session has used up its time for ending.
     Ending,
+    /// The DHT: a node did not answer, or is to be asked.
+    Dht,
 }
 
 /// What the torrents and crews of one shard share.
@@ -103,6 +107,8 @@ pub struct Desk {
     pub line: Line,
     /// Crews that wait to dial.
     pub dialers: Line,
+    /// Names being looked up, on shard 0.
+    pub names: Names,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -126,6 +132,7 @@ impl Desk {
             faults: Faults::default(),
             line: Line::default(),
             dialers: Line::default(),
+            names: Names::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),
@@ -179,6 +186,13 @@ impl Desk {
         self.mail(ShardId::FIRST, Mail::ToSession { from, what });
     }
 
+    /// Has a name looked up, unless that is under way for somebody else: the answer is for both.
+    pub fn look_up(&mut self, name: &str, asker: Asker) {
+        if let Some(id) = self.names.ask(name, asker) {
+            self.put(Output::Resolve { id, host: name.into() });
+        }
+    }
+
     /// Answers a command.
     pub fn reply(&mut self, id: CommandId, reply: Reply) {
         self.put(Output::Reply { id, reply });
@@ -192,6 +206,13 @@ impl Desk {
     /// The port that trackers are told.
     pub fn announce_port(&self) -> u16 {
         self.listen_port().unwrap_or(0)
+    }
+
+    /// The port on which nodes of the DHT at addresses like `ip` reach us, if they can.
+    pub fn dht_port(&self, ip: IpAddr) -> Option<u16> {
+        self.setup.dht.as_ref().filter(|dht| dht.reach == tide_dht::Reach::Open)?;
+        let socket = if ip.is_ipv4() { self.listening.udp_v4 } else { self.listening.udp_v6 };
+        socket.map(|at| self.setup.announce_port.unwrap_or(at.port()))
     }
 
     /// The families of addresses on which peers can reach us; both if they cannot at all.

@@ -133,6 +133,11 @@ impl Shard {
                     None => self.take_home(done.chunks),
                 }
             }
+            Errand::Session(errand) => {
+                if let Some(central) = &mut self.central {
+                    central.disk_done(&mut self.desk, errand, done);
+                }
+            }
         }
     }
 
@@ -152,6 +157,7 @@ impl Shard {
                     None => self.take_home(hashed.chunks),
                 }
             }
+            Errand::Session(_) => unreachable!("the session's parts hash nothing"),
         }
     }
 
@@ -240,6 +246,10 @@ impl Shard {
                 let stats = self.stats();
                 self.desk.reply(id, Ok(Answer::Session(stats)));
             }
+            Command::Dht(what) => match &mut self.central {
+                Some(central) => central.command_dht(&mut self.desk, now, id, what),
+                None => self.desk.reply(id, Err(CommandError::NoDht)),
+            },
             Command::Shutdown(budget) => self.shut_down(now, id, budget),
         }
     }

@@ -57,6 +57,16 @@ impl Torrent {
         log::debug!("{:?}: {} joined as {:?}", self.key, joined.addr, joined.peer_id);
     }
 
+    /// Peers were found in another way than by a tracker. A private torrent knows nobody from there (BEP 27).
+    pub(super) fn found(&mut self, desk: &mut Desk, now: Instant, source: Sources, peers: &[SocketAddr]) {
+        if self.spec.private {
+            return;
+        }
+        for &addr in peers {
+            self.book.add(now, addr, source, &mut desk.prng);
+        }
+    }
+
     /// A peer that dialled us says where it listens.
     pub(super) fn listens(&mut self, desk: &mut Desk, now: Instant, key: PeerKey, at: SocketAddr) {
         let Some(slot) = self.swarm.find(key) else { return };

@@ -2,6 +2,7 @@
 
 mod choice;
 mod content;
+mod dht;
 mod dials;
 mod disk;
 mod memory;

@@ -38,6 +38,7 @@ mod credit;
 mod events;
 mod jobs;
 pub mod live;
+mod overlay;
 mod pieces;
 pub mod quiet;
 mod rates;
@@ -249,6 +250,25 @@ impl Judge {
         self.compare(Oracle::Bans, node, banned)
     }
 
+    /// A node sends a datagram of the DHT's; `private` are all private torrents that there are.
+    pub fn told_overlay(
+        &mut self,
+        now: Instant,
+        node: usize,
+        datagram: &[u8],
+        private: &[InfoHash],
+    ) -> Verdict {
+        self.passes(now, node)?;
+        self.compare(Oracle::Private, node, overlay::names_nobody(datagram, private))
+    }
+
+    /// A node tells a peer of a private torrent where its node of the DHT is.
+    pub fn told_port(&mut self, now: Instant, node: usize, torrent: InfoHash) -> Verdict {
+        self.passes(now, node)?;
+        let text = format!("{torrent} is private, and its peers are told of a node of the DHT");
+        self.compare(Oracle::Private, node, Err(text))
+    }
+
     /// Somebody told a node of addresses of a torrent's peers.
     pub fn told_of(
         &mut self,
@@ -331,6 +351,7 @@ impl Judge {
         self.compare(Oracle::Copies, node, copies::copies_counted(survey))?;
         self.compare(Oracle::Slots, node, slots::slots_kept(survey, limits))?;
         self.compare(Oracle::Queues, node, bounds::queues_bounded(survey, limits))?;
+        self.compare(Oracle::Queues, node, overlay::overlay_bounded(survey))?;
         self.compare(Oracle::Conns, node, bounds::conns_bounded(survey, limits))?;
         self.compare(Oracle::Memory, node, credit::memory_balance(survey))?;
         self.compare(Oracle::Stocks, node, credit::shares_balance(survey))?;
@@ -360,6 +381,7 @@ impl Judge {
         self.passes(now, node)?;
         let limits = view.limits(node);
         self.compare(Oracle::Session, node, credit::session_shares(surveys))?;
+        self.compare(Oracle::Private, node, overlay::announces_no_private(surveys))?;
         self.compare(Oracle::Conns, node, bounds::session_conns(surveys, limits))
     }
 

@@ -172,7 +172,7 @@ impl Mutant {
                     snatch.answered(&self.spec.layout, &mut conn.asked, span, came);
                 }
             }
-            Word::Other => {}
+            Word::Other | Word::Port => {}
         }
         self.snatch_on(end, hands);
     }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
 use crate::dice::{MILLION, Odds};
 use crate::disk::{ContentSpec, MediumSpec, Pace};
 use crate::mishap::{Mishap, Part};
@@ -21,6 +21,8 @@ use crate::world::{Hashers, Holding, TurnSpec};
 pub enum Directed {
     /// Nothing goes wrong, and all that is left when all is done is looked at.
     Calm,
+    /// A swarm that nothing but the DHT can bring together, beside a private one that has a tracker.
+    Trackerless,
     /// Many who want something from one who has few slots.
     Crowded,
     /// A peer that breaks one rule.
@@ -34,15 +36,21 @@ impl Directed {
     pub fn all() -> impl Iterator<Item = Directed> {
         let vices = Vice::ALL.iter().map(|&vice| Directed::Vice(vice));
         let mishaps = Mishap::ALL.iter().map(|&mishap| Directed::Mishap(mishap));
-        [Directed::Calm, Directed::Crowded].into_iter().chain(vices).chain(mishaps)
+        [Directed::Calm, Directed::Crowded, Directed::Trackerless].into_iter().chain(vices).chain(mishaps)
     }
 
     /// The scenario, with dice that follow from `seed`.
     pub fn scenario(self, seed: u64) -> Scenario {
-        let mut scenario = base(seed, if self == Directed::Crowded { 9 } else { 3 });
+        let count = match self {
+            Directed::Crowded => 9,
+            Directed::Trackerless => 7,
+            _ => 3,
+        };
+        let mut scenario = base(seed, count);
         match self {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
+            Directed::Trackerless => trackerless(&mut scenario),
             Directed::Vice(vice) => {
                 if vice == Vice::RequestsChoked {
                     // Refusals must get through, or it is found for not reading them.
@@ -61,6 +69,7 @@ impl fmt::Display for Directed {
         match self {
             Directed::Calm => f.write_str("calm"),
             Directed::Crowded => f.write_str("crowded"),
+            Directed::Trackerless => f.write_str("trackerless"),
             Directed::Vice(vice) => write!(f, "{vice}"),
             Directed::Mishap(mishap) => write!(f, "{mishap}"),
         }
@@ -144,6 +153,7 @@ fn node(prng: &mut Prng, i: usize) -> NodePlan {
         pace: Pace::default(),
         medium: MediumSpec { sector: 16, strict_folders: false },
         torrents: Vec::new(),
+        dht: None,
     }
 }
 
@@ -152,6 +162,21 @@ fn tracker(i: usize, http: bool) -> TrackerSpec {
     let mut spec = TrackerSpec::new(format!("tracker{i}.example"), at, Duration::from_secs(30));
     (spec.http, spec.udp) = (http, !http);
     spec
+}
+
+/// All are nodes of the DHT, which they find into by one who takes no part in the torrents.
+fn trackerless(scenario: &mut Scenario) {
+    let router = scenario.nodes.len() - 1;
+    scenario.nodes[router].torrents.clear();
+    for node in &mut scenario.nodes {
+        let limits = tide_dht::Limits::default();
+        node.dht = Some(DhtPlan { routers: vec![router], named: true, limits, read_only: false });
+        for torrent in &mut node.torrents {
+            torrent.peers.clear();
+            torrent.tracked = scenario.private[torrent.content];
+        }
+    }
+    scenario.second_act = true;
 }
 
 /// A mutant whom everybody knows, fast enough to be heard.

@@ -102,6 +102,21 @@ pub struct NodePlan {
     pub medium: MediumSpec,
     /// Its torrents.
     pub torrents: Vec<TorrentPlan>,
+    /// Its part in the DHT, if it takes one.
+    pub dht: Option<DhtPlan>,
+}
+
+/// A node's part in the DHT.
+#[derive(Clone, Debug)]
+pub struct DhtPlan {
+    /// The nodes by which it finds in; they may be itself.
+    pub routers: Vec<usize>,
+    /// Whether it knows them by name.
+    pub named: bool,
+    /// Its bounds and habits.
+    pub limits: tide_dht::Limits,
+    /// Whether it asks and does not answer (BEP 43).
+    pub read_only: bool,
 }
 
 /// A node's part in a torrent.

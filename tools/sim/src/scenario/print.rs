@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::disk::ContentSpec;
 use crate::net::HostSpec;
 
@@ -79,7 +79,12 @@ impl fmt::Display for NodePlan {
         write!(f, ", turns of {} inputs, {} bytes", self.turns.inputs, self.turns.bytes)?;
         write!(f, ", memory {}/{}", limits.memory, limits.chunk_len)?;
         write!(f, ", leases {}, disk jobs {}", limits.leases, limits.disk_jobs)?;
-        write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)
+        write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)?;
+        let Some(DhtPlan { routers, named, limits, read_only }) = &self.dht else { return Ok(()) };
+        let named = if *named { " by name" } else { "" };
+        let read_only = if *read_only { ", read-only" } else { "" };
+        write!(f, ", DHT by {routers:?}{named}{read_only}")?;
+        write!(f, ", announces each {:?}, {} lookups of {}", limits.announce, limits.active, limits.alpha)
     }
 }
 

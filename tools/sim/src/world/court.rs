@@ -256,6 +256,33 @@ impl World {
         self.ask_judge(|judge, _| judge.told_have(now, node, torrent, piece));
     }
 
+    /// A peer is told that there is a node of the DHT.
+    pub(super) fn judge_port(&mut self, id: NodeId, torrent: InfoHash) {
+        let (now, node) = (self.now, id.0 as usize);
+        if self.private().contains(&torrent) {
+            self.ask_judge(|judge, _| judge.told_port(now, node, torrent));
+        }
+    }
+
+    /// A process sends a datagram of the DHT's.
+    pub(super) fn judge_overlay(&mut self, id: NodeId, data: &[u8]) {
+        let (now, node) = (self.now, id.0 as usize);
+        // An announce over UDP may begin with any number.
+        if tide_dht::krpc::read(data).is_ok() {
+            let private = self.private();
+            self.ask_judge(|judge, _| judge.told_overlay(now, node, data, &private));
+        }
+    }
+
+    /// All private torrents.
+    fn private(&self) -> Vec<InfoHash> {
+        let torrents = self.nodes.iter().flat_map(|node| &node.torrents).filter(|known| known.spec.private);
+        let mut hashes: Vec<InfoHash> = torrents.map(|known| known.info_hash()).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes
+    }
+
     /// A tracker is asked.
     pub(super) fn judge_announce(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, said: Said) {
         let (now, node) = (self.now, id.0 as usize);

@@ -116,6 +116,7 @@ impl World {
             paused: Some(false),
             check: Check::Resume,
             peers,
+            nodes: Vec::new(),
             limits: Some(RateLimits::default()),
         }
     }
