@@ -228,6 +228,12 @@ impl Judge {
         self.compare(Oracle::Rates, node, compared)
     }
 
+    /// A user orders other rates, of a node or of one of its torrents: the view tells the new ones from now on, and the
+    /// command is on its way.
+    pub fn rates_ordered(&mut self, node: usize, torrent: Option<InfoHash>) {
+        self.nodes[node].rates.ordered(torrent);
+    }
+
     /// A connection to or from a peer stands (its handshake is not subject to rates).
     pub fn met(&mut self, node: usize) {
         self.nodes[node].rates.met();

@@ -243,6 +243,13 @@ impl World {
         }
     }
 
+    /// A user orders other rates of a node, or of one of its torrents.
+    pub(super) fn judge_rates_ordered(&mut self, id: NodeId, torrent: Option<InfoHash>) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.rates_ordered(id.0 as usize, torrent);
+        }
+    }
+
     /// A peer is told of a piece.
     pub(super) fn judge_have(&mut self, id: NodeId, torrent: InfoHash, piece: PieceIndex) {
         let (now, node) = (self.now, id.0 as usize);

@@ -161,6 +161,22 @@ fn rates_are_kept_over_every_span() {
 }
 
 #[test]
+fn a_limit_that_is_on_its_way_binds_nobody_and_one_that_has_come_does() {
+    let view = Say { rates: RateLimits { down: Some(20_000), up: Some(20_000) }, ..say() };
+    for way in [Way::Down, Way::Up] {
+        for unlimited_before in [true, false] {
+            let mut judge = judge();
+            if unlimited_before {
+                judge.bytes(at(1), 0, None, way, 1 << 20, &say()).expect("there is no limit");
+            }
+            judge.rates_ordered(0, None);
+            judge.bytes(at(9), 0, None, way, 1 << 20, &view).expect("it may be on its way");
+            objects(judge.bytes(at(11), 0, None, way, 1 << 20, &view), Oracle::Rates);
+        }
+    }
+}
+
+#[test]
 fn dials_are_counted() {
     let (mut judge, to) = (judge(), SocketAddr::from(([10, 0, 0, 2], 1)));
     for tick in 0..300 {
