@@ -96,6 +96,7 @@ impl Torrent {
             progress: Progress::new(Totals::default()),
             schedule: schedule(&spec, desk, prng),
             announces: Vec::new(),
+            announced: 0,
             files: Vec::new(),
             resume: None,
             trouble: None,
@@ -242,7 +243,7 @@ impl Torrent {
         }
         self.tell_crew(desk, ToCrew::Disband);
         self.want_no_slots(desk);
-        self.schedule.stop(now);
+        self.stop_announcing(now);
     }
 
     /// Whether nobody transfers or checks, so that files may be touched.

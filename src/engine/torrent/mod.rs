@@ -92,8 +92,9 @@ pub struct Torrent {
     checkpoint: Checkpoint,
     progress: Progress,
     schedule: Schedule,
-    /// Announces under way.
-    announces: Vec<Due>,
+    /// Announces under way, with the number of each, and the last number.
+    announces: Vec<(u64, Due)>,
+    announced: u64,
     files: Vec<FileState>,
     resume: Option<resume::Checkpoint>,
     trouble: Option<Trouble>,
