@@ -372,6 +372,8 @@ pub enum FromSession {
 pub struct AnnounceJob {
     /// On whose behalf.
     pub torrent: TorrentKey,
+    /// The torrent's own number of what it asks; comes back.
+    pub number: u64,
     /// The torrent's own number of the tracker.
     pub tracker: tide_tracker::TrackerKey,
     /// Where it is.
@@ -404,6 +406,8 @@ impl Question {
 /// What a tracker said.
 #[derive(Debug)]
 pub struct Announced {
+    /// The torrent's own number of what it asked.
+    pub number: u64,
     /// The torrent's own number of the tracker.
     pub tracker: tide_tracker::TrackerKey,
     /// Over which family of addresses it was asked.

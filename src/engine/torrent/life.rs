@@ -97,6 +97,7 @@ impl Torrent {
             schedule: schedule(&spec, desk, prng),
             announces: Vec::new(),
             sought: None,
+            announced: 0,
             files: Vec::new(),
             resume: None,
             trouble: None,
@@ -244,7 +245,7 @@ impl Torrent {
         }
         self.tell_crew(desk, ToCrew::Disband);
         self.want_no_slots(desk);
-        self.schedule.stop(now);
+        self.stop_announcing(now);
     }
 
     /// Whether nobody transfers or checks, so that files may be touched.

@@ -95,8 +95,9 @@ pub struct Torrent {
     checkpoint: Checkpoint,
     progress: Progress,
     schedule: Schedule,
-    /// Announces under way.
-    announces: Vec<Due>,
+    /// Announces under way, with the number of each, and the last number.
+    announces: Vec<(u64, Due)>,
+    announced: u64,
     /// In which way the DHT was last told to announce it.
     sought: Option<Wish>,
     files: Vec<FileState>,

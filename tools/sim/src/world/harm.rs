@@ -117,7 +117,7 @@ impl World {
     pub fn waits(&self, core: &BTreeSet<NodeId>) -> Vec<Waiting> {
         let surveys: Vec<Vec<_>> =
             self.nodes.iter().map(|node| node.shards().map(|shard| shard.survey()).collect()).collect();
-        let listens: Vec<[SocketAddr; 1]> = self.nodes.iter().map(|node| [node.addr()]).collect();
+        let listens: Vec<Vec<SocketAddr>> = self.nodes.iter().map(|node| node.addrs().collect()).collect();
         let views: Vec<NodeView<'_>> = self
             .nodes
             .iter()
