@@ -44,7 +44,9 @@ impl Crew {
             let scratch = if idle {
                 IDLE
             } else if short {
-                HEAD
+                // However small the last read was: content in the scratch that has no place is asked for again, and
+                // may come like this again.
+                member.session.before_content().min(IDLE)
             } else {
                 BEHIND
             };

@@ -105,6 +105,8 @@ pub struct Desk {
     pub faults: Faults,
     /// Torrents that wait for an upload slot.
     pub line: Line,
+    /// Crews that wait to dial.
+    pub dialers: Line,
     /// Names being looked up, on shard 0.
     pub names: Names,
     /// Crews and torrents that wait for a share.
@@ -129,6 +131,7 @@ impl Desk {
             listening: Listening::default(),
             faults: Faults::default(),
             line: Line::default(),
+            dialers: Line::default(),
             names: Names::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
@@ -305,6 +308,40 @@ impl Desk {
     pub fn has_room_for_stranger(&mut self) -> bool {
         let half_open = self.purses.has(Stock::HalfOpen, 1);
         self.purses.has(Stock::Peers, 1) && half_open
+    }
+
+    /// The crew that waits longest to dial, if it may; it is to dial, and waits no more.
+    pub fn next_to_dial(&mut self, now: Instant) -> Option<SlotKey> {
+        let kept = !self.dialers.is_empty() && self.may_keep_place() && self.has_room_for_stranger();
+        self.purses.keep_place(kept);
+        if !kept {
+            return None;
+        }
+        if self.purses.at_hand(now, Flow::Dials) == 0 {
+            self.purses.want(now, Flow::Dials, 1);
+            return None;
+        }
+        self.dialers.next()
+    }
+
+    /// Whether a place that is free here is ours. What is recalled is for whoever waits on another shard: we ask anew,
+    /// and wait behind him.
+    fn may_keep_place(&mut self) -> bool {
+        let recalled = [Stock::HalfOpen, Stock::Peers].map(|stock| {
+            let recalled = !self.purses.keeps_place() && self.purses.is_recalled(stock);
+            if recalled {
+                self.purses.lack(stock, 1);
+            }
+            recalled
+        });
+        recalled == [false; 2]
+    }
+
+    /// Takes what a crew needs whose [turn it is to dial](Self::next_to_dial).
+    pub fn take_dial(&mut self, now: Instant) {
+        let taken = self.purses.draw(now, Flow::Dials, 1) == 1 && self.meet_stranger();
+        assert!(taken, "whose turn it is has what it needs");
+        self.purses.keep_place(false);
     }
 
     /// A stranger goes to another shard, and his place with him: nobody shall be let in here and turned away there.

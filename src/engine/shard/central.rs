@@ -92,12 +92,14 @@ impl Central {
         }
     }
 
-    /// While somebody waits for a stock, everybody else gives back what is not in use. Of upload slots so does the one
-    /// who waits, if others wait behind: what gets free with him is the next one's, and not his own torrents' for ever.
+    /// While somebody waits for a stock, everybody else gives back what is not in use. Of upload slots and of places for
+    /// connections so does the one who waits, if others wait behind: what gets free with him is the next one's, and not
+    /// his own torrents' for ever.
     fn recall(&self, desk: &mut Desk, resource: Resource) {
         let Resource::Stock(stock) = resource else { return };
         let Some(short) = self.treasury.is_short_of(stock) else { return };
-        let all = stock == Stock::UploadSlots && self.treasury.is_contended(stock);
+        let in_turn = matches!(stock, Stock::UploadSlots | Stock::HalfOpen | Stock::Peers);
+        let all = in_turn && self.treasury.is_contended(stock);
         for shard in (0..desk.setup.shards).map(ShardId).filter(|&shard| all || shard != short) {
             desk.mail(shard, Mail::FromSession(FromSession::Recall(stock)));
         }

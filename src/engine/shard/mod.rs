@@ -218,6 +218,7 @@ impl Shard {
                 self.touched.append(&mut self.desk.take_waiting());
                 // At once: behind a grant there may come a recall, and slots would go to and fro, used by nobody.
                 self.deal_out_slots(now);
+                self.deal_out_dials(now);
             }
             FromSession::Recall(stock) => self.desk.purses.recall(stock),
             FromSession::Rates(rates) => {
@@ -314,6 +315,7 @@ impl Shard {
                 self.touched.append(&mut self.desk.take_waiting());
             }
             self.deal_out_slots(now);
+            self.deal_out_dials(now);
             self.ease_memory();
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
@@ -335,6 +337,13 @@ impl Shard {
             let torrent = self.torrents.get_mut(slot).expect("whoever leaves waits no more");
             torrent.slot_came(now);
             self.touched.insert(Owner::Torrent(slot));
+        }
+    }
+
+    fn deal_out_dials(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.next_to_dial(now) {
+            let crew = self.crews.get_mut(slot).expect("whoever disbands waits no more");
+            crew.dial_next(&mut self.desk, now);
         }
     }
 

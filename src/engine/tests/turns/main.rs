@@ -3,8 +3,11 @@
 mod choice;
 mod content;
 mod dht;
+mod dials;
 mod disk;
+mod memory;
 mod mutants;
+mod newcomers;
 mod orders;
 mod rates;
 mod restart;

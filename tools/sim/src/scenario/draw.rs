@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, odds};
+use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
 use crate::liar::Lie;
@@ -36,7 +36,7 @@ pub fn draw(seed: u64) -> Scenario {
     overlay(&mut root.split("dht"), &mut nodes);
     let mutants = mutants(&mut root.split("mutants"), contents.len(), count);
     let liars = liars(&mut root.split("dht liars"), &nodes, tiny);
-    Scenario {
+    let mut scenario = Scenario {
         seed,
         tiny,
         liars,
@@ -52,7 +52,9 @@ pub fn draw(seed: u64) -> Scenario {
         second_act: true,
         contents,
         odds,
-    }
+    };
+    crowd::perhaps(&mut root.split("crowd"), &mut scenario);
+    scenario
 }
 
 fn content(prng: &mut Prng, tiny: bool, block_len: u32) -> ContentSpec {

@@ -4,11 +4,13 @@
 //! ```text
 //! mod.rs    the value             draw.rs    a value from a seed      odds.rs  which mishaps, how often
 //! print.rs  as lines              bounds.rs  tiny and real limits     build.rs  the world of it
+//! crowd.rs  many at one door
 //! cut.rs    what can be taken out   directed.rs  values about one thing each
 //! ```
 
 mod bounds;
 mod build;
+mod crowd;
 mod cut;
 mod directed;
 mod draw;

@@ -214,6 +214,7 @@ impl World {
     pub(super) fn judge_dial(&mut self, id: NodeId, to: SocketAddr) {
         let (now, node) = (self.now, id.0 as usize);
         if !self.tracker_ips.contains(&to.ip()) {
+            self.note_dial(id);
             self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
         }
     }
@@ -239,6 +240,13 @@ impl World {
         let (now, node) = (self.now, id.0 as usize);
         for (torrent, len) in bytes {
             self.ask_judge(|judge, view| judge.bytes(now, node, torrent, Way::Down, len, view));
+        }
+    }
+
+    /// A user orders other rates of a node, or of one of its torrents.
+    pub(super) fn judge_rates_ordered(&mut self, id: NodeId, torrent: Option<InfoHash>) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.rates_ordered(id.0 as usize, torrent);
         }
     }
 
