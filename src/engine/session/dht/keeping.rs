@@ -192,3 +192,113 @@ fn store(file: &StateFile) -> StoreSpec {
         allocation: Allocation::Sparse,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tide_base::{Duration, ShardId};
+    use tide_dht::NodeId;
+    use tide_disk::{Job, JobId, TroubleKind, VolumeId};
+
+    use crate::border::Output;
+    use crate::command::Setup;
+
+    const START: Instant = Instant::from_secs(100);
+
+    fn keeping() -> (Desk, Keeping) {
+        let file =
+            StateFile { path: "/state/dht".into(), volume: VolumeId(2), backing: tide_disk::Backing::File };
+        (Desk::new(ShardId::FIRST, &Setup::plain(1)), Keeping::new(Some(file), START))
+    }
+
+    /// The job that leaves now.
+    fn job(desk: &mut Desk, now: Instant) -> Option<Job> {
+        match desk.gates.next_job(now)? {
+            Output::Disk(job) => Some(job),
+            other => panic!("not a disk job: {other:?}"),
+        }
+    }
+
+    fn answer(
+        desk: &mut Desk,
+        keeping: &mut Keeping,
+        now: Instant,
+        id: JobId,
+        result: Result<Outcome, Trouble>,
+    ) {
+        let Errand::Session(errand) = desk.gates.disk_done(now, id, VolumeId(2)) else { panic!("not ours") };
+        keeping.done(desk, errand, result);
+        keeping.settle(desk, now);
+    }
+
+    #[test]
+    fn it_is_read_once_written_now_and_then_and_closed_at_the_end() {
+        let (mut desk, mut keeping) = keeping();
+        keeping.settle(&mut desk, START);
+        let open = job(&mut desk, START).expect("the store is opened");
+        assert!(matches!(open.task, Task::Open(_)) && keeping.take_loaded(START).is_none());
+        answer(&mut desk, &mut keeping, START, open.id, Ok(Outcome::Opened(Vec::new())));
+        let load = job(&mut desk, START).expect("and read");
+        assert!(matches!(load.task, Task::LoadResume));
+        let saved = Saved { ids: [Some(NodeId([7; 20])), None], nodes: Vec::new() };
+        let bytes = Outcome::Resume(Some(saved.encode()));
+        answer(&mut desk, &mut keeping, START, load.id, Ok(bytes));
+        assert_eq!((keeping.take_loaded(START), keeping.take_loaded(START)), (Some(saved), None));
+
+        let mut now = keeping.deadline();
+        assert_eq!(now, START + FIRST_SAVE);
+        for _ in 0..3 {
+            assert!(keeping.is_due(now));
+            keeping.save(&mut desk, now, b"state".to_vec());
+            let save = job(&mut desk, now).expect("it is written");
+            assert!(matches!(&save.task, Task::SaveResume(bytes) if bytes == b"state"));
+            assert!(!keeping.is_due(now) && keeping.deadline() == Instant::NEVER);
+            let full = Trouble { kind: TroubleKind::Full, path: None, errno: None };
+            answer(&mut desk, &mut keeping, now, save.id, Err(full));
+            assert_eq!(keeping.deadline(), now + SAVE, "what fails is tried again in its time");
+            now = keeping.deadline();
+        }
+        keeping.end(Some(b"last".to_vec()));
+        keeping.end(None);
+        keeping.settle(&mut desk, now);
+        let save = job(&mut desk, now).expect("it is written once more");
+        assert!(matches!(&save.task, Task::SaveResume(bytes) if bytes == b"last") && !keeping.is_done());
+        answer(&mut desk, &mut keeping, now, save.id, Ok(Outcome::ResumeSaved));
+        let close = job(&mut desk, now).expect("and closed");
+        assert!(matches!(close.task, Task::Close) && !keeping.is_done());
+        answer(&mut desk, &mut keeping, now, close.id, Ok(Outcome::Closed));
+        assert!(keeping.is_done() && job(&mut desk, now).is_none());
+    }
+
+    #[test]
+    fn a_disk_that_says_nothing_is_not_waited_for() {
+        let (mut desk, mut keeping) = keeping();
+        keeping.settle(&mut desk, START);
+        let open = job(&mut desk, START).expect("the store is opened");
+        let late = keeping.deadline();
+        assert_eq!(late, START + LOAD);
+        assert_eq!(keeping.take_loaded(late), Some(Saved::default()));
+        // What it says later is no news.
+        let later = late + Duration::from_secs(60);
+        answer(&mut desk, &mut keeping, later, open.id, Ok(Outcome::Opened(Vec::new())));
+        let load = job(&mut desk, later).expect("it goes on");
+        answer(&mut desk, &mut keeping, later, load.id, Ok(Outcome::Resume(None)));
+        assert_eq!(keeping.take_loaded(later), None);
+        assert_eq!(keeping.deadline(), late + FIRST_SAVE);
+    }
+
+    #[test]
+    fn who_cannot_have_the_file_does_without() {
+        let (mut desk, mut keeping) = keeping();
+        keeping.settle(&mut desk, START);
+        let open = job(&mut desk, START).expect("the store is opened");
+        let taken = Trouble { kind: TroubleKind::InUse, path: None, errno: None };
+        answer(&mut desk, &mut keeping, START, open.id, Err(taken));
+        assert_eq!(keeping.take_loaded(START), Some(Saved::default()));
+        assert_eq!(keeping.deadline(), Instant::NEVER);
+        keeping.end(Some(b"last".to_vec()));
+        keeping.settle(&mut desk, START);
+        assert!(keeping.is_done() && job(&mut desk, START).is_none());
+        assert!(Keeping::new(None, START).is_done());
+    }
+}

@@ -13,6 +13,7 @@ use tide_metainfo::HostPort;
 use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::dice::Dice;
 use crate::disk::Content;
+use crate::liar::Liar;
 use crate::mutants::{Mutant, MutantSpec};
 use crate::net::HostSpec;
 use crate::tracker::Tracker;
@@ -54,6 +55,7 @@ pub fn build(scenario: &Scenario) -> (World, Cast) {
     }
     let mutants = scenario.mutants.iter().enumerate().filter(|(_, plan)| !plan.absent);
     let mutants = mutants.map(|(i, plan)| mutant(scenario, &mut world, plan, &prng, i)).collect();
+    liars(scenario, &mut world, &prng);
     world.judge(scenario.look_every);
     for (id, _) in nodes.iter().zip(&scenario.nodes).filter(|(_, plan)| !plan.absent) {
         world.start(*id);
@@ -158,6 +160,21 @@ fn trackers(scenario: &Scenario, world: &mut World, prng: &Prng) -> Vec<ActorId>
     }
     ids
 }
+
+fn liars(scenario: &Scenario, world: &mut World, prng: &Prng) {
+    let nodes = scenario.nodes.iter().filter(|plan| plan.dht.is_some());
+    let victims: Vec<SocketAddr> = nodes.map(NodePlan::addr).filter(SocketAddr::is_ipv4).collect();
+    for (i, plan) in scenario.liars.iter().enumerate().filter(|(_, plan)| !plan.absent) {
+        let at = SocketAddr::new(plan.host.ips[0], LIAR);
+        let actor = Liar::new(plan.lie, at, victims.clone(), prng.split(&format!("liar {i}")));
+        // A sybil is found at each of its ports.
+        let ports: Vec<u16> = (LIAR..LIAR + 8).collect();
+        world.add_actor(plan.host.clone(), &ports, Box::new(actor));
+    }
+}
+
+/// The port of a liar, the first of several.
+const LIAR: u16 = 7000;
 
 fn mutant(scenario: &Scenario, world: &mut World, plan: &MutantPlan, prng: &Prng, i: usize) -> ActorId {
     let content = Arc::clone(world.content(plan.content));

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
+use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
 use crate::dice::{MILLION, Odds};
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::liar::Lie;
 use crate::mishap::{Mishap, Part};
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
@@ -108,6 +109,7 @@ fn base(seed: u64, count: usize) -> Scenario {
         contents,
         nodes,
         mutants: Vec::new(),
+        liars: Vec::new(),
         trackers: vec![tracker(0, true)],
         odds: Odds::calm(),
         net: NetSpec { mss: 200, mtu: 512, window: 300, send_buffer: 200 },
@@ -164,7 +166,7 @@ fn tracker(i: usize, http: bool) -> TrackerSpec {
     spec
 }
 
-/// All are nodes of the DHT, which they find into by one who takes no part in the torrents.
+/// All are nodes of the DHT, which they find into by one who takes no part in the torrents; two more tell lies.
 fn trackerless(scenario: &mut Scenario) {
     let router = scenario.nodes.len() - 1;
     scenario.nodes[router].torrents.clear();
@@ -175,6 +177,9 @@ fn trackerless(scenario: &mut Scenario) {
             torrent.peers.clear();
             torrent.tracked = scenario.private[torrent.content];
         }
+    }
+    for (i, lie) in [Lie::Poison, Lie::Sybil].into_iter().enumerate() {
+        scenario.liars.push(LiarPlan { absent: false, lie, host: host(ip(3, i), 20_000) });
     }
     scenario.second_act = true;
 }

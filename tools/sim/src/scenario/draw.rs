@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
+use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::liar::Lie;
 use crate::mishap::Mishap;
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
@@ -34,9 +35,11 @@ pub fn draw(seed: u64) -> Scenario {
     }
     overlay(&mut root.split("dht"), &mut nodes);
     let mutants = mutants(&mut root.split("mutants"), contents.len(), count);
+    let liars = liars(&mut root.split("dht liars"), &nodes, tiny);
     let mut scenario = Scenario {
         seed,
         tiny,
+        liars,
         private,
         nodes,
         mutants,
@@ -220,6 +223,17 @@ fn overlay(prng: &mut Prng, nodes: &mut [NodePlan]) {
             node.dht = Some(DhtPlan { routers: open.clone(), named, limits, read_only });
         }
     }
+}
+
+/// Where there is a DHT, there may be up to two who do it harm.
+fn liars(prng: &mut Prng, nodes: &[NodePlan], tiny: bool) -> Vec<LiarPlan> {
+    let count = if nodes.iter().any(|node| node.dht.is_some()) { [0, 1, 2][prng.index(3)] } else { 0 };
+    let one = |i: usize| {
+        let lie = Lie::ALL[prng.index(Lie::ALL.len())];
+        let ip = IpAddr::V4(Ipv4Addr::new(63, 7, 10, i as u8));
+        LiarPlan { absent: false, lie, host: host(prng, vec![ip], tiny, false) }
+    };
+    (0..count).map(one).collect()
 }
 
 fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {

@@ -22,6 +22,7 @@ use tide_engine::{Limits, RateLimits};
 
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::liar::Lie;
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
 use crate::tracker::TrackerSpec;
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub nodes: Vec<NodePlan>,
     /// Peers that break the rules.
     pub mutants: Vec<MutantPlan>,
+    /// Nodes of the DHT that do harm.
+    pub liars: Vec<LiarPlan>,
     /// The trackers; all of them have all torrents.
     pub trackers: Vec<TrackerSpec>,
     /// What goes wrong, and how often.
@@ -136,6 +139,17 @@ pub struct TorrentPlan {
     pub priorities: Vec<u8>,
     /// The torrent's own rates.
     pub limits: RateLimits,
+}
+
+/// A node of the DHT that does harm to all others.
+#[derive(Clone, Debug)]
+pub struct LiarPlan {
+    /// Whether it is not there at all.
+    pub absent: bool,
+    /// Which harm.
+    pub lie: Lie,
+    /// Its address, and how it is connected.
+    pub host: HostSpec,
 }
 
 /// A peer that breaks the rules.

@@ -26,6 +26,9 @@ impl fmt::Display for Scenario {
             node.torrents.iter().try_for_each(|torrent| writeln!(f, "          {torrent}"))?;
         }
         self.mutants.iter().enumerate().try_for_each(|(i, mutant)| writeln!(f, "mutant {i}  {mutant}"))?;
+        for (i, liar) in self.liars.iter().enumerate() {
+            writeln!(f, "liar {i}    {} in the DHT, {}", liar.lie, Host(&liar.host))?;
+        }
         self.trackers.iter().try_for_each(|tracker| writeln!(f, "{tracker}"))?;
         write!(f, "mishaps  ")?;
         if self.odds.iter().next().is_none() {
