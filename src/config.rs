@@ -69,6 +69,9 @@ pub struct Config {
     pub rates: RateLimits,
     /// Whether trackers are asked. Default: yes.
     pub trackers: bool,
+    /// Whether peers are told of each other, and listened to when they tell (BEP 11); those of private torrents never
+    /// are. Default: yes.
+    pub pex: bool,
     /// Which medium holds content. Default: files, with pages lent from mappings on the way out.
     pub backing: Backing,
     /// How space for files comes to be. Default: as it is written.
@@ -109,6 +112,7 @@ impl Default for Config {
             state_dir: None,
             rates: RateLimits::default(),
             trackers: true,
+            pex: true,
             backing: Backing::default(),
             allocation: Allocation::default(),
             announce_port: None,

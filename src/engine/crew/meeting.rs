@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use tide_base::meter::Meter;
 use tide_base::{Bits, Instant, PieceIndex, SlotKey};
+use tide_peer::metadata::Serve;
 use tide_peer::opening::Met;
-use tide_peer::{Choke, Hello, Interest, Session, client, fast};
+use tide_peer::pex::{Flags, Gossip};
+use tide_peer::{Choke, Hello, Interest, Session, client};
 
 use super::Crew;
 use super::member::Member;
@@ -117,13 +119,7 @@ impl Crew {
             return Err(End::Parted);
         }
         self.make_room_for(desk, met, outgoing)?;
-        let mut session = Session::new(now, &self.config, self.facts.layout, met);
-        session.have_field(now, &self.have);
-        session.hello(now, &self.hello(desk, addr));
-        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
-        let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
-        session
-            .allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
+        let session = self.session(desk, now, addr, met);
         let member = Member {
             conn,
             addr,
@@ -145,6 +141,11 @@ impl Crew {
             hungry: false,
             busy: false,
             offered: false,
+            listens: outgoing.then_some(addr),
+            flags: Flags::NONE,
+            gossip: Gossip::new(now, addr),
+            news: false,
+            metadata: Serve::new(),
             down: Meter::new(),
             up: Meter::new(),
         };
@@ -154,7 +155,26 @@ impl Crew {
         let peer = PeerKey { shard: desk.shard, conn };
         let joined = Box::new(Joined { peer, addr, peer_id, outgoing });
         desk.tell_torrent(self.torrent, ToTorrent::Joined(joined));
+        self.everybody_is_news(desk);
         Ok(key)
+    }
+
+    /// The protocol with somebody who has just shaken hands, and the first that we say.
+    fn session(&self, desk: &Desk, now: Instant, addr: SocketAddr, met: &Met) -> Session {
+        let mut session = match self.is_learnt() {
+            true => Session::new(now, &self.config, self.facts.layout, met),
+            false => Session::without_layout(now, &self.config, met),
+        };
+        session.set_offers(self.facts.offers);
+        match self.is_learnt() {
+            true => session.have_field(now, &self.have),
+            false => session.have_nothing(now),
+        }
+        session.hello(now, &self.hello(desk, addr));
+        if self.is_learnt() {
+            session.allow_fast(now, &self.grant(addr));
+        }
+        session
     }
 
     /// Two connections to one peer: both sides keep the one that the greater peer id made, or else the older.
@@ -174,13 +194,14 @@ impl Crew {
         Ok(())
     }
 
-    fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
+    pub(super) fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
         Hello {
             client: Some(desk.setup.client.clone()),
             port: desk.listen_port(),
             reqq: Some(self.config.limits.serves),
             yourip: Some(addr.ip()),
-            upload_only: self.missing.none().then_some(true),
+            upload_only: (self.is_learnt() && self.missing.none()).then_some(true),
+            metadata_size: self.facts.metadata.as_ref().map(|metadata| metadata.len() as u32),
             ..Hello::default()
         }
     }
@@ -210,6 +231,7 @@ impl Crew {
         log::debug!("{:?}: {} left: {end:?}", self.torrent, member.addr);
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr: member.addr, end, gave });
         desk.close(member.conn);
+        self.everybody_is_news(desk);
     }
 
     /// The member's connection is gone.
@@ -220,7 +242,7 @@ impl Crew {
     /// Seeds have nothing to say to each other.
     pub(super) fn part_seeds(&mut self, desk: &mut Desk, key: SlotKey) {
         let Some(member) = self.roster.get(key) else { return };
-        if self.missing.none() && member.gives_only() {
+        if self.is_learnt() && self.missing.none() && member.gives_only() {
             self.leave(desk, key, End::Parted);
         }
     }
@@ -345,6 +367,6 @@ impl Crew {
     }
 }
 
-fn sha1(bytes: &[u8]) -> [u8; 20] {
+pub(super) fn sha1(bytes: &[u8]) -> [u8; 20] {
     tide_hash::sha1(&[bytes])
 }

@@ -68,6 +68,10 @@ pub enum Reason {
     Hung,
     /// A ban ends.
     Ban,
+    /// A peer was asked for metadata, or may be asked again.
+    Metadata,
+    /// Peers are told of each other.
+    Gossip,
     /// The session has used up its time for ending.
     Ending,
 }

@@ -3,6 +3,8 @@
 mod choice;
 mod content;
 mod disk;
+mod gossip;
+mod metadata;
 mod mutants;
 mod orders;
 mod rates;

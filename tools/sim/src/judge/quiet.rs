@@ -31,6 +31,10 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
         Reason::Refill => (8, 2, 2),
         // A device that is given up is so once.
         Reason::Hung => (8, 1, 0),
+        // Who has completed seeks nothing.
+        Reason::Metadata => (0, 0, 0),
+        // Once in 65 s, and at once for whoever has not been told anything; only if there is news.
+        Reason::Gossip => (0, 0, 4),
         Reason::Ban | Reason::Ending => (2, 0, 0),
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tide_base::{Bits, Duration, InfoHash, InfoHashes, ShardId};
 use tide_disk::{Allocation, Backing, StoreKey, VolumeId};
 use tide_engine::{
-    AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, RateLimits, Reply,
-    TorrentCommand, TorrentKey,
+    AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, Metadata, RateLimits,
+    Reply, TorrentCommand, TorrentKey,
 };
 
 use super::node::{Node, Owned};
@@ -97,6 +97,7 @@ impl World {
         let made = &self.contents[content];
         AddTorrent {
             info_hashes: InfoHashes::v1(made.info_hash()),
+            metadata: Metadata::Withheld,
             name: format!("t{content}"),
             files: made.files().clone(),
             layout: made.layout(),
@@ -104,6 +105,7 @@ impl World {
             private: false,
             own_trackers: Vec::new(),
             trackers: None,
+            web_seeds: Vec::new(),
             store: StoreKey(content as u64),
             volume: VolumeId(0),
             root: PathBuf::from(format!("/v0/content{content}")),

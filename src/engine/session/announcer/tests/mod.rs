@@ -90,6 +90,7 @@ impl World {
             announce_port: None,
             picker: None,
             trackers: true,
+            pex: true,
             now: Instant::ZERO,
         };
         World {

@@ -11,8 +11,8 @@ use tide_disk::{
     Storage, StorageFile, StoreKey, Stores, VolumeId,
 };
 use tide_engine::{
-    AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
-    Setup, Shard, Slices, TorrentKey, Want,
+    AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, Metadata, NetError,
+    Output, Setup, Shard, Slices, TorrentKey, Want,
 };
 
 use crate::actor::{Actor, Deed, EndId, Hands, Heard};
@@ -106,6 +106,7 @@ fn torrent() -> AddTorrent {
     let path = PathBuf::from("content");
     AddTorrent {
         info_hashes: InfoHashes::v1(info_hash()),
+        metadata: Metadata::Withheld,
         name: "made".into(),
         files: Arc::new(FileTable::new(vec![FileEntry {
             path,
@@ -119,6 +120,7 @@ fn torrent() -> AddTorrent {
         private: false,
         own_trackers: Vec::new(),
         trackers: None,
+        web_seeds: Vec::new(),
         store: StoreKey(1),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),
