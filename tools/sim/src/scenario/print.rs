@@ -19,7 +19,8 @@ impl fmt::Display for Scenario {
         )?;
         for (i, (content, private)) in self.contents.iter().zip(&self.private).enumerate() {
             let private = if *private { " private" } else { "" };
-            writeln!(f, "torrent {i} {content}{private}")?;
+            let genuine = if self.genuine[i] { ", with an info dictionary" } else { "" };
+            writeln!(f, "torrent {i} {content}{private}{genuine}")?;
         }
         for (i, node) in self.nodes.iter().enumerate() {
             writeln!(f, "node {i}    {node}")?;
@@ -79,14 +80,16 @@ impl fmt::Display for NodePlan {
         write!(f, ", turns of {} inputs, {} bytes", self.turns.inputs, self.turns.bytes)?;
         write!(f, ", memory {}/{}", limits.memory, limits.chunk_len)?;
         write!(f, ", leases {}, disk jobs {}", limits.leases, limits.disk_jobs)?;
-        write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)
+        write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)?;
+        f.write_str(if self.pex { "" } else { ", no peer exchange" })
     }
 }
 
 impl fmt::Display for TorrentPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "torrent {} has {:?}, knows {:?}", self.content, self.holding, self.peers)?;
-        let flags = [(self.tracked, " tracked"), (self.sequential, " sequential")];
+        let flags =
+            [(self.magnet, " by a link"), (self.tracked, " tracked"), (self.sequential, " sequential")];
         flags.iter().filter(|(on, _)| *on).try_for_each(|(_, word)| f.write_str(word))?;
         if !self.priorities.is_empty() {
             write!(f, " priorities {:?}", self.priorities)?;
