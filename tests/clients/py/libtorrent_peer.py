@@ -63,6 +63,15 @@ def add(c):
     return {}
 
 
+def magnet(c):
+    p = lt.parse_magnet_uri(c["link"])
+    p.save_path = c["folder"]
+    p.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    handle = session.add_torrent(p)
+    handles[key_of(handle)] = handle
+    return {}
+
+
 def connect(c):
     handles[c["torrent"]].connect_peer((c["ip"], c["port"]))
     return {}
@@ -119,7 +128,7 @@ def listening(c):
     return {"port": session.listen_port() if session.is_listening() else 0}
 
 
-commands = {f.__name__: f for f in (add, connect, status, limit, peers, reannounce, remove, listening)}
+commands = {f.__name__: f for f in (add, magnet, connect, status, limit, peers, reannounce, remove, listening)}
 for line in sys.stdin:
     command = json.loads(line)
     hear_alerts()
