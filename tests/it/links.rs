@@ -6,7 +6,7 @@ use tide_test_clients::{Client, LibTorrent, Payload, Tool, Transmission, compare
 use crate::scene::{Ours, RUNS, Scene};
 
 /// A rate at which the content takes minutes: whoever has all of it did not get it at this one.
-const SLOW: RateLimits = RateLimits { down: Some(16_000), up: Some(16_000) };
+const SLOW: Option<u64> = Some(16_000);
 
 /// tide has a link and calls a client that has everything.
 fn from<C: Client>(scene: &Scene, shards: u16, mut theirs: C) {
@@ -113,16 +113,18 @@ fn two_who_know_us_meet() {
     }
     let scene = Scene::new(Payload::one_file, None);
     let hub = scene.leech(2);
-    hub.torrent.set_limits(SLOW).expect("the torrent is there");
+    hub.torrent.set_limits(RateLimits { up: SLOW, down: None }).expect("the torrent is there");
     let mut far = LibTorrent::start();
     far.add(&scene.torrent, scene.payload.parent());
     far.wait_seeding(scene.hash());
+    far.limit(scene.hash(), SLOW.and_then(|slow| slow.try_into().ok()));
     far.connect(scene.hash(), hub.addr);
     hub.wait_peer((*far.address().ip()).into(), "libtorrent");
     let mut near = LibTorrent::start();
     near.add_link(&scene.link(), &scene.theirs());
     near.connect(scene.hash(), hub.addr);
     near.wait_peer(scene.hash(), &|peer| peer.address.ip() == *far.address().ip());
+    far.limit(scene.hash(), None);
     near.wait_seeding(scene.hash());
     hub.leave();
 }
@@ -136,7 +138,7 @@ fn libtorrent_tells_us_of_each_other() {
     let scene = Scene::new(Payload::one_file, None);
     let mut hub = LibTorrent::start();
     hub.add(&scene.torrent, &scene.theirs());
-    hub.limit(scene.hash(), Some(16_000));
+    hub.limit(scene.hash(), SLOW.and_then(|slow| slow.try_into().ok()));
     let far = scene.seed(2);
     far.release();
     far.call(&hub);

@@ -50,6 +50,12 @@ impl Crew {
         let limits = &self.config.limits.pex;
         match member.gossip.delta(now, &contacts, &mut desk.prng, limits) {
             Some(delta) => {
+                let (came, went) = (delta.added.len(), delta.dropped.len());
+                log::debug!(
+                    "{:?}: {} is told of {came} peers, and that {went} are gone",
+                    self.torrent,
+                    member.addr
+                );
                 member.session.tell_peers(now, &delta);
                 self.roster.busy(key);
             }
@@ -74,6 +80,7 @@ impl Crew {
         let Some(member) = self.roster.get(key).filter(|_| self.facts.offers.pex) else { return };
         delta.keep_for(member.addr.ip());
         let peers: Vec<SocketAddr> = delta.added.iter().map(|contact| contact.addr).collect();
+        log::debug!("{:?}: {} tells of {peers:?}", self.torrent, member.addr);
         if !peers.is_empty() {
             desk.tell_torrent(self.torrent, ToTorrent::Found { source: Sources::PEX, peers });
         }

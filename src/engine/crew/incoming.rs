@@ -313,6 +313,7 @@ impl Crew {
         }
         member.upload_only = hello.upload_only.unwrap_or(false);
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        log::debug!("{} introduces itself: {hello:?}", member.addr);
         member.flags = Flags::of(hello);
         let listens = hello.port.filter(|_| !member.outgoing).map(|port| (member.addr.ip(), port));
         if let Some(at) = listens.map(SocketAddr::from) {

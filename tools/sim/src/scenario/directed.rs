@@ -64,8 +64,10 @@ impl Directed {
                     // Refusals must get through, or it is found for not reading them.
                     (scenario.net.window, scenario.net.send_buffer) = (64 << 10, 64 << 10);
                 }
-                if vice.needs_seeker() {
-                    by_links(&mut scenario);
+                match vice {
+                    _ if vice.needs_seeker() => by_links(&mut scenario),
+                    // Who has no metadata cannot be asked for any.
+                    _ => scenario.genuine[0] = Vice::exchange().contains(&vice),
                 }
                 scenario.mutants.push(mutant(vice));
             }
