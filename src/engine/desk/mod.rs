@@ -70,6 +70,10 @@ pub enum Reason {
     Hung,
     /// A ban ends.
     Ban,
+    /// A peer was asked for metadata, or may be asked again.
+    Metadata,
+    /// Peers are told of each other.
+    Gossip,
     /// The session has used up its time for ending.
     Ending,
     /// The DHT: a node did not answer, or is to be asked.

@@ -18,6 +18,9 @@ const WANT: u32 = 100;
 /// With fewer known addresses than this a torrent that misses pieces asks as soon as it may.
 const FEW: u32 = 20;
 
+/// What trackers are told to be missing while nobody knows: a block.
+const UNKNOWN_LEFT: u64 = 16 * 1024;
+
 impl Torrent {
     /// Whether more peers are wanted soon.
     pub(super) fn need(&self) -> Need {
@@ -58,7 +61,7 @@ impl Torrent {
             port: desk.announce_port(),
             uploaded: totals.uploaded,
             downloaded: totals.downloaded,
-            left: self.priorities.left(self.stock.have()),
+            left: self.bytes_left(),
             corrupt: totals.corrupt,
             event: due.event,
             key: desk.setup.tracker_key,
@@ -81,6 +84,11 @@ impl Torrent {
     pub(super) fn stop_announcing(&mut self, now: Instant) {
         self.schedule.stop(now);
         self.announces.retain(|(_, due)| due.event == TrackerEvent::Stopped);
+    }
+
+    /// Bytes that are missing. Who does not know how many says that there are some: nobody tells a seed of seeds.
+    fn bytes_left(&self) -> u64 {
+        if self.is_sought() { UNKNOWN_LEFT } else { self.priorities.left(self.stock.have()) }
     }
 
     /// A tracker answered, or did not.

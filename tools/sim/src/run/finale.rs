@@ -68,6 +68,12 @@ pub(super) fn choose(world: &World, prng: &mut Prng) -> Core {
             core.lost.push(content);
         }
     }
+    // Who has a link only learns the rest from somebody of the core who knows it.
+    let knows = |known: &&crate::world::UserTorrent| {
+        known.spared && world.content(known.content).metadata().is_some()
+    };
+    core.nodes
+        .extend(order.iter().filter(|&&id| world.node(id).torrents().iter().any(|known| knows(&known))));
     for &id in &order {
         if core.nodes.len() < 2 || prng.chance(1, 2) {
             core.nodes.insert(id);

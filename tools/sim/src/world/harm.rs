@@ -68,7 +68,7 @@ impl World {
         assert!(!node.is_alive(), "a running node is commanded");
         let torrent = &mut node.torrents[number];
         torrent.present = true;
-        torrent.spec.priorities = Some(vec![4; torrent.spec.files.files().len()]);
+        torrent.spec.priorities = Some(vec![4; torrent.files()]);
         torrent.spec.limits = Some(RateLimits::default());
         torrent.spec.paused = Some(false);
         torrent.spec.peers.extend(peers);
@@ -217,9 +217,9 @@ impl Node {
         let spec = &known.spec;
         let store = StoreSpec {
             root: root.to_path_buf(),
-            files: spec.files.clone(),
-            layout: spec.layout,
-            wanted: tide_base::Bits::full(spec.files.files().len() as u32),
+            files: known.made.files().clone(),
+            layout: known.made.layout(),
+            wanted: tide_base::Bits::full(known.files() as u32),
             aside: spec.aside.clone(),
             resume: None,
             backing: spec.backing,

@@ -92,6 +92,7 @@ impl World {
             picker: None,
             trackers: true,
             dht: None,
+            pex: true,
             now: Instant::ZERO,
         };
         World {
