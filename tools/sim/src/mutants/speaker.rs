@@ -250,9 +250,9 @@ mod tests {
             Word::Hello(Numbers { dont_have: Some(7), metadata: Some(3), pex: Some(4) }),
             Word::Hello(Numbers::default()),
             Word::Other,
+            Word::Port,
             Word::MetadataRequest(7),
             Word::Other,
-            Word::Port,
         ];
         for step in 1..=stream.len() {
             let mut ear = Ear::default();
