@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use tide_disk::{FileEntry, FileTable};
+use tide_base::{InfoHash, InfoHashes};
 use tide_engine::{Check, RateLimits};
-use tide_metainfo::{FileKind, Torrent as Metainfo};
+use tide_metainfo::{Magnet, Torrent as Metainfo};
 
 use crate::error::Error;
 
@@ -28,15 +27,35 @@ const NORMAL: u8 = 4;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Add {
-    pub(crate) metainfo: Metainfo,
+    pub(crate) subject: Subject,
     pub(crate) dir: PathBuf,
     pub(crate) priorities: Option<Vec<u8>>,
+    pub(crate) select: Option<Vec<usize>>,
+    pub(crate) choose: bool,
     pub(crate) trackers: Option<Vec<Vec<String>>>,
     pub(crate) peers: Vec<SocketAddr>,
     pub(crate) paused: Option<bool>,
     pub(crate) check: Check,
     pub(crate) sequential: Option<bool>,
     pub(crate) limits: Option<RateLimits>,
+}
+
+/// What is known of it.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    /// Everything.
+    Torrent(Box<Metainfo>),
+    /// What a link says.
+    Link(Magnet),
+}
+
+impl Subject {
+    pub(crate) fn hashes(&self) -> InfoHashes {
+        match self {
+            Subject::Torrent(metainfo) => metainfo.info.info_hashes(),
+            Subject::Link(link) => link.hashes,
+        }
+    }
 }
 
 impl Add {
@@ -60,10 +79,49 @@ impl Add {
 
     /// A torrent that has been read already.
     pub fn metainfo(metainfo: Metainfo) -> Add {
+        Add::of(Subject::Torrent(Box::new(metainfo)))
+    }
+
+    /// The torrent that a magnet link names. It is there at once; what it contains comes from peers, who are found by
+    /// the link's trackers and peers and by [`peer`](Self::peer): until then its state is
+    /// [`State::Metadata`](crate::State::Metadata), and [`Happening::Metadata`](crate::Happening::Metadata) says when
+    /// it has come.
+    ///
+    /// ```
+    /// let link = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=example";
+    /// assert_eq!(tide::Add::magnet(link)?.dir("downloads").name(), Some("example"));
+    /// # Ok::<(), tide::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Magnet`]; [`Error::Unsupported`] if it has a v2 info-hash and no other.
+    pub fn magnet(link: &str) -> Result<Add, Error> {
+        Add::link(link.parse()?)
+    }
+
+    /// The same for a link that has been read already.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it has a v2 info-hash and no other.
+    pub fn link(link: Magnet) -> Result<Add, Error> {
+        match link.hashes.v1 {
+            Some(_) => Ok(Add::of(Subject::Link(link))),
+            None => Err(Error::Unsupported("a torrent of version 2 alone (BEP 52)")),
+        }
+    }
+
+    /// The torrent with this info-hash, of which nothing else is known.
+    pub fn hash(hash: InfoHash) -> Add {
+        Add::of(Subject::Link(Magnet { hashes: InfoHashes::v1(hash), ..Magnet::default() }))
+    }
+
+    fn of(subject: Subject) -> Add {
         Add {
             trackers: None,
-            metainfo,
+            subject,
             dir: PathBuf::from("."),
+            select: None,
+            choose: false,
             priorities: None,
             peers: Vec::new(),
             paused: None,
@@ -73,9 +131,33 @@ impl Add {
         }
     }
 
-    /// What the torrent says of itself.
-    pub fn torrent(&self) -> &Metainfo {
-        &self.metainfo
+    /// What the torrent says of itself; nothing if it is named by a link.
+    pub fn torrent(&self) -> Option<&Metainfo> {
+        match &self.subject {
+            Subject::Torrent(metainfo) => Some(metainfo),
+            Subject::Link(_) => None,
+        }
+    }
+
+    /// Its identities, as far as they are known.
+    pub fn info_hashes(&self) -> InfoHashes {
+        self.subject.hashes()
+    }
+
+    /// Its name, if that is known.
+    pub fn name(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Torrent(metainfo) => Some(metainfo.info.name()),
+            Subject::Link(link) => link.name.as_deref(),
+        }
+    }
+
+    /// The trackers that the torrent or the link names, in tiers; each of a link's is a tier of its own.
+    pub fn own_trackers(&self) -> Vec<Vec<String>> {
+        match &self.subject {
+            Subject::Torrent(metainfo) => metainfo.trackers.clone(),
+            Subject::Link(link) => link.trackers.iter().map(|url| vec![url.clone()]).collect(),
+        }
     }
 
     /// The folder that holds, or will hold, the content. Default: the current one.
@@ -85,16 +167,20 @@ impl Add {
         self
     }
 
-    /// Only these files, by their numbers from zero; numbers that no file has are ignored.
+    /// Only these files, by their numbers from zero; numbers that no file has are ignored. Default: all, or those that
+    /// a link names (BEP 53). What [`priorities`](Self::priorities) says counts for more.
     #[must_use]
     pub fn select(mut self, files: impl IntoIterator<Item = usize>) -> Add {
-        let mut priorities = vec![0; self.metainfo.info.files().len()];
-        for file in files {
-            if let Some(priority) = priorities.get_mut(file) {
-                *priority = NORMAL;
-            }
-        }
-        self.priorities = Some(priorities);
+        self.select = Some(files.into_iter().collect());
+        self
+    }
+
+    /// Wait for [`Torrent::resume`](crate::Torrent::resume) as soon as the files are known, so that
+    /// [`Torrent::set_priorities`](crate::Torrent::set_priorities) can choose some before any is fetched. Connections
+    /// stay meanwhile. What is known already is added [paused](Self::paused).
+    #[must_use]
+    pub fn choose_files(mut self) -> Add {
+        self.choose = true;
         self
     }
 
@@ -117,8 +203,8 @@ impl Add {
     /// trackers does not count then.
     #[must_use]
     pub fn tracker(mut self, url: impl Into<String>) -> Add {
-        let own = &self.metainfo.trackers;
-        self.trackers.get_or_insert_with(|| own.clone()).push(vec![url.into()]);
+        let own = self.own_trackers();
+        self.trackers.get_or_insert(own).push(vec![url.into()]);
         self
     }
 
@@ -173,15 +259,13 @@ pub(crate) fn read_bounded(path: &Path, most: u32) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The files of a torrent as the disk knows them, number for number. Symbolic links are in it as padding, of no bytes:
-/// nothing is made for them.
-pub(crate) fn file_table(metainfo: &Metainfo) -> Arc<FileTable> {
-    let entry = |file: &tide_metainfo::File| FileEntry {
-        path: file.path.components().collect(),
-        offset: file.offset,
-        len: file.length,
-        padding: !matches!(file.kind, FileKind::Regular),
-        executable: file.attributes.executable,
-    };
-    Arc::new(FileTable::new(metainfo.info.files().iter().map(entry).collect()))
+/// The priorities of `files` files of which only these are wanted.
+pub(crate) fn selection(select: &[usize], files: usize) -> Vec<u8> {
+    let mut priorities = vec![0; files];
+    for &file in select {
+        if let Some(priority) = priorities.get_mut(file) {
+            *priority = NORMAL;
+        }
+    }
+    priorities
 }

@@ -73,6 +73,9 @@ pub struct Config {
     /// How the session takes part in the DHT; `None`: not at all. Private torrents never do. Default: it does, as one
     /// more node, on its UDP sockets.
     pub dht: Option<DhtConfig>,
+    /// Whether peers are told of each other, and listened to when they tell (BEP 11); those of private torrents never
+    /// are. Default: yes.
+    pub pex: bool,
     /// Which medium holds content. Default: files, with pages lent from mappings on the way out.
     pub backing: Backing,
     /// How space for files comes to be. Default: as it is written.
@@ -114,6 +117,7 @@ impl Default for Config {
             rates: RateLimits::default(),
             trackers: true,
             dht: Some(DhtConfig::default()),
+            pex: true,
             backing: Backing::default(),
             allocation: Allocation::default(),
             announce_port: None,

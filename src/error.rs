@@ -14,6 +14,10 @@ use tide_engine::CommandError;
 pub enum Error {
     /// The bytes are no torrent that can be used; which rule they break.
     Torrent(tide_metainfo::Error),
+    /// The link is no magnet link that can be used; which rule it breaks.
+    Magnet(tide_metainfo::MagnetError),
+    /// This version cannot do that; what.
+    Unsupported(&'static str),
     /// A torrent cannot be made of that; which rule is broken.
     Create(tide_metainfo::CreateError),
     /// A file or folder that the application named could not be read or written.
@@ -58,6 +62,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Torrent(error) => error.fmt(f),
+            Error::Magnet(error) => error.fmt(f),
+            Error::Unsupported(what) => write!(f, "not supported by this version: {what}"),
             Error::Create(error) => error.fmt(f),
             Error::File { path, source } => write!(f, "{}: {source}", path.display()),
             Error::Listen { addr, source } => write!(f, "cannot listen on {addr}: {source}"),
@@ -80,6 +86,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Torrent(error) => Some(error),
+            Error::Magnet(error) => Some(error),
             Error::Create(error) => Some(error),
             Error::File { source, .. } | Error::Listen { source, .. } | Error::Resources(source) => {
                 Some(source)
@@ -93,6 +100,12 @@ impl std::error::Error for Error {
 impl From<tide_metainfo::Error> for Error {
     fn from(error: tide_metainfo::Error) -> Error {
         Error::Torrent(error)
+    }
+}
+
+impl From<tide_metainfo::MagnetError> for Error {
+    fn from(error: tide_metainfo::MagnetError) -> Error {
+        Error::Magnet(error)
     }
 }
 

@@ -44,8 +44,8 @@ pub use torrent::Torrent;
 pub use tide_base::{Bits, InfoHash, InfoHashV2, InfoHashes, PeerId, WallClock};
 pub use tide_disk::{Allocation, Backing, Retry, Trouble, TroubleKind};
 pub use tide_engine::{
-    Content, Fault, Faults, FileInfo, Happening, Kind, Limits, Listening, PeerInfo, PieceInfo, RateLimits,
-    SessionStats, State, TorrentStats, TrackerInfo,
+    Content, Fault, Faults, FileInfo, Happening, Kind, Limits, Listening, MetadataInfo, PeerInfo, PieceInfo,
+    RateLimits, SessionStats, State, TorrentStats, TrackerInfo,
 };
 
 pub mod picker {

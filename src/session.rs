@@ -1,18 +1,21 @@
 //! A session: torrents, the threads that carry them, and the application's end of all that.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tide_base::{InfoHash, InfoHashes, PeerId, Prng, ShardId};
-use tide_disk::StoreKey;
+use tide_base::{InfoHash, InfoHashes, Layout, PeerId, Prng, ShardId};
+use tide_disk::{FileTable, StoreKey};
 use tide_engine::{
-    AddTorrent, Answer, Command, Happening, Listening, RateLimits, SessionStats, Setup, TorrentKey,
+    AddTorrent, Answer, Command, Facts, Happening, Listening, Metadata, RateLimits, SessionStats, Setup,
+    Then, TorrentKey,
 };
+use tide_metainfo::HostPort;
 
-use crate::add::{Add, file_table};
+use crate::add::{Add, Subject, selection};
 use crate::config::Config;
 use crate::dht::Dht;
 use crate::error::Error;
@@ -78,6 +81,7 @@ impl Session {
             announce_port: config.announce_port,
             trackers: config.trackers,
             dht,
+            pex: config.pex,
             picker: config.picker.clone(),
             now: clock.now(),
         };
@@ -97,19 +101,21 @@ impl Session {
         Ok(Session { inner: Arc::new(Inner { shell, volumes, torrents, stores, config }) })
     }
 
-    /// Takes a torrent in. Returns once it is known; checking and transfer follow.
+    /// Takes a torrent in. Returns once it is known; metadata, checking and transfer follow.
     ///
     /// # Errors
     /// [`Error::Duplicate`], [`Error::Full`], [`Error::Invalid`]; the session is over.
     pub fn add(&self, add: Add) -> Result<Torrent, Error> {
-        let info = &add.metainfo.info;
-        let (hash, hashes) = (info.info_hash(), info.info_hashes());
-        let torrent = self.inner.describe(add)?;
+        let hashes = add.info_hashes();
+        let hash = hashes.v1.ok_or(Error::Unsupported("a torrent of version 2 alone (BEP 52)"))?;
+        let (torrent, named) = self.inner.describe(add, hash)?;
         let shard = self.inner.home(hash);
         match self.inner.ask(shard, Command::Add(Box::new(torrent)), hash)? {
             Answer::Added(key) => {
                 self.inner.torrents().insert(hash, (key, hashes));
-                Ok(Torrent::new(Arc::clone(&self.inner), key, hashes))
+                let torrent = Torrent::new(Arc::clone(&self.inner), key, hashes);
+                resolve(&torrent, named);
+                Ok(torrent)
             }
             other => Err(Error::unexpected(&other)),
         }
@@ -224,26 +230,28 @@ impl Inner {
         std::path::absolute(&path).map_err(|source| Error::File { path, source })
     }
 
-    /// The engine's description of a torrent to be added.
-    fn describe(&self, add: Add) -> Result<AddTorrent, Error> {
-        let info = &add.metainfo.info;
+    /// The engine's description of a torrent to be added, and the peers of a link whose names are to be looked up.
+    fn describe(&self, add: Add, hash: InfoHash) -> Result<(AddTorrent, Vec<HostPort>), Error> {
         let state = |suffix: &str| {
             let dir = self.config.state_dir.as_ref()?;
-            Some(dir.join(format!("{}.{suffix}", info.info_hash())))
+            Some(dir.join(format!("{hash}.{suffix}")))
         };
         let (resume, aside) = (state("resume"), state("aside"));
         let resume = resume.map(|path| self.absolute(path)).transpose()?;
         let aside = aside.map(|path| self.absolute(path)).transpose()?;
+        let own_trackers = add.own_trackers();
         let root = self.absolute(add.dir)?;
-        Ok(AddTorrent {
-            info_hashes: info.info_hashes(),
-            name: info.name().to_owned(),
-            files: file_table(&add.metainfo),
-            layout: info.layout(self.config.limits.block_len),
-            piece_hashes: Arc::from(info.hash_bytes()),
-            private: info.is_private(),
-            own_trackers: add.metainfo.trackers,
+        let mut torrent = AddTorrent {
+            info_hashes: add.subject.hashes(),
+            metadata: Metadata::Withheld,
+            name: hash.to_string(),
+            files: Arc::new(FileTable::new(Vec::new())),
+            layout: Layout::UNKNOWN,
+            piece_hashes: Arc::from([]),
+            private: false,
+            own_trackers,
             trackers: add.trackers,
+            web_seeds: Vec::new(),
             store: StoreKey(self.stores.fetch_add(1, Ordering::Relaxed)),
             volume: self.volumes.of(&root),
             root,
@@ -256,9 +264,58 @@ impl Inner {
             paused: add.paused,
             check: add.check,
             peers: add.peers,
-            nodes: add.metainfo.nodes,
+            nodes: Vec::new(),
             limits: add.limits,
-        })
+        };
+        let named = match add.subject {
+            Subject::Torrent(metainfo) => {
+                let files = metainfo.info.files().len();
+                let select = add.select.map(|select| selection(&select, files));
+                torrent.priorities = torrent.priorities.or(select);
+                torrent.paused = if add.choose { Some(true) } else { torrent.paused };
+                torrent.nodes = metainfo.nodes;
+                torrent.web_seeds = metainfo.web_seeds;
+                torrent.learn(Facts::of(&metainfo.info, self.config.limits.block_len));
+                Vec::new()
+            }
+            Subject::Link(link) => {
+                let chosen = add.select.map(|select| select.into_iter().filter_map(|at| at.try_into().ok()));
+                let select = chosen.map_or(link.select, Iterator::collect);
+                let then = if add.choose { Then::Wait } else { Then::Transfer };
+                torrent.metadata = Metadata::Sought { select, then };
+                torrent.name = link.name.unwrap_or(torrent.name);
+                torrent.web_seeds = link.web_seeds;
+                let mut named = link.peers;
+                named.retain(|peer| match peer.host.parse() {
+                    Ok(ip) => {
+                        torrent.peers.push(SocketAddr::new(ip, peer.port));
+                        false
+                    }
+                    Err(_) => true,
+                });
+                named
+            }
+        };
+        Ok((torrent, named))
+    }
+}
+
+/// Looks the names of peers up, beside everything else, and has the torrent meet whom it finds.
+fn resolve(torrent: &Torrent, named: Vec<HostPort>) {
+    if named.is_empty() {
+        return;
+    }
+    let torrent = torrent.clone();
+    let look_up = move || {
+        for peer in named {
+            let found = (peer.host.as_str(), peer.port).to_socket_addrs();
+            // Whoever has gone meanwhile needs none.
+            let told = found.map(|addrs| torrent.add_peers(addrs));
+            log::debug!("{peer}: {told:?}");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("tide-link".to_owned()).spawn(look_up) {
+        log::warn!("the names of a link's peers are not looked up: {error}");
     }
 }
 
@@ -343,8 +400,6 @@ impl Iterator for Events {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
     use crate::config::Listen;
 

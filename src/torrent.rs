@@ -89,6 +89,14 @@ impl Torrent {
         figures!(self, Stats).map(|stats: Box<TorrentStats>| *stats)
     }
 
+    /// The bytes of a .torrent file of it, with its trackers and web seeds; nothing while the metadata is sought.
+    ///
+    /// # Errors
+    /// The torrent or the session is gone.
+    pub fn metainfo(&self) -> Result<Option<Vec<u8>>, Error> {
+        figures!(self, Metainfo)
+    }
+
     /// Its connected peers.
     ///
     /// # Errors

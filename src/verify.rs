@@ -4,9 +4,9 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use tide_engine::file_table;
 use tide_metainfo::Torrent as Metainfo;
 
-use crate::add::file_table;
 pub use crate::hashing::Progress;
 use crate::hashing::{Content, default_threads, hash_all};
 
@@ -58,7 +58,7 @@ pub fn verify(
     threads: Option<usize>,
     progress: &mut dyn FnMut(Progress),
 ) -> Verdict {
-    let table = file_table(torrent);
+    let table = file_table(&torrent.info);
     let paths: Vec<PathBuf> = table.files().iter().map(|file| dir.join(&file.path)).collect();
     // The length of a block plays no part here.
     let layout = torrent.info.layout(torrent.info.piece_len());

@@ -11,7 +11,7 @@ use tide_disk::{
     Stores, VolumeId,
 };
 use tide_engine::{
-    AddTorrent, Check, Command, CommandId, ConnKey, Input, Listening, Output, Setup, Shard, Slices,
+    AddTorrent, Check, Command, CommandId, ConnKey, Input, Listening, Metadata, Output, Setup, Shard, Slices,
 };
 use tide_peer::wire::message::Message;
 use tide_peer::{Handshake, Reserved};
@@ -249,6 +249,7 @@ fn torrent(disk: &Memory) -> AddTorrent {
     let entry = FileEntry { path, offset: 0, len: total, padding: false, executable: false };
     AddTorrent {
         info_hashes: InfoHashes::v1(HASH),
+        metadata: Metadata::Withheld,
         name: "content".to_owned(),
         files: Arc::new(FileTable::new(vec![entry])),
         layout: Layout::new(total, PIECE, BLOCK).expect("a legal layout"),
@@ -256,6 +257,7 @@ fn torrent(disk: &Memory) -> AddTorrent {
         private: false,
         own_trackers: Vec::new(),
         trackers: None,
+        web_seeds: Vec::new(),
         store: StoreKey(1),
         volume: VolumeId(0),
         root,

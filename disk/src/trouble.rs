@@ -39,6 +39,8 @@ pub enum TroubleKind {
     Io,
     /// No answer for too long: a dead network mount, a dying disk.
     Hung,
+    /// What peers sent has the info-hash and describes no torrent that could be: whoever made it got it wrong.
+    Metadata,
 }
 
 /// Whether and when trying again can help.
@@ -126,6 +128,7 @@ impl TroubleKind {
             TroubleKind::Hung => {
                 "the device does not answer: check the mount; the transfer then goes on by itself"
             }
+            TroubleKind::Metadata => "no program can use it: ask whoever made the torrent for another one",
         }
     }
 
@@ -139,7 +142,8 @@ impl TroubleKind {
             | TroubleKind::Missing
             | TroubleKind::Shrunk
             | TroubleKind::Obstructed
-            | TroubleKind::InUse => Retry::OnDemand,
+            | TroubleKind::InUse
+            | TroubleKind::Metadata => Retry::OnDemand,
         }
     }
 
@@ -155,6 +159,7 @@ impl TroubleKind {
             TroubleKind::TooManyFiles => "too-many-files",
             TroubleKind::Io => "io",
             TroubleKind::Hung => "hung",
+            TroubleKind::Metadata => "metadata",
         }
     }
 }
@@ -171,6 +176,7 @@ impl fmt::Display for Trouble {
             TroubleKind::TooManyFiles => "too many open files",
             TroubleKind::Io => "input/output error",
             TroubleKind::Hung => "no answer from the device",
+            TroubleKind::Metadata => "the metadata is genuine and describes no valid torrent",
         };
         if let Some(path) = &self.path {
             write!(f, "{}: ", path.display())?;

@@ -8,6 +8,7 @@ use tide_base::{Duration, InfoHashes, Instant, Layout, PeerId, WallClock};
 use tide_disk::{Allocation, Backing, FileTable, StoreKey, Trouble, VolumeId};
 use tide_metainfo::HostPort;
 
+use crate::facts::Facts;
 use crate::id::TorrentKey;
 use crate::session::dht::words::{DhtAnswer, DhtCommand, DhtSetup};
 use crate::stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, TorrentStats, TrackerInfo};
@@ -79,6 +80,8 @@ pub enum TorrentCommand {
     Files,
     /// Answer: [`Answer::Trackers`].
     Trackers,
+    /// Answer: [`Answer::Metainfo`].
+    Metainfo,
 }
 
 /// What becomes of a removed torrent's content.
@@ -105,6 +108,9 @@ pub struct RateLimits {
 pub struct AddTorrent {
     /// Which torrent.
     pub info_hashes: InfoHashes,
+    /// What is known of it. Of one whose metadata is sought, the files are none, the layout is [`Layout::UNKNOWN`], and
+    /// there are no hashes.
+    pub metadata: Metadata,
     /// For people.
     pub name: String,
     /// The files.
@@ -119,6 +125,8 @@ pub struct AddTorrent {
     pub own_trackers: Vec<Vec<String>>,
     /// The URLs of the trackers to be used, in tiers. Default: the torrent's own.
     pub trackers: Option<Vec<Vec<String>>>,
+    /// Where the content is on the web (BEP 19): kept for the .torrent file, and not asked.
+    pub web_seeds: Vec<String>,
     /// The storage's name, unique in the session.
     pub store: StoreKey,
     /// The device of `root`.
@@ -133,7 +141,8 @@ pub struct AddTorrent {
     pub backing: Backing,
     /// How space comes to be.
     pub allocation: Allocation,
-    /// One a file: 0 is unwanted, 1 … 7 ascending. Missing ones are 4. Default: all are.
+    /// One a file: 0 is unwanted, 1 … 7 ascending. Missing ones are 4. Default: all are. If the metadata is sought, those
+    /// beyond the last file count for nothing.
     pub priorities: Option<Vec<u8>>,
     /// Pieces in order, or rarest first. Default: rarest first.
     pub sequential: Option<bool>,
@@ -150,6 +159,17 @@ pub struct AddTorrent {
 }
 
 impl AddTorrent {
+    /// Takes over what the info dictionary says: from now on everything is known.
+    pub fn learn(&mut self, facts: Facts) {
+        self.info_hashes = facts.info_hashes;
+        self.metadata = Metadata::Known(facts.metadata);
+        self.name = facts.name;
+        self.files = facts.files;
+        self.layout = facts.layout;
+        self.piece_hashes = facts.piece_hashes;
+        self.private = facts.private;
+    }
+
     /// The trackers to be used, as far as is known.
     pub fn tiers(&self) -> &[Vec<String>] {
         self.trackers.as_ref().unwrap_or(&self.own_trackers)
@@ -174,6 +194,32 @@ impl AddTorrent {
     pub fn rate_limits(&self) -> RateLimits {
         self.limits.unwrap_or_default()
     }
+}
+
+/// What is known of a torrent (BEP 9).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Metadata {
+    /// Its info dictionary, which peers are served unless it is private.
+    Known(Arc<[u8]>),
+    /// What the info dictionary says, and not the dictionary: nobody can be served it.
+    Withheld,
+    /// Nothing but the info-hash, as a magnet link has it: the rest is fetched from peers.
+    Sought {
+        /// The files that are wanted, by number (BEP 53); all if there is none. Explicit priorities count for more.
+        select: Vec<u32>,
+        /// What to do once it is here.
+        then: Then,
+    },
+}
+
+/// What follows when a torrent's metadata has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Then {
+    /// Checking and transfer.
+    #[default]
+    Transfer,
+    /// Checking; then it waits for [`TorrentCommand::Resume`], so that files can be chosen before any is fetched.
+    Wait,
 }
 
 /// How far to believe what is there.
@@ -208,6 +254,8 @@ pub enum Answer {
     Files(Vec<FileInfo>),
     /// The trackers.
     Trackers(Vec<TrackerInfo>),
+    /// The bytes of a .torrent file, if the metadata is here.
+    Metainfo(Option<Vec<u8>>),
     /// This shard's part of the session's figures.
     Session(SessionStats),
     /// What the DHT says.
@@ -275,6 +323,8 @@ pub struct Setup {
     pub trackers: bool,
     /// How the session takes part in the DHT; `None`: not at all.
     pub dht: Option<DhtSetup>,
+    /// Whether peers are told of each other (BEP 11); never those of private torrents.
+    pub pex: bool,
     /// Makes the pickers of torrents that are not fetched in order; `None` is the rarest piece first.
     pub picker: Option<Factory>,
     /// The first moment.
@@ -296,6 +346,7 @@ impl Setup {
             announce_port: None,
             trackers: true,
             dht: None,
+            pex: true,
             picker: None,
             now: Instant::ZERO,
         }

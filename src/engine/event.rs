@@ -24,10 +24,21 @@ pub enum Happening {
     Added {
         /// For people.
         name: String,
+        /// Bytes in all files; 0 if the metadata is sought.
+        size: u64,
+        /// Pieces in all; 0 if the metadata is sought.
+        pieces: u32,
+    },
+    /// The metadata has come (BEP 9): files can be chosen.
+    Metadata {
+        /// For people.
+        name: String,
         /// Bytes in all files.
         size: u64,
         /// Pieces in all.
         pieces: u32,
+        /// Files in all, padding included.
+        files: u32,
     },
     /// What is there is being hashed.
     Checking {
@@ -94,6 +105,7 @@ pub enum Kind {
     Tracker,
     Banned,
     Removed,
+    Metadata,
 }
 
 impl Happening {
@@ -101,6 +113,7 @@ impl Happening {
     pub fn kind(&self) -> Kind {
         match self {
             Happening::Added { .. } => Kind::Added,
+            Happening::Metadata { .. } => Kind::Metadata,
             Happening::Checking { .. } => Kind::Checking,
             Happening::Started { .. } => Kind::Started,
             Happening::Complete { .. } => Kind::Complete,

@@ -10,6 +10,7 @@ mod command;
 mod crew;
 mod desk;
 mod event;
+mod facts;
 mod faults;
 mod id;
 mod limits;
@@ -23,18 +24,21 @@ mod turn;
 
 pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
 pub use command::{
-    AddTorrent, Answer, Check, Command, CommandError, CommandId, Content, RateLimits, Reply, Setup,
-    TorrentCommand,
+    AddTorrent, Answer, Check, Command, CommandError, CommandId, Content, Metadata, RateLimits, Reply, Setup,
+    Then, TorrentCommand,
 };
 pub use desk::Reason;
 pub use event::{Event, Happening, Kind};
+pub use facts::{Facts, file_table};
 pub use faults::Faults;
 pub use id::{ConnKey, PeerKey, TorrentKey};
 pub use limits::Limits;
 pub use mail::Mail;
 pub use session::dht::words::{DhtAnswer, DhtCommand, DhtSetup, DhtStats, StateFile};
 pub use shard::{SLICES, Shard, Slices};
-pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
+pub use stats::{
+    FileInfo, MetadataInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo,
+};
 pub use survey::{Glance, Survey};
 pub use tide_peer::Fault;
 pub use torrent::picker;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tide_base::{Bits, BlockIndex, InfoHash, Instant, Layout, PieceIndex, ShardId};
 use tide_disk::{StoreKey, Trouble, VolumeId};
+use tide_peer::{Fault, Offers};
 use tide_tracker::{Announce, Error as AnnounceError, Family, TrackerUrl};
 
 use crate::border::NetError;
@@ -137,15 +138,22 @@ pub enum ToTorrent {
         /// The members.
         peers: Vec<PeerInfo>,
     },
-    /// What a tracker said. Sent by the session's announcer in place of a crew.
-    Announced(Box<Announced>),
-    /// Peers were found in another way than by a tracker. Sent by the session's parts in place of a crew.
+    /// A peer says something of the metadata that is sought (BEP 9).
+    Metadata {
+        /// The peer.
+        peer: PeerKey,
+        /// What.
+        said: Said,
+    },
+    /// Somebody told of peers. Sent by the crew, or by the session's parts in its place.
     Found {
-        /// In which way.
+        /// Who told of them.
         source: Sources,
-        /// Where they listen, as strangers say.
+        /// Where they listen, as they say.
         peers: Vec<SocketAddr>,
     },
+    /// What a tracker said. Sent by the session's announcer in place of a crew.
+    Announced(Box<Announced>),
 }
 
 /// A peer has shaken hands.
@@ -172,6 +180,24 @@ pub enum Copies {
     Less(PieceIndex),
 }
 
+/// What a peer says of metadata (BEP 9).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Said {
+    /// So many bytes it is.
+    Size(u32),
+    /// This is a piece that it was asked for.
+    Piece {
+        /// Which.
+        piece: u32,
+        /// Bytes of the whole, if it says.
+        total: Option<u32>,
+        /// The piece.
+        bytes: Vec<u8>,
+    },
+    /// It does not send this piece.
+    Refused(u32),
+}
+
 /// How a connection ended.
 #[derive(Clone, Debug)]
 pub enum End {
@@ -188,7 +214,7 @@ pub enum End {
     /// Hands were not shaken, or it was not even dialled, because its address is banned.
     Barred,
     /// The peer broke a rule.
-    Fault(tide_peer::Fault),
+    Fault(Fault),
 }
 
 /// Who sent which blocks of a piece.
@@ -235,6 +261,15 @@ pub struct Traffic {
 pub enum ToCrew {
     /// Begin, or begin anew: what to know.
     Muster(Box<Muster>),
+    /// What was not known when the crew was mustered: the torrent's pieces (BEP 9).
+    Learn(Box<Muster>),
+    /// Ask a peer for a piece of metadata (BEP 9).
+    AskMetadata {
+        /// Whom.
+        peer: PeerKey,
+        /// For which.
+        piece: u32,
+    },
     /// Connect to a peer.
     Dial(SocketAddr),
     /// A piece to fetch.
@@ -300,6 +335,8 @@ pub enum Whom {
     Ip(IpAddr),
     /// One.
     Peer(PeerKey),
+    /// One that broke a rule which only the torrent could see.
+    Culprit(PeerKey, Fault),
     /// All that have everything.
     Seeds,
 }
@@ -309,8 +346,12 @@ pub enum Whom {
 pub struct Muster {
     /// The torrent's name on the wire.
     pub info_hash: InfoHash,
-    /// The pieces.
+    /// The pieces; [`Layout::UNKNOWN`] while the metadata is sought.
     pub layout: Layout,
+    /// The info dictionary, to be served (BEP 9).
+    pub metadata: Option<Arc<[u8]>>,
+    /// Which exchanges the members are offered.
+    pub offers: Offers,
     /// Which are here.
     pub have: Bits,
     /// Which are missing and wanted.
@@ -372,6 +413,8 @@ pub enum FromSession {
 pub struct AnnounceJob {
     /// On whose behalf.
     pub torrent: TorrentKey,
+    /// The torrent's own number of what it asks; comes back.
+    pub number: u64,
     /// The torrent's own number of the tracker.
     pub tracker: tide_tracker::TrackerKey,
     /// Where it is.
@@ -404,6 +447,8 @@ impl Question {
 /// What a tracker said.
 #[derive(Debug)]
 pub struct Announced {
+    /// The torrent's own number of what it asked.
+    pub number: u64,
     /// The torrent's own number of the tracker.
     pub tracker: tide_tracker::TrackerKey,
     /// Over which family of addresses it was asked.

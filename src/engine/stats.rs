@@ -12,6 +12,8 @@ use crate::faults::Faults;
 pub enum State {
     /// Opening its storage and reading resume data.
     Opening,
+    /// Asking peers for the metadata (BEP 9).
+    Metadata,
     /// Hashing what is there.
     Checking,
     /// Wanting pieces.
@@ -37,6 +39,8 @@ pub struct TorrentStats {
     pub name: String,
     /// What it is doing.
     pub state: State,
+    /// While the metadata is sought: how far that is.
+    pub metadata: Option<MetadataInfo>,
     /// Bytes in all files.
     pub size: u64,
     /// Bytes in the wanted pieces.
@@ -79,6 +83,17 @@ pub struct TorrentStats {
     pub eta: Option<Duration>,
     /// What stopped it.
     pub trouble: Option<Trouble>,
+}
+
+/// How far the search for metadata is (BEP 9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MetadataInfo {
+    /// Connected peers that say they have it.
+    pub peers: u32,
+    /// Pieces of it that are here, of the attempt that has most.
+    pub got: u32,
+    /// Pieces of it in all, as that attempt's peers say; 0 before anybody says anything.
+    pub pieces: u32,
 }
 
 /// One connected peer.

@@ -10,6 +10,7 @@ mod https;
 mod interop;
 #[cfg(feature = "cli")]
 mod kill;
+mod links;
 mod loopback;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod memory;

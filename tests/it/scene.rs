@@ -50,6 +50,11 @@ impl Scene {
         &self.torrent.info_hash
     }
 
+    /// A link that names the torrent, and nobody who has it.
+    pub(crate) fn link(&self) -> String {
+        format!("magnet:?xt=urn:btih:{}", self.hash())
+    }
+
     /// The folder that another client downloads to.
     pub(crate) fn theirs(&self) -> PathBuf {
         self.dir.folder("theirs")
@@ -115,6 +120,25 @@ impl Ours {
         let session = Session::start(config).expect("a fresh address is free");
         let addr = session.listening().tcp[0];
         let add = Add::file(&scene.torrent.file).expect("mktorrent makes torrents");
+        Ours::with(session, addr, add, folder)
+    }
+
+    /// A session that has nothing, and knows the torrent by its info-hash alone.
+    pub(crate) fn by_link(scene: &Scene, shards: u16) -> Ours {
+        let config = Config {
+            listen: Listen::At(vec![net::fresh().into()]),
+            shards,
+            hashers: 1,
+            state_dir: Some(scene.dir.folder("link state")),
+            ..Config::default()
+        };
+        let session = Session::start(config).expect("a fresh address is free");
+        let addr = session.listening().tcp[0];
+        let add = Add::magnet(&scene.link()).expect("a link");
+        Ours::with(session, addr, add, &scene.dir.folder("by link"))
+    }
+
+    fn with(session: Session, addr: SocketAddr, add: Add, folder: &Path) -> Ours {
         let torrent = session.add(add.dir(folder).limits(HELD)).expect("taken in");
         Ours { session, torrent, addr, folder: folder.to_owned() }
     }

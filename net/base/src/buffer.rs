@@ -22,6 +22,19 @@ impl Chunk {
         Chunk { memory: vec![0; capacity as usize].into_boxed_slice(), len: 0 }
     }
 
+    /// A chunk full of these bytes, none of which is copied.
+    pub fn holding(bytes: Vec<u8>) -> Chunk {
+        let len = u32::try_from(bytes.len()).expect("a chunk is far shorter than 4 GiB");
+        Chunk { memory: bytes.into_boxed_slice(), len }
+    }
+
+    /// The bytes in use, without a copy if all of them are.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = self.memory.into_vec();
+        bytes.truncate(self.len as usize);
+        bytes
+    }
+
     /// Bytes of memory behind it: what a budget is charged for.
     pub fn capacity(&self) -> u32 {
         self.memory.len() as u32
@@ -82,5 +95,8 @@ mod tests {
         chunk.bytes_mut().copy_from_slice(b"abc");
         assert_eq!((chunk.bytes(), chunk.capacity()), (&b"abc"[..], 8));
         assert_eq!(total_len(&[chunk, Chunk::new(4)]), 3);
+        let mut held = Chunk::holding(vec![1, 2, 3]);
+        held.set_len(2);
+        assert_eq!((held.capacity(), held.into_bytes()), (3, vec![1, 2]));
     }
 }

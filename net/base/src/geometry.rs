@@ -56,7 +56,8 @@ impl Span {
     }
 }
 
-/// How a torrent's bytes are cut into pieces and blocks. Always of at least one byte and one piece.
+/// How a torrent's bytes are cut into pieces and blocks. Always of at least one byte and one piece, but for
+/// [`Layout::UNKNOWN`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     total: u64,
@@ -65,6 +66,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of a torrent of which nothing is known but its info-hash (BEP 9): no bytes and no pieces.
+    pub const UNKNOWN: Layout = Layout { total: 0, piece_len: 1, block_len: 1 };
+
     /// A torrent of `total` bytes in pieces of `piece_len`, asked for in blocks of `block_len` bytes. `None` if a
     /// number is zero or there would be more than 2³² - 1 pieces.
     pub fn new(total: u64, piece_len: u32, block_len: u32) -> Option<Layout> {
@@ -73,6 +77,11 @@ impl Layout {
         }
         u32::try_from(total.div_ceil(u64::from(piece_len))).ok()?;
         Some(Layout { total, piece_len, block_len })
+    }
+
+    /// Whether it is known how the torrent is cut.
+    pub const fn is_known(&self) -> bool {
+        self.total > 0
     }
 
     /// Bytes in the whole torrent.
@@ -169,6 +178,8 @@ mod tests {
         }
         assert!(!layout.holds(Span { piece: PieceIndex(0), offset: u32::MAX, len: u32::MAX }));
         assert_eq!(Layout::new(0, 40, 16), None);
+        assert!(layout.is_known() && !Layout::UNKNOWN.is_known());
+        assert_eq!((Layout::UNKNOWN.pieces(), Layout::UNKNOWN.contains(PieceIndex(0))), (0, false));
         assert_eq!(Layout::new(u64::MAX, 1, 16), None);
     }
 }

@@ -210,7 +210,10 @@ impl Limits {
         Limits {
             block_len,
             message_len: 4096,
-            extended_len: 1024,
+            // A piece of metadata and its header.
+            extended_len: 17 * 1024,
+            early_said: 256,
+            patience: Patience { metadata_requests: 64, ..Patience::default() },
             serves: 4,
             asks: 8,
             asks_unsaid: 4,

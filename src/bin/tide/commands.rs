@@ -11,12 +11,14 @@ pub(crate) const COMMANDS: &[Command] =
 const GET: Command = Command {
     name: "get",
     about: "download torrents, and exit when they are complete",
-    more: "SOURCE is a .torrent file, the http(s) URL of one, or - for one on standard input.\n\
+    more: "SOURCE is a .torrent file, the http(s) URL of one, - for one on standard input, a magnet link, or an info-hash.\n\
+           What a link names is known when a peer has told it; until then files can be neither listed nor chosen.\n\
            Whatever is already in the folder is found, checked and kept: to resume, give the same command again.",
     operands: Operands::some("SOURCE"),
     flags: &[get::FLAGS, NETWORK, ENGINE],
     examples: &[
         "tide get debian.torrent -d ~/Downloads",
+        "tide get 'magnet:?xt=urn:btih:…' -d ~/Downloads",
         "tide get photos.torrent --list",
         "tide get photos.torrent -s 1-3,7 --down 2M --seed-ratio 1",
     ],
@@ -70,11 +72,15 @@ const VERIFY: Command = Command {
 
 const MAGNET: Command = Command {
     name: "magnet",
-    about: "print the magnet links of .torrent files",
-    more: "One link a line, in the order of the arguments.",
-    operands: Operands::some("TORRENT"),
-    flags: &[],
-    examples: &["tide magnet debian.torrent"],
+    about: "print the magnet links of .torrent files, or fetch the .torrent files of links",
+    more: "One link a line, in the order of the arguments.\n\
+           With --fetch they are magnet links or info-hashes: peers are asked for their .torrent files, and nothing else.",
+    operands: Operands::some("TORRENT|MAGNET"),
+    flags: &[magnet::FLAGS, NETWORK, ENGINE],
+    examples: &[
+        "tide magnet debian.torrent",
+        "tide magnet --fetch 'magnet:?xt=urn:btih:…' -o debian.torrent",
+    ],
     run: magnet::run,
 };
 

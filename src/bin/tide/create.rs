@@ -122,7 +122,7 @@ fn target(matches: &Matches, path: &Path) -> Result<Target, Failure> {
 }
 
 /// Writes the whole file or nothing: beside it first, then in its place.
-fn write(file: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
+pub(crate) fn write(file: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     if !force {
         // Nobody may have come before us meanwhile.
         let mut new = File::create_new(file)?;

@@ -93,6 +93,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let (exit, kind) = match &error {
             Error::Torrent(_) => (Exit::Data, "torrent"),
+            Error::Magnet(_) => (Exit::Data, "magnet"),
+            Error::Unsupported(_) => (Exit::Other, "unsupported"),
             Error::Create(_) => (Exit::Other, "create"),
             Error::File { source, .. } => of_io(source),
             Error::Listen { .. } => (Exit::Network, "listen"),
@@ -114,6 +116,7 @@ pub(crate) fn of_trouble(trouble: &Trouble) -> Exit {
     match trouble.kind {
         // The program's own scarcity, not the disk's.
         TroubleKind::TooManyFiles => Exit::Other,
+        TroubleKind::Metadata => Exit::Data,
         _ => Exit::Disk,
     }
 }

@@ -1,15 +1,17 @@
 //! `tide get`: downloads, and exits when everything is there.
 
+use std::path::Path;
+
 use tide::Add;
-use tide::metainfo::Torrent;
+use tide::metainfo::{Magnet, Torrent};
 
 use crate::args::{Flag, Takes};
 use crate::exit::{Exit, Failure};
 use crate::json::Json;
 use crate::run::Context;
 use crate::show::{file_table, files_json, info_hash};
-use crate::source::Source;
-use crate::transfer::{Plan, Totals, Watch, config, select};
+use crate::source::{Source, Subject};
+use crate::transfer::{Plan, Totals, Watch, config, learn, select};
 
 pub(crate) const FLAGS: &[Flag] = &[
     Flag::with("dir", Takes::DIR, "the folder that holds, or will hold, the content [.]")
@@ -33,16 +35,16 @@ pub(crate) const FLAGS: &[Flag] = &[
 ];
 
 pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
-    let (torrents, failed) = read(context);
+    let (subjects, failed) = read(context);
     if context.matches.has("list") {
-        torrents.iter().for_each(|torrent| list(context, torrent));
-        return Ok(failed.unwrap_or(Exit::Done));
+        let exit = list_all(context, subjects)?;
+        return Ok(failed.filter(|_| exit == Exit::Done).unwrap_or(exit));
     }
     let mut totals = Totals::default();
-    let exit = match (torrents.is_empty(), failed) {
+    let exit = match (subjects.is_empty(), failed) {
         (true, Some(exit)) => exit,
         (_, failed) => {
-            let exit = download(context, &torrents, &mut totals).unwrap_or_else(|failure| {
+            let exit = download(context, subjects, &mut totals).unwrap_or_else(|failure| {
                 context.console.fail(&failure, None);
                 failure.exit
             });
@@ -56,20 +58,37 @@ pub(crate) fn run(context: &mut Context<'_>) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Every torrent that can be read, and the first failure among the others.
-fn read(context: &mut Context<'_>) -> (Vec<Torrent>, Option<Exit>) {
+/// Every torrent and link that can be read, and the first failure among the others.
+fn read(context: &mut Context<'_>) -> (Vec<Subject>, Option<Exit>) {
     let mut failed = None;
-    let mut torrents = Vec::new();
+    let mut subjects = Vec::new();
     for word in std::mem::take(&mut context.matches.operands) {
-        match Source::of(&word).torrent(context.input) {
-            Ok(torrent) => torrents.push(torrent),
+        match Source::of(&word).subject(context.input) {
+            Ok(subject) => subjects.push(subject),
             Err(failure) => {
                 context.console.fail(&failure, None);
                 failed = failed.or(Some(failure.exit));
             }
         }
     }
-    (torrents, failed)
+    (subjects, failed)
+}
+
+/// Lists the files of torrents; those of links when peers have told them.
+fn list_all(context: &mut Context<'_>, subjects: Vec<Subject>) -> Result<Exit, Failure> {
+    let mut links = Vec::new();
+    for subject in subjects {
+        match subject {
+            Subject::Torrent(torrent) => list(context, &torrent),
+            Subject::Link(link) => links.push(link),
+        }
+    }
+    if links.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let (torrents, exit) = learn::metadata(context, links)?;
+    torrents.iter().for_each(|learnt| list(context, &learnt.torrent));
+    Ok(exit)
 }
 
 fn list(context: &mut Context<'_>, torrent: &Torrent) {
@@ -88,19 +107,31 @@ fn list(context: &mut Context<'_>, torrent: &Torrent) {
     context.console.answer(&if terminal { table.aligned() } else { table.tabbed() });
 }
 
-fn download(context: &mut Context<'_>, torrents: &[Torrent], totals: &mut Totals) -> Result<Exit, Failure> {
+/// What is added for a torrent or a link, and which files its link names.
+fn add(context: &Context<'_>, subject: Subject, dir: &Path) -> Result<(Add, Vec<u32>), Failure> {
+    let matches = &context.matches;
+    let (add, named) = match subject {
+        Subject::Torrent(torrent) => {
+            let wanted = select::wanted(&torrent, matches)?;
+            let add = Add::metainfo(*torrent);
+            (if let Some(wanted) = wanted { add.select(wanted) } else { add.priorities([]) }, Vec::new())
+        }
+        // Files are chosen when they are known, and none is fetched before.
+        Subject::Link(link) => {
+            let named = link.select.clone();
+            (Add::link(Magnet { select: Vec::new(), ..link })?.priorities([]).choose_files(), named)
+        }
+    };
+    let add = add.sequential(matches.has("sequential"));
+    let add = if matches.has("check") { add.check() } else { add };
+    Ok((config::add(add, matches, dir)?, named))
+}
+
+fn download(context: &mut Context<'_>, subjects: Vec<Subject>, totals: &mut Totals) -> Result<Exit, Failure> {
     let dir = context.matches.dir();
     let mut adds = Vec::new();
-    for torrent in torrents {
-        let mut add = Add::metainfo(torrent.clone()).sequential(context.matches.has("sequential"));
-        add = match select::wanted(torrent, &context.matches)? {
-            Some(wanted) => add.select(wanted),
-            None => add.priorities([]),
-        };
-        if context.matches.has("check") {
-            add = add.check();
-        }
-        adds.push(config::add(add, &context.matches, &dir)?);
+    for subject in subjects {
+        adds.push(add(context, subject, &dir)?);
     }
     let matches = &context.matches;
     let (ratio, time) = (matches.fraction("seed-ratio"), matches.span("seed-time"));
@@ -109,15 +140,16 @@ fn download(context: &mut Context<'_>, torrents: &[Torrent], totals: &mut Totals
         ratio,
         time,
         whole: false,
+        learn: false,
         timeout: matches.span("timeout"),
         on_complete: matches.text("on-complete").map(str::to_owned),
     };
     context.stop.be_gentle();
-    let session = config::start(context, &dir)?;
+    let session = config::start(context, Some(&dir))?;
     let mut watch = Watch::new(session, plan, dir, context.clock.elapsed());
     let mut exit = Ok(());
-    for (add, torrent) in adds.into_iter().zip(torrents) {
-        exit = exit.and_then(|()| watch.add(context, add, torrent));
+    for (add, named) in adds {
+        exit = exit.and_then(|()| watch.add(context, add, &named));
     }
     let exit = exit.map(|()| watch.run(context));
     *totals = watch.end(context);

@@ -51,15 +51,15 @@ fn serve(context: &mut Context<'_>, totals: &mut Totals) -> Result<Exit, Failure
         ..Plan::default()
     };
     // Paused until it is checked: whoever seeds does not want anything to be written into his content.
-    let add = Add::metainfo(subject.torrent.clone()).priorities([]).sequential(false);
+    let add = Add::metainfo(subject.torrent).priorities([]).sequential(false);
     let mut add = config::add(add, matches, &subject.dir)?.paused(true);
     if subject.fresh || matches.has("skip-check") {
         add = add.skip_check();
     }
     context.stop.be_gentle();
-    let session = config::start(context, &subject.dir)?;
+    let session = config::start(context, Some(&subject.dir))?;
     let mut watch = Watch::new(session, plan, subject.dir, context.clock.elapsed());
-    let exit = watch.add(context, add, &subject.torrent).map(|()| watch.run(context));
+    let exit = watch.add(context, add, &[]).map(|()| watch.run(context));
     *totals = watch.end(context);
     exit
 }

@@ -1,4 +1,4 @@
-//! Where torrents come from: files, standard input, the web; and what does not bring one yet.
+//! Where torrents come from: files, standard input, the web; and links, whose torrents peers have.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tide::metainfo::{Limits, Magnet, Torrent};
+use tide::{InfoHash, InfoHashes};
 use tide_base::id::unhex;
 
 use crate::exit::Failure;
@@ -26,6 +27,15 @@ pub(crate) enum Source {
     Hash(String),
 }
 
+/// What a source brings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Subject {
+    /// A torrent.
+    Torrent(Box<Torrent>),
+    /// A link to one.
+    Link(Magnet),
+}
+
 impl Source {
     /// What an operand means. A file that exists goes before an info-hash of the same name.
     pub(crate) fn of(word: &OsStr) -> Source {
@@ -42,6 +52,27 @@ impl Source {
             Source::Hash(text.to_owned())
         } else {
             path()
+        }
+    }
+
+    /// The torrent, or the link to it.
+    ///
+    /// # Errors
+    /// It cannot be read or is not valid.
+    pub(crate) fn subject(&self, input: &mut dyn Read) -> Result<Subject, Failure> {
+        let link = match self {
+            Source::Magnet(link) => magnet(link)?,
+            Source::Hash(text) => {
+                Magnet { hashes: InfoHashes { v1: unhex(text).map(InfoHash), v2: None }, ..Magnet::default() }
+            }
+            source => return Ok(Subject::Torrent(Box::new(source.torrent(input)?))),
+        };
+        match link.hashes.v1 {
+            Some(_) => Ok(Subject::Link(link)),
+            None => {
+                let message = format!("{self}: torrents of version 2 alone (BEP 52) are not supported yet");
+                Err(Failure { kind: "unsupported", ..Failure::other(message) })
+            }
         }
     }
 
@@ -106,7 +137,7 @@ fn bounded(input: &mut dyn Read) -> io::Result<Vec<u8>> {
 
 fn no_metadata(what: &str) -> Failure {
     let message =
-        format!("{what} names a torrent that only peers have: this version needs the .torrent file");
+        format!("{what} names a torrent that only peers have: tide magnet --fetch gets its .torrent file");
     Failure { kind: "unsupported", ..Failure::other(message) }
 }
 
@@ -136,5 +167,16 @@ mod tests {
         assert_eq!(failure(Source::Stdin), Exit::Data);
         assert_eq!(failure(Source::File("/nowhere/at/all".into())), Exit::Other);
         assert_eq!(failure(Source::File("/".into())), Exit::Other);
+        let of = |source: Source| source.subject(&mut io::empty());
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        for source in [Source::Magnet(link.into()), Source::Hash(hash.into())] {
+            let Ok(Subject::Link(link)) = of(source) else { panic!("a link") };
+            assert_eq!(link.hashes.v1, unhex(hash).map(InfoHash));
+        }
+        let newer = format!("magnet:?xt=urn:btmh:1220{}", "ab".repeat(32));
+        for source in [Source::Magnet(newer), Source::Hash("ab".repeat(32))] {
+            assert_eq!(of(source).expect_err("a newer torrent").kind, "unsupported");
+        }
+        assert_eq!(of(Source::Magnet("magnet:?".into())).expect_err("no link").exit, Exit::Data);
     }
 }

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use tide_base::{Bits, Instant, PieceIndex, SlotKey, Span};
+use tide_peer::pex::Flags;
 use tide_peer::{Choke, Due, Event, Hello, Interest, Want as SessionWant};
 
 use super::Crew;
@@ -125,10 +126,7 @@ impl Crew {
             match member.session.receive(now, &mut scratch) {
                 Ok(Some(event)) => self.happened(desk, now, key, event),
                 Ok(None) => break,
-                Err(fault) => {
-                    desk.faults.count(fault);
-                    return self.leave(desk, key, End::Fault(fault));
-                }
+                Err(fault) => return self.fault(desk, key, fault),
             }
         }
         self.stop_writing(key);
@@ -150,7 +148,7 @@ impl Crew {
         }
     }
 
-    fn happened(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, event: Event<'_>) {
+    pub(super) fn happened(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, event: Event<'_>) {
         let Some(member) = self.roster.get_mut(key) else { return };
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
         match event {
@@ -188,8 +186,10 @@ impl Crew {
             Event::Wanted(_) | Event::Withdrawn(_) => {}
             Event::Port(port) => self.is_node(desk, key, port),
             Event::Suggested(_) | Event::KeepAlive => {}
-            // None is offered.
-            Event::Metadata(_) | Event::Pex(_) | Event::Extended { .. } => {}
+            Event::Metadata(message) => self.metadata_came(desk, now, key, message),
+            Event::Pex(delta) => self.peers_came(desk, key, *delta),
+            // None is registered.
+            Event::Extended { .. } => {}
         }
     }
 
@@ -327,10 +327,16 @@ impl Crew {
         }
         member.upload_only = hello.upload_only.unwrap_or(false);
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
+        log::debug!("{} introduces itself: {hello:?}", member.addr);
+        member.flags = Flags::of(hello);
         let listens = hello.port.filter(|_| !member.outgoing).map(|port| (member.addr.ip(), port));
-        if let Some(at) = listens {
-            desk.tell_torrent(self.torrent, ToTorrent::Listens { peer, at: at.into() });
+        if let Some(at) = listens.map(SocketAddr::from) {
+            member.listens = Some(at);
+            member.gossip.listens(at);
+            desk.tell_torrent(self.torrent, ToTorrent::Listens { peer, at });
         }
+        self.everybody_is_news(desk);
+        self.metadata_claimed(desk, key, hello.metadata_size);
         self.part_seeds(desk, key);
     }
 
@@ -351,6 +357,7 @@ impl Crew {
                 None => break,
             }
         }
+        self.gossip(desk, now, key);
         self.stop_writing(key);
         self.roster.busy(key);
         self.rearm(desk, key);
@@ -359,6 +366,9 @@ impl Crew {
     pub(super) fn rearm(&self, desk: &mut Desk, key: SlotKey) {
         if let Some(member) = self.roster.get(key) {
             desk.wake_conn(member.conn, member.session.deadline().0, Reason::Peer);
+            if member.news {
+                desk.wake_conn(member.conn, member.gossip.due_at(), Reason::Gossip);
+            }
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use tide_base::meter::Meter;
 use tide_base::{Bits, Instant, PieceIndex, SlotKey};
+use tide_peer::metadata::Serve;
 use tide_peer::opening::Met;
+use tide_peer::pex::{Flags, Gossip};
 use tide_peer::{Choke, Hello, Interest, Session, client, fast};
 
 use super::Crew;
@@ -127,14 +129,7 @@ impl Crew {
             return Err(End::Parted);
         }
         self.make_room_for(desk, met, outgoing)?;
-        let mut session = Session::new(now, &self.config, self.facts.layout, met);
-        session.have_field(now, &self.have);
-        session.hello(now, &self.hello(desk, addr));
-        if let Some(port) = desk.dht_port(addr.ip()).filter(|_| !self.facts.private) {
-            session.port(now, port);
-        }
-        let grant = self.grant_for(desk, addr.ip());
-        session.allow_fast(now, &grant);
+        let session = self.session(desk, now, addr, met);
         let member = Member {
             conn,
             addr,
@@ -149,7 +144,7 @@ impl Crew {
             writing: None,
             parked: None,
             optimistic: false,
-            granted: grant.len() as u32,
+            granted: 0,
             barren: false,
             demanding: 0,
             lent: 0,
@@ -158,29 +153,57 @@ impl Crew {
             hungry: false,
             busy: false,
             offered: false,
+            listens: outgoing.then_some(addr),
+            flags: Flags::NONE,
+            gossip: Gossip::new(now, addr),
+            news: false,
+            metadata: Serve::new(),
             down: Meter::new(),
             up: Meter::new(),
         };
         let key = self.roster.insert(member);
+        self.allow_fast(desk, now, key);
         self.roster.busy(key);
         self.rearm(desk, key);
         let peer = PeerKey { shard: desk.shard, conn };
         let joined = Box::new(Joined { peer, addr, peer_id, outgoing });
         desk.tell_torrent(self.torrent, ToTorrent::Joined(joined));
+        self.everybody_is_news(desk);
         Ok(key)
     }
 
-    /// The pieces that somebody new may fetch while choked (BEP 6): none while others are still at theirs. In a crowd at
-    /// one door everybody would be served at once, each for a small part of the line, and for long nobody would have a
-    /// piece to pass on.
-    fn grant_for(&self, desk: &Desk, ip: IpAddr) -> Vec<PieceIndex> {
+    /// Allows somebody new to fetch some pieces while choked (BEP 6), unless others are still at theirs. In a crowd at one
+    /// door everybody would be served at once, each for a small part of the line, and for long nobody would have a piece
+    /// to pass on.
+    pub(super) fn allow_fast(&mut self, desk: &Desk, now: Instant, key: SlotKey) {
         let newcomers = self.roster.iter().filter(|(_, member)| member.is_newcomer()).count();
-        if newcomers >= desk.limits.newcomers as usize {
-            return Vec::new();
+        if !self.is_learnt() || newcomers >= desk.limits.newcomers as usize {
+            return;
         }
         let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
-        let set = fast::allowed_set(ip, &self.facts.info_hash, pieces, grants, sha1);
-        set.into_iter().filter(|piece| self.have.has(piece.0)).collect()
+        let Some(member) = self.roster.get_mut(key) else { return };
+        let set = fast::allowed_set(member.addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
+        let grant: Vec<PieceIndex> = set.into_iter().filter(|piece| self.have.has(piece.0)).collect();
+        member.granted = grant.len() as u32;
+        member.session.allow_fast(now, &grant);
+    }
+
+    /// The protocol with somebody who has just shaken hands, and the first that we say.
+    fn session(&self, desk: &Desk, now: Instant, addr: SocketAddr, met: &Met) -> Session {
+        let mut session = match self.is_learnt() {
+            true => Session::new(now, &self.config, self.facts.layout, met),
+            false => Session::without_layout(now, &self.config, met),
+        };
+        session.set_offers(self.facts.offers);
+        match self.is_learnt() {
+            true => session.have_field(now, &self.have),
+            false => session.have_nothing(now),
+        }
+        session.hello(now, &self.hello(desk, addr));
+        if let Some(port) = desk.dht_port(addr.ip()).filter(|_| !self.facts.private) {
+            session.port(now, port);
+        }
+        session
     }
 
     /// Two connections to one peer: both sides keep the one that the greater peer id made, or else the older.
@@ -200,13 +223,14 @@ impl Crew {
         Ok(())
     }
 
-    fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
+    pub(super) fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
         Hello {
             client: Some(desk.setup.client.clone()),
             port: desk.listen_port(),
             reqq: Some(self.config.limits.serves),
             yourip: Some(addr.ip()),
-            upload_only: self.missing.none().then_some(true),
+            upload_only: (self.is_learnt() && self.missing.none()).then_some(true),
+            metadata_size: self.facts.metadata.as_ref().map(|metadata| metadata.len() as u32),
             ..Hello::default()
         }
     }
@@ -236,6 +260,7 @@ impl Crew {
         log::debug!("{:?}: {} left: {end:?}", self.torrent, member.addr);
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr: member.addr, end, gave });
         desk.close(member.conn);
+        self.everybody_is_news(desk);
     }
 
     /// The member's connection is gone.
@@ -246,7 +271,7 @@ impl Crew {
     /// Seeds have nothing to say to each other.
     pub(super) fn part_seeds(&mut self, desk: &mut Desk, key: SlotKey) {
         let Some(member) = self.roster.get(key) else { return };
-        if self.missing.none() && member.gives_only() {
+        if self.is_learnt() && self.missing.none() && member.gives_only() {
             self.leave(desk, key, End::Parted);
         }
     }
@@ -371,6 +396,6 @@ impl Crew {
     }
 }
 
-fn sha1(bytes: &[u8]) -> [u8; 20] {
+pub(super) fn sha1(bytes: &[u8]) -> [u8; 20] {
     tide_hash::sha1(&[bytes])
 }

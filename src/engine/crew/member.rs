@@ -5,6 +5,8 @@ use core::net::SocketAddr;
 use tide_base::meter::Meter;
 use tide_base::{Bits, BlockRef, Instant, PeerId, PieceIndex, Span};
 use tide_peer::Session;
+use tide_peer::metadata::Serve;
+use tide_peer::pex::{Flags, Gossip};
 
 use crate::border::Output;
 use crate::desk::{Desk, Reason};
@@ -68,6 +70,16 @@ pub struct Member {
     pub busy: bool,
     /// Whether its socket has been told that there is something to send, and has not sent everything.
     pub offered: bool,
+    /// Where it listens, as far as is known.
+    pub listens: Option<SocketAddr>,
+    /// What else others are told of it.
+    pub flags: Flags,
+    /// What it has been told of others.
+    pub gossip: Gossip,
+    /// Whether something is news to it.
+    pub news: bool,
+    /// What it wants of the metadata.
+    pub metadata: Serve,
     /// Content from it.
     pub down: Meter,
     /// Content to it.

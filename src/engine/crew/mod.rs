@@ -6,13 +6,16 @@
 //! lease.rs     one leased piece: blocks and the memory they wait in      leases.rs  all of them
 //! verify.rs    a whole piece: hashed, judged, written                    paging.rs  when memory is short
 //! serving.rs   requests of members: read, lent, sent
+//! learning.rs  metadata, sought and served                               gossip.rs  peers are told of each other
 //! meeting.rs   who comes and goes                                        member.rs, roster.rs  who is here
 //! survey.rs    how its tables stand
 //! ```
 //! This file routes between them and decides nothing.
 
+mod gossip;
 mod handout;
 mod incoming;
+mod learning;
 pub mod lease;
 pub mod leases;
 mod meeting;
@@ -144,6 +147,8 @@ impl Crew {
     pub fn told(&mut self, desk: &mut Desk, now: Instant, what: ToCrew) {
         match what {
             ToCrew::Muster(_) => unreachable!("the shard musters a crew"),
+            ToCrew::Learn(facts) => self.learn(desk, now, *facts),
+            ToCrew::AskMetadata { peer, piece } => self.ask_metadata(now, peer.conn, piece),
             ToCrew::Dial(addr) => self.dial(desk, now, addr),
             ToCrew::Lease { lease, alone, peer, last } => {
                 self.leased(desk, lease, alone.map(|peer| peer.conn), peer.conn, last)
@@ -153,6 +158,8 @@ impl Crew {
             ToCrew::Verdict { lease, good, blocks } => self.verdict(desk, now, lease, good, blocks),
             ToCrew::Revoke(lease) => self.end_lease(desk, now, lease),
             ToCrew::Have(pieces) => self.announce_have(now, &pieces),
+            // Who is still to learn the torrent learns this with it.
+            ToCrew::Missing(_) if !self.is_learnt() => {}
             ToCrew::Missing(missing) => self.set_missing(now, missing),
             ToCrew::Serve { unchoke, choke, optimistic } => self.rechoke(now, &unchoke, &choke, optimistic),
             ToCrew::Report => self.report(desk, now),
@@ -224,14 +231,17 @@ impl Crew {
         let picked = |key: &SlotKey, crew: &Crew| {
             crew.roster.get(*key).is_some_and(|member| match whom {
                 Whom::Ip(ip) => member.addr.ip() == ip,
-                Whom::Peer(peer) => member.conn == peer.conn,
+                Whom::Peer(peer) | Whom::Culprit(peer, _) => member.conn == peer.conn,
                 Whom::Seeds => member.gives_only(),
             })
         };
         let keys: Vec<SlotKey> = self.roster.keys().into_iter().filter(|key| picked(key, self)).collect();
         for key in keys {
-            let end = if matches!(whom, Whom::Ip(_)) { End::Banned } else { End::Parted };
-            self.leave(desk, key, end);
+            match whom {
+                Whom::Ip(_) => self.leave(desk, key, End::Banned),
+                Whom::Peer(_) | Whom::Seeds => self.leave(desk, key, End::Parted),
+                Whom::Culprit(_, fault) => self.fault(desk, key, fault),
+            }
         }
         if let Whom::Ip(ip) = whom {
             self.give_up_meeting(desk, ip);

@@ -27,6 +27,7 @@ impl Crew {
         }
         for key in self.roster.take_busy() {
             while self.serve_next(desk, now, key) {}
+            self.serve_metadata(now, key);
             self.offer(desk, key);
             self.rearm(desk, key);
         }
@@ -140,7 +141,7 @@ impl Crew {
         if member.session.outgoing() == 0 {
             member.offered = false;
         }
-        if member.waits() {
+        if member.waits() || member.metadata.waits() {
             self.roster.busy(key);
         }
         self.rearm(desk, key);

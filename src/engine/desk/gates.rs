@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tide_base::{Chunk, Instant, PieceIndex, ShardId, SlotKey, Slots, Span};
 use tide_disk::{Class, Digest, HashJob, Job, JobId, StoreKey, Task, VolumeId};
+use tide_peer::metadata::Ticket;
 
 use crate::border::Output;
 use crate::limits::Limits;
@@ -63,6 +64,8 @@ pub enum TorrentErrand {
     DropResume,
     /// The store closed.
     Close,
+    /// The hash of what may be the torrent's metadata.
+    HashMetadata(Ticket),
 }
 
 /// What a crew wanted.
@@ -209,6 +212,14 @@ impl Gates {
         let memory = memory_of(&chunks);
         let id = JobId(self.errands.insert(Remembered { errand, prompt: false, bytes: 0, memory }).to_bits());
         self.hash_waiting.push_back(HashJob { id, shard: self.shard, chunks, digest });
+    }
+
+    /// Hands a hash job in over bytes that are no memory for blocks.
+    pub fn hash_bytes(&mut self, bytes: Vec<u8>, errand: Errand) {
+        let job = Remembered { errand, prompt: false, bytes: 0, memory: 0 };
+        let id = JobId(self.errands.insert(job).to_bits());
+        let chunks = vec![Chunk::holding(bytes)];
+        self.hash_waiting.push_back(HashJob { id, shard: self.shard, chunks, digest: Digest::Sha1 });
     }
 
     /// A disk job is done: what it was for.

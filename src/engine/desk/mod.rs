@@ -70,6 +70,10 @@ pub enum Reason {
     Hung,
     /// A ban ends.
     Ban,
+    /// A peer was asked for metadata, or may be asked again.
+    Metadata,
+    /// Peers are told of each other.
+    Gossip,
     /// The session has used up its time for ending.
     Ending,
     /// The DHT: a node did not answer, or is to be asked.
@@ -312,9 +316,15 @@ impl Desk {
 
     /// The crew that waits longest to dial, if it may; it is to dial, and waits no more.
     pub fn next_to_dial(&mut self, now: Instant) -> Option<SlotKey> {
-        let kept = !self.dialers.is_empty() && self.may_keep_place() && self.has_room_for_stranger();
-        self.purses.keep_place(kept);
-        if !kept {
+        // One after the other, and what is here is kept: those who wait would pass what each of them has to and fro.
+        // A place for a peer comes first, since it may be long in coming; while one is kept that is of no use yet, all
+        // connections that can be half open are, and nobody else could be met anyway.
+        let mut place = !self.dialers.is_empty();
+        for stock in [Stock::Peers, Stock::HalfOpen] {
+            place = place && self.may_keep_place(stock) && self.purses.has(stock, 1);
+            self.purses.keep_place(stock, place);
+        }
+        if !place {
             return None;
         }
         if self.purses.at_hand(now, Flow::Dials) == 0 {
@@ -326,22 +336,20 @@ impl Desk {
 
     /// Whether a place that is free here is ours. What is recalled is for whoever waits on another shard: we ask anew,
     /// and wait behind him.
-    fn may_keep_place(&mut self) -> bool {
-        let recalled = [Stock::HalfOpen, Stock::Peers].map(|stock| {
-            let recalled = !self.purses.keeps_place() && self.purses.is_recalled(stock);
-            if recalled {
-                self.purses.lack(stock, 1);
-            }
-            recalled
-        });
-        recalled == [false; 2]
+    fn may_keep_place(&mut self, stock: Stock) -> bool {
+        let recalled = !self.purses.keeps_place(stock) && self.purses.is_recalled(stock);
+        if recalled {
+            self.purses.lack(stock, 1);
+        }
+        !recalled
     }
 
     /// Takes what a crew needs whose [turn it is to dial](Self::next_to_dial).
     pub fn take_dial(&mut self, now: Instant) {
         let taken = self.purses.draw(now, Flow::Dials, 1) == 1 && self.meet_stranger();
         assert!(taken, "whose turn it is has what it needs");
-        self.purses.keep_place(false);
+        self.purses.keep_place(Stock::Peers, false);
+        self.purses.keep_place(Stock::HalfOpen, false);
     }
 
     /// A stranger goes to another shard, and his place with him: nobody shall be let in here and turned away there.

@@ -203,17 +203,15 @@ impl Purses {
         self.stocks[stock as usize].recalled
     }
 
-    /// Whether one place for a connection stays here, for a dial whose turn in the second has not come yet: it would
-    /// go to and fro between those who wait, used by nobody.
-    pub fn keep_place(&mut self, keep: bool) {
-        for stock in [Stock::HalfOpen, Stock::Peers] {
-            self.stocks[stock as usize].kept = u64::from(keep);
-        }
+    /// Whether one place for a connection stays here, for a dial that waits for what else it needs: it would go to and
+    /// fro between those who wait, used by nobody.
+    pub fn keep_place(&mut self, stock: Stock, keep: bool) {
+        self.stocks[stock as usize].kept = u64::from(keep);
     }
 
     /// Whether a place is kept for a dial.
-    pub fn keeps_place(&self) -> bool {
-        self.stocks[Stock::HalfOpen as usize].kept > 0
+    pub fn keeps_place(&self, stock: Stock) -> bool {
+        self.stocks[stock as usize].kept > 0
     }
 
     /// What is in use of a stock's share.

@@ -25,6 +25,7 @@ use tide_peer::SessionConfig;
 use crate::border::{Input, NetError, Output, Want};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
+use crate::desk::gates::TorrentErrand;
 use crate::desk::{Desk, Errand, Owner, Reason, Role, Stock};
 use crate::id::{ConnKey, TorrentKey};
 use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
@@ -147,6 +148,8 @@ impl Shard {
                 self.touched.insert(Owner::Torrent(slot));
                 match self.torrents.get_mut(slot) {
                     Some(torrent) => torrent.hash_done(&mut self.desk, now, errand, hashed),
+                    // Metadata are no memory for blocks.
+                    None if matches!(errand, TorrentErrand::HashMetadata(_)) => {}
                     None => self.take_home(hashed.chunks),
                 }
             }

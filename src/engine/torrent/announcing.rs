@@ -18,6 +18,9 @@ const WANT: u32 = 100;
 /// With fewer known addresses than this a torrent that misses pieces asks as soon as it may.
 const FEW: u32 = 20;
 
+/// What trackers are told to be missing while nobody knows: a block.
+const UNKNOWN_LEFT: u64 = 16 * 1024;
+
 impl Torrent {
     /// Whether more peers are wanted soon.
     pub(super) fn need(&self) -> Need {
@@ -44,7 +47,7 @@ impl Torrent {
             let hash = self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes");
             let family = desk.families().first().copied().unwrap_or(Family::V4);
             let question = Question::Scrape(hash);
-            let job = AnnounceJob { torrent: self.key, tracker, url, family, question };
+            let job = AnnounceJob { torrent: self.key, number: 0, tracker, url, family, question };
             desk.tell_session(ToSession::Announce(Box::new(job)));
         }
     }
@@ -58,7 +61,7 @@ impl Torrent {
             port: desk.announce_port(),
             uploaded: totals.uploaded,
             downloaded: totals.downloaded,
-            left: self.priorities.left(self.stock.have()),
+            left: self.bytes_left(),
             corrupt: totals.corrupt,
             event: due.event,
             key: desk.setup.tracker_key,
@@ -67,16 +70,30 @@ impl Torrent {
             ipv4: None,
             ipv6: None,
         };
-        self.announces.push(due);
+        self.announced += 1;
+        let number = self.announced;
+        self.announces.push((number, due));
         let (torrent, tracker, family) = (self.key, due.tracker, due.family);
         let question = Question::Announce(Box::new(announce));
-        let job = AnnounceJob { torrent, tracker, url, family, question };
+        let job = AnnounceJob { torrent, number, tracker, url, family, question };
         desk.tell_session(ToSession::Announce(Box::new(job)));
+    }
+
+    /// Announces end with `stopped`. Answers to what was asked before say nothing any more, above all not that whatever
+    /// is told once the torrent has started again was heard.
+    pub(super) fn stop_announcing(&mut self, now: Instant) {
+        self.schedule.stop(now);
+        self.announces.retain(|(_, due)| due.event == TrackerEvent::Stopped);
+    }
+
+    /// Bytes that are missing. Who does not know how many says that there are some: nobody tells a seed of seeds.
+    fn bytes_left(&self) -> u64 {
+        if self.is_sought() { UNKNOWN_LEFT } else { self.priorities.left(self.stock.have()) }
     }
 
     /// A tracker answered, or did not.
     pub(super) fn announced(&mut self, desk: &mut Desk, now: Instant, announced: Announced) {
-        let Some(event) = announced.event else {
+        if announced.event.is_none() {
             if let Ok(TrackerAnswer::Scraped(swarms)) = &announced.result
                 && let Some(numbers) = swarms.first()
             {
@@ -84,10 +101,9 @@ impl Torrent {
             }
             return;
         };
-        let same =
-            |due: &Due| (due.tracker, due.family, due.event) == (announced.tracker, announced.family, event);
-        let Some(at) = self.announces.iter().position(same) else { return };
-        let due = self.announces.swap_remove(at);
+        let asked = self.announces.iter().position(|(number, _)| *number == announced.number);
+        let Some(at) = asked else { return };
+        let (_, due) = self.announces.swap_remove(at);
         match announced.result {
             Ok(TrackerAnswer::Announced(reply)) => self.replied(desk, now, due, reply),
             Ok(TrackerAnswer::Scraped(_)) => {

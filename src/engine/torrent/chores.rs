@@ -38,7 +38,9 @@ impl Torrent {
             TorrentErrand::Delete => Task::Delete,
             TorrentErrand::DropResume => Task::DropResume,
             TorrentErrand::Close => Task::Close,
-            TorrentErrand::CheckLoad(_) | TorrentErrand::CheckHash(_) => unreachable!("checks are no chores"),
+            TorrentErrand::CheckLoad(_) | TorrentErrand::CheckHash(_) | TorrentErrand::HashMetadata(_) => {
+                unreachable!("checks are no chores")
+            }
         };
         let skipped = self.spec.resume.is_none()
             && matches!(errand, TorrentErrand::LoadResume | TorrentErrand::Save | TorrentErrand::DropResume);

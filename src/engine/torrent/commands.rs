@@ -49,6 +49,9 @@ impl Torrent {
             TorrentCommand::Recheck if matches!(self.phase, Phase::Moving) => {
                 Some(Err(CommandError::Invalid("a torrent that is being moved cannot be checked")))
             }
+            TorrentCommand::Recheck | TorrentCommand::SetPriorities(_) if self.is_sought() => {
+                Some(Err(CommandError::Invalid("nothing is known of the files before the metadata has come")))
+            }
             TorrentCommand::Recheck => {
                 self.halt(desk, now);
                 self.doubt(now);
@@ -87,6 +90,7 @@ impl Torrent {
             TorrentCommand::Stats => Some(Ok(Answer::Stats(Box::new(self.stats(now))))),
             TorrentCommand::Pieces => Some(Ok(Answer::Pieces(self.pieces()))),
             TorrentCommand::Files => Some(Ok(Answer::Files(self.file_infos()))),
+            TorrentCommand::Metainfo => Some(Ok(Answer::Metainfo(self.metainfo()))),
             TorrentCommand::Trackers => Some(Ok(Answer::Trackers(self.tracker_infos(now)))),
         }
     }
@@ -103,7 +107,9 @@ impl Torrent {
     fn pause(&mut self, desk: &mut Desk, now: Instant) {
         self.spec.paused = Some(true);
         self.checkpoint.touched(now);
-        if self.is_active() || matches!(self.phase, Phase::Stopped(_)) {
+        // A crew may still be there that was kept for whoever chooses files.
+        let kept = self.unlearnt && matches!(self.phase, Phase::Paused);
+        if self.is_active() || kept || matches!(self.phase, Phase::Stopped(_)) {
             self.phase = Phase::Paused;
             self.halt(desk, now);
             self.event(desk, Happening::Paused);
@@ -160,7 +166,7 @@ impl Torrent {
         let found = self.schedule.inspect().find(|status| *status.url == parsed).map(|status| status.key);
         let key = found.ok_or(CommandError::Invalid("the torrent has no such tracker"))?;
         self.schedule.remove(key);
-        self.announces.retain(|due| due.tracker != key);
+        self.announces.retain(|(_, due)| due.tracker != key);
         let tiers = self.spec.tiers_mut();
         for tier in &mut *tiers {
             tier.retain(|known| known != url);

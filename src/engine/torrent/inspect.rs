@@ -16,6 +16,7 @@ impl Torrent {
         match self.phase {
             Phase::Opening => State::Opening,
             Phase::Checking => State::Checking,
+            Phase::Active if self.is_sought() => State::Metadata,
             Phase::Active if self.is_complete() => State::Seeding,
             Phase::Active => State::Downloading,
             Phase::Paused => State::Paused,
@@ -36,6 +37,7 @@ impl Torrent {
             info_hashes: self.spec.info_hashes,
             name: self.spec.name.clone(),
             state: self.state(),
+            metadata: self.quest.as_ref().map(super::quest::Quest::progress),
             size: self.spec.layout.total(),
             wanted,
             done: wanted - left,

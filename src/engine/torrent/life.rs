@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tide_base::{Bits, Instant, ShardId, WallClock};
 use tide_disk::{Retry, Trouble, TroubleKind};
+use tide_peer::Offers;
 use tide_tracker::{Family, Policy, Schedule, TrackerUrl};
 
 use super::Torrent;
@@ -15,12 +16,13 @@ use super::choker::{Choker, ChokerLimits, Mode};
 use super::picker::{Picker, PickerLimits, Rarest, Sequential};
 use super::priorities::{FileRange, Priorities};
 use super::progress::{Progress, Totals};
+use super::quest::Quest;
 use super::serving::Holding;
 use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
 use super::words::Priority;
-use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Reply};
+use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Metadata, Reply};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -68,10 +70,9 @@ impl Torrent {
         key: TorrentKey,
         spec: AddTorrent,
     ) -> Result<Torrent, CommandError> {
+        let quest = Quest::of(&spec.metadata, desk);
+        check(&spec, quest.is_some())?;
         let pieces = spec.layout.pieces();
-        if spec.piece_hashes.len() != pieces as usize * 20 {
-            return Err(CommandError::Invalid("there is one hash a piece"));
-        }
         let priorities = priorities_of(&spec)?;
         let prng = desk.prng.split(&format!("{key:?}"));
         let stock = Stock::new(pieces, picker(desk, spec.is_sequential(), pieces), &priorities);
@@ -81,6 +82,10 @@ impl Torrent {
             chores: VecDeque::from([TorrentErrand::Open]),
             chore: None,
             crew: None,
+            unlearnt: false,
+            keeps_metadata: quest.is_some(),
+            quest,
+            block_len: desk.limits.block_len,
             stock,
             availability: Availability::new(pieces),
             swarm: Swarm::new(),
@@ -97,6 +102,7 @@ impl Torrent {
             schedule: schedule(&spec, desk, prng),
             announces: Vec::new(),
             sought: None,
+            announced: 0,
             files: Vec::new(),
             resume: None,
             trouble: None,
@@ -137,7 +143,7 @@ impl Torrent {
 
     /// Whether everything wanted is here.
     pub(super) fn is_complete(&self) -> bool {
-        self.stock.is_complete()
+        self.quest.is_none() && self.stock.is_complete()
     }
 
     /// Checking is over: transfer, or wait if told to.
@@ -145,6 +151,9 @@ impl Torrent {
         self.checker = None;
         if self.must_settle() {
             return self.settle_files();
+        }
+        if let Some(trouble) = self.quest.as_ref().and_then(Quest::invalid).cloned() {
+            return self.troubled(desk, now, trouble);
         }
         self.known = true;
         self.choker.set_mode(if self.is_complete() { Mode::Seeding } else { Mode::Leeching });
@@ -154,7 +163,9 @@ impl Torrent {
         if self.trouble.take().is_some() {
             self.event(desk, Happening::Recovered);
         }
-        self.event(desk, Happening::Started { done, total });
+        if self.quest.is_none() {
+            self.event(desk, Happening::Started { done, total });
+        }
         if self.spec.is_paused() {
             self.phase = Phase::Paused;
             return self.event(desk, Happening::Paused);
@@ -202,23 +213,36 @@ impl Torrent {
     }
 
     fn muster(&mut self, desk: &mut Desk) {
-        assert!(self.crew.is_none(), "a crew is mustered once");
+        let muster = self.briefing(desk);
+        if self.crew.is_some() {
+            assert!(self.unlearnt, "a crew is mustered once");
+            self.unlearnt = self.is_sought();
+            return self.tell_crew(desk, ToCrew::Learn(Box::new(muster)));
+        }
         // What the last crew was asked and had not answered died with it.
         self.reporting = false;
         self.dialling = 0;
-        let crew = desk.shard;
-        self.crew = Some(crew);
-        let muster = Muster {
+        self.unlearnt = self.is_sought();
+        self.crew = Some(desk.shard);
+        self.tell_crew(desk, ToCrew::Muster(Box::new(muster)));
+    }
+
+    /// What a crew must know.
+    fn briefing(&self, desk: &Desk) -> Muster {
+        let public = !self.spec.private;
+        let served = !matches!(self.spec.metadata, Metadata::Withheld);
+        Muster {
             info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
             layout: self.spec.layout,
+            metadata: self.metadata().filter(|_| public).cloned(),
+            offers: Offers { metadata: public && served, pex: public && desk.setup.pex },
             have: self.stock.have().clone(),
             missing: self.stock.missing(&self.priorities),
             store: self.spec.store,
             volume: self.spec.volume,
             limits: self.spec.rate_limits(),
             private: self.spec.private,
-        };
-        desk.tell_crew(crew, self.key, ToCrew::Muster(Box::new(muster)));
+        }
     }
 
     /// Everything wanted is here.
@@ -243,13 +267,15 @@ impl Torrent {
             checker.give_up();
         }
         self.tell_crew(desk, ToCrew::Disband);
+        self.unlearnt = false;
         self.want_no_slots(desk);
-        self.schedule.stop(now);
+        self.stop_announcing(now);
     }
 
     /// Whether nobody transfers or checks, so that files may be touched.
     pub(super) fn is_quiet(&self) -> bool {
-        self.crew.is_none() && self.checker.as_ref().is_none_or(super::check::Checker::is_idle)
+        (self.crew.is_none() || self.unlearnt)
+            && self.checker.as_ref().is_none_or(super::check::Checker::is_idle)
     }
 
     /// A crew is gone.
@@ -489,13 +515,26 @@ pub(super) fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
     CheckpointLimits { interval: desk.limits.checkpoint_after, ..CheckpointLimits::DEFAULT }
 }
 
-fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandError> {
+/// Whether what is known of a torrent fits together.
+fn check(spec: &AddTorrent, sought: bool) -> Result<(), CommandError> {
+    if sought == spec.layout.is_known() {
+        return Err(CommandError::Invalid("the metadata is sought, or the pieces are known"));
+    }
+    if spec.piece_hashes.len() != spec.layout.pieces() as usize * 20 {
+        return Err(CommandError::Invalid("there is one hash a piece"));
+    }
+    Ok(())
+}
+
+pub(super) fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandError> {
     let range =
         |file: &tide_disk::FileEntry| FileRange { offset: file.offset, len: file.len, padding: file.padding };
     let ranges: Vec<FileRange> = spec.files.files().iter().map(range).collect();
     let mut priorities = Priorities::new(spec.layout, &ranges)
         .map_err(|_| CommandError::Invalid("the files cover the pieces"))?;
-    let given = spec.priorities.iter().flatten().map(|&given| Priority::new(given)).enumerate();
+    // Whatever is said of files before they are known is looked at when they are.
+    let said = spec.priorities.as_ref().filter(|_| spec.layout.is_known());
+    let given = said.into_iter().flatten().map(|&given| Priority::new(given)).enumerate();
     let changes: Option<Vec<(usize, Priority)>> = given.map(|(i, given)| Some((i, given?))).collect();
     let changes = changes.ok_or(CommandError::Invalid("a priority is 0 to 7"))?;
     priorities.set_files(&changes).map_err(|_| CommandError::Invalid("there is one priority a file"))?;

@@ -57,16 +57,6 @@ impl Torrent {
         log::debug!("{:?}: {} joined as {:?}", self.key, joined.addr, joined.peer_id);
     }
 
-    /// Peers were found in another way than by a tracker. A private torrent knows nobody from there (BEP 27).
-    pub(super) fn found(&mut self, desk: &mut Desk, now: Instant, source: Sources, peers: &[SocketAddr]) {
-        if self.spec.private {
-            return;
-        }
-        for &addr in peers {
-            self.book.add(now, addr, source, &mut desk.prng);
-        }
-    }
-
     /// A peer that dialled us says where it listens.
     pub(super) fn listens(&mut self, desk: &mut Desk, now: Instant, key: PeerKey, at: SocketAddr) {
         let Some(slot) = self.swarm.find(key) else { return };
@@ -74,6 +64,22 @@ impl Torrent {
         let Some(peer) = self.swarm.get_mut(slot).filter(|peer| peer.listed.is_none()) else { return };
         peer.listed = Some(at);
         self.book.connected(now, at);
+    }
+
+    /// Somebody told of peers. Of private torrents only trackers may (BEP 27).
+    pub(super) fn found_peers(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        source: Sources,
+        peers: Vec<SocketAddr>,
+    ) {
+        if self.spec.private {
+            return;
+        }
+        for addr in peers {
+            self.book.add(now, addr, source, &mut desk.prng);
+        }
     }
 
     /// A peer is gone, or a dial came to nothing.
@@ -94,13 +100,16 @@ impl Torrent {
         self.free_slot(desk, slot);
         self.stock.forget(slot);
         let has = Arc::clone(&peer.has);
-        let has = if has.all() { Has::Everything } else { Has::These(&has) };
+        let has = if peer.is_seed() { Has::Everything } else { Has::These(&has) };
         if let Some(change) = self.availability.leave(has) {
             self.stock.copies(change);
         }
+        if let Some(quest) = &mut self.quest {
+            quest.gone(key);
+        }
         if let Some(listed) = peer.listed {
             let use_of_it = if gave > 0 || matches!(end, End::Parted) { Use::Useful } else { Use::Useless };
-            self.book.set_seed(listed, peer.has.all());
+            self.book.set_seed(listed, peer.is_seed());
             self.book.disconnected(now, listed, use_of_it, &mut desk.prng);
         }
     }

@@ -6,6 +6,7 @@
 //! swarm.rs     the connected peers                              serving.rs   rounds of the choker
 //! meeting.rs   whom to dial; who came and went (turnover.rs)    announcing.rs  when to ask which tracker
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
+//! quest.rs     the search for metadata
 //! commands.rs  what the application wants                       inspect.rs   figures
 //! seeking.rs   whether the DHT is to know of it
 //! survey.rs    how its tables stand
@@ -30,6 +31,7 @@ mod meeting;
 pub mod picker;
 pub mod priorities;
 pub mod progress;
+mod quest;
 mod saving;
 mod seeking;
 mod serving;
@@ -64,6 +66,7 @@ use choker::Choker;
 use life::Phase;
 use priorities::Priorities;
 use progress::Progress;
+use quest::Quest;
 use serving::Holding;
 use stock::Stock;
 use swarm::Swarm;
@@ -80,6 +83,14 @@ pub struct Torrent {
     chore: Option<TorrentErrand>,
     /// Whether a crew is mustered, or has not said that it is gone.
     crew: Option<ShardId>,
+    /// Whether that crew knows nothing of files and pieces, so that it may stay while these are opened anew.
+    unlearnt: bool,
+    /// While the metadata is sought.
+    quest: Option<Quest>,
+    /// Whether resume data hold the metadata, since nobody else may be there to give it.
+    keeps_metadata: bool,
+    /// Bytes of a block.
+    block_len: u32,
     priorities: Priorities,
     stock: Stock,
     availability: Availability,
@@ -95,8 +106,9 @@ pub struct Torrent {
     checkpoint: Checkpoint,
     progress: Progress,
     schedule: Schedule,
-    /// Announces under way.
-    announces: Vec<Due>,
+    /// Announces under way, with the number of each, and the last number.
+    announces: Vec<(u64, Due)>,
+    announced: u64,
     /// In which way the DHT was last told to announce it.
     sought: Option<Wish>,
     files: Vec<FileState>,
@@ -170,8 +182,9 @@ impl Torrent {
             ToTorrent::Trouble(trouble) => self.troubled(desk, now, trouble),
             ToTorrent::Disbanded => self.disbanded(desk, now, crew),
             ToTorrent::Members { id, peers } => self.members(desk, id, peers),
+            ToTorrent::Metadata { peer, said } => self.metadata_said(now, peer, said),
+            ToTorrent::Found { source, peers } => self.found_peers(desk, now, source, peers),
             ToTorrent::Announced(announced) => self.announced(desk, now, *announced),
-            ToTorrent::Found { source, peers } => self.found(desk, now, source, &peers),
         }
     }
 
@@ -179,23 +192,27 @@ impl Torrent {
     pub fn disk_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, done: Done) {
         match errand {
             TorrentErrand::CheckLoad(piece) => self.check_loaded(desk, now, piece, done),
-            TorrentErrand::CheckHash(_) => unreachable!("the disk does not hash"),
+            TorrentErrand::CheckHash(_) | TorrentErrand::HashMetadata(_) => {
+                unreachable!("the disk does not hash")
+            }
             _ => self.chore_done(desk, now, errand, done.result),
         }
     }
 
     /// A hash job is done.
     pub fn hash_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, hashed: Hashed) {
-        let TorrentErrand::CheckHash(piece) = errand else {
-            unreachable!("only checks are hashed for a torrent")
-        };
-        self.check_hashed(desk, now, piece, hashed);
+        match errand {
+            TorrentErrand::CheckHash(piece) => self.check_hashed(desk, now, piece, hashed),
+            TorrentErrand::HashMetadata(ticket) => self.metadata_hashed(ticket, hashed),
+            _ => unreachable!("only checks and metadata are hashed for a torrent"),
+        }
     }
 
     /// Decides what became possible in this turn, and says when to be looked at again.
     pub fn settle(&mut self, desk: &mut Desk, now: Instant) {
         self.retry(now);
         self.check_more(desk, now);
+        self.pursue(desk, now);
         self.do_chores(desk, now);
         self.turn_over(desk, now);
         self.dial(desk, now);
@@ -204,11 +221,11 @@ impl Torrent {
         self.rechoke(desk, now);
         self.save(desk, now);
         self.finish(desk, now);
-        self.arm(desk);
+        self.arm(desk, now);
     }
 
     /// Nothing is armed that cannot be acted on when its time comes: that would wake the shard again and again.
-    fn arm(&self, desk: &mut Desk) {
+    fn arm(&self, desk: &mut Desk, now: Instant) {
         let slot = self.slot();
         let most = desk.limits.peers_per_torrent;
         let mut arm = |at, why| desk.timers.arm(Owner::Torrent(slot), at, why);
@@ -221,6 +238,7 @@ impl Torrent {
         }
         arm(self.checkpoint_deadline(), Reason::Checkpoint);
         arm(self.retry_deadline(), Reason::Retry);
+        arm(self.quest_deadline(now), Reason::Metadata);
     }
 
     fn tell_crew(&self, desk: &mut Desk, what: ToCrew) {

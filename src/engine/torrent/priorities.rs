@@ -137,8 +137,8 @@ impl Priorities {
         let words = self.wanted.words().iter().zip(have.words());
         let pieces: u64 = words.map(|(wanted, have)| u64::from((wanted & !have).count_ones())).sum();
         let mut bytes = pieces * u64::from(self.layout.piece_len());
-        let last = PieceIndex(self.layout.pieces() - 1);
-        if missing(last.0) {
+        let last = self.layout.pieces().checked_sub(1).map(PieceIndex);
+        if let Some(last) = last.filter(|last| missing(last.0)) {
             bytes -= u64::from(self.layout.piece_len() - self.layout.len_of(last));
         }
         let padding = self.padding.iter().filter(|(piece, _)| missing(*piece));

@@ -68,7 +68,8 @@ impl Torrent {
 
     /// Resume data are saved, or not.
     pub(super) fn save_done(&mut self, now: Instant, result: &Result<Outcome, Trouble>) {
-        if matches!(self.phase, Phase::Leaving(_)) {
+        // While the store is opened anew, it is not the checkpoint's.
+        if matches!(self.phase, Phase::Leaving(_) | Phase::Opening) {
             return;
         }
         match result {
@@ -84,16 +85,24 @@ impl Torrent {
     pub(super) fn resume_bytes(&self, desk: &Desk, now: Instant) -> Vec<u8> {
         let leaving = matches!(self.phase, Phase::Leaving(Leave::Shutdown));
         // After trouble nobody knows what the device kept, whatever a later sync says.
-        let clean = leaving && self.known && self.synced && self.looked && self.trouble.is_none();
+        let clean = leaving
+            && !self.is_sought()
+            && self.known
+            && self.synced
+            && self.looked
+            && self.trouble.is_none();
         let have = if clean { self.stock.have() } else { self.checkpoint.claimed() };
         let totals = self.progress.totals();
         let date = wall_clock(desk, now);
         Checkpoint {
             info_hashes: self.spec.info_hashes,
             ending: if clean { Ending::Clean } else { Ending::Open },
-            have: Some(have.clone()),
+            have: Some(have.clone()).filter(|_| !self.is_sought()),
             files: if clean { self.files.clone() } else { Vec::new() },
-            priorities: self.file_priorities(),
+            priorities: match self.is_sought() {
+                true => self.spec.priorities.clone().unwrap_or_default(),
+                false => self.file_priorities(),
+            },
             sequential: self.spec.is_sequential(),
             paused: self.spec.is_paused(),
             totals: Totals {
@@ -108,7 +117,7 @@ impl Torrent {
             trackers: self.spec.tiers().to_vec(),
             peers: self.book.export().into_iter().map(|peer| peer.addr).take(MAX_PEERS).collect(),
             root: self.spec.root.clone(),
-            torrent: None,
+            torrent: if self.keeps_metadata { self.metainfo() } else { None },
         }
         .encode()
     }
@@ -144,6 +153,10 @@ impl Torrent {
     }
 
     fn recall_priorities(&mut self, saved: &[u8]) {
+        if self.is_sought() {
+            self.spec.priorities = Some(saved.to_vec()).filter(|saved| !saved.is_empty());
+            return;
+        }
         let parsed: Option<Vec<(usize, Priority)>> =
             saved.iter().enumerate().map(|(i, &saved)| Some((i, Priority::new(saved)?))).collect();
         let changed = parsed.and_then(|changes| self.priorities.set_files(&changes).ok());
@@ -162,10 +175,14 @@ impl Torrent {
         let Some(bytes) = bytes else { return };
         let pieces = self.spec.layout.pieces();
         match Checkpoint::decode(&bytes, Some(&self.spec.info_hashes)) {
-            Ok(resume) if resume.have.as_ref().is_none_or(|have| have.len() == pieces) => {
+            Ok(resume)
+                if self.is_sought() || resume.have.as_ref().is_none_or(|have| have.len() == pieces) =>
+            {
                 if !self.recalled {
                     self.recall(desk, now, &resume);
                 }
+                self.keeps_metadata |= resume.torrent.is_some();
+                self.recall_metadata(desk, now, &resume);
                 self.resume = Some(resume);
             }
             Ok(_) => log::warn!("{:?}: resume data are of another number of pieces", self.key),

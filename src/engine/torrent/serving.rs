@@ -34,7 +34,7 @@ impl Torrent {
         // wants to know meanwhile who gives how much.
         let seeds = self.choker.mode() == Mode::Seeding;
         let idle = self.swarm.is_empty() || (seeds && !self.swarm.wants_something());
-        match self.reporting || (idle && self.holding.slots == 0) {
+        match self.reporting || self.is_sought() || (idle && self.holding.slots == 0) {
             true => Instant::NEVER,
             false => self.choker.deadline(),
         }
@@ -42,7 +42,7 @@ impl Torrent {
 
     /// Asks for the rates that the next round needs, if it is time.
     pub(super) fn rechoke(&mut self, desk: &mut Desk, now: Instant) {
-        if self.is_active() && self.choker_deadline() <= now {
+        if self.is_active() && !self.is_sought() && self.choker_deadline() <= now {
             self.reporting = true;
             self.tell_crew(desk, ToCrew::Report);
         }
@@ -65,7 +65,7 @@ impl Torrent {
         };
         let candidates = self.swarm.candidates();
         let due = self.choker.review(now, &candidates, upload, desk.limits.upload_slots);
-        let wanted = if self.is_active() { self.choker.wanted(&candidates) } else { 0 };
+        let wanted = if self.is_active() && !self.is_sought() { self.choker.wanted(&candidates) } else { 0 };
         let granted = match if due { self.room_for_others(desk, now) } else { 0 } {
             0 => self.take_slots(desk, now, wanted),
             room => {
@@ -180,7 +180,7 @@ impl Torrent {
             return;
         }
         let Some(candidate) = self.swarm.candidate(slot) else { return };
-        if self.is_active() && self.choker.has_room_for(&candidate) {
+        if self.is_active() && !self.is_sought() && self.choker.has_room_for(&candidate) {
             let granted = self.take_slots(desk, now, self.choker.taken() + 1);
             if self.choker.interested(&candidate, granted) {
                 self.carry_out(desk, now, &Verdict { unchoke: vec![slot], ..Verdict::default() });

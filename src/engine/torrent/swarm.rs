@@ -40,6 +40,13 @@ pub struct Peer {
     pub rates: Option<MemberRates>,
 }
 
+impl Peer {
+    /// Whether it has everything, as far as it is known what that is.
+    pub fn is_seed(&self) -> bool {
+        !self.has.is_empty() && self.has.all()
+    }
+}
+
 /// The connected peers.
 #[derive(Debug, Default)]
 pub struct Swarm {
@@ -80,7 +87,7 @@ impl Swarm {
     pub fn leave(&mut self, key: PeerKey) -> Option<(SlotKey, Peer)> {
         let slot = self.by_key.remove(&key)?;
         let peer = self.peers.remove(slot).expect("both tables hold the same peers");
-        self.seeds -= u32::from(peer.has.all());
+        self.seeds -= u32::from(peer.is_seed());
         self.interested -= u32::from(peer.interested);
         Some((slot, peer))
     }
@@ -103,9 +110,17 @@ impl Swarm {
     /// A peer has something else than it had.
     pub fn set_has(&mut self, slot: SlotKey, change: impl FnOnce(&mut Bits)) {
         let Some(peer) = self.peers.get_mut(slot) else { return };
-        let was_seed = peer.has.all();
+        let was_seed = peer.is_seed();
         change(Arc::make_mut(&mut peer.has));
-        self.seeds = self.seeds + u32::from(peer.has.all()) - u32::from(was_seed);
+        self.seeds = self.seeds + u32::from(peer.is_seed()) - u32::from(was_seed);
+    }
+
+    /// It is known from now on how many pieces there are; nobody has any, as far as we know.
+    pub fn learn(&mut self, pieces: u32) {
+        for (_, peer) in self.peers.iter_mut() {
+            peer.has = Arc::new(Bits::new(pieces));
+        }
+        self.seeds = 0;
     }
 
     /// All peers, in a stable order.

@@ -87,6 +87,15 @@ def add(c):
     return {}
 
 
+def magnet(c):
+    p = lt.parse_magnet_uri(c["link"])
+    p.save_path = c["folder"]
+    p.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    handle = session.add_torrent(p)
+    handles[key_of(handle)] = handle
+    return {}
+
+
 def connect(c):
     handles[c["torrent"]].connect_peer((c["ip"], c["port"]))
     return {}
@@ -176,6 +185,7 @@ commands = {
     f.__name__: f
     for f in (
         add,
+        magnet,
         connect,
         status,
         limit,

@@ -106,6 +106,11 @@ impl LibTorrent {
         self.ask(&json!({"do": "connect", "torrent": torrent.as_str(), "ip": ip, "port": port}));
     }
 
+    /// Takes a magnet link in, whose content goes below `folder`.
+    pub fn add_link(&mut self, link: &str, folder: &Path) {
+        self.ask(&json!({"do": "magnet", "link": link, "folder": folder}));
+    }
+
     /// How many pieces it has verified.
     pub fn pieces(&mut self, torrent: &InfoHash) -> u64 {
         self.status(torrent)["pieces"].as_u64().expect("a number of pieces")

@@ -31,9 +31,9 @@ pub enum Event {
         info_hash: InfoHash,
         /// Its name.
         name: String,
-        /// Bytes in all.
+        /// Bytes in all; 0 while only peers know.
         size: u64,
-        /// How many pieces.
+        /// How many pieces; 0 while only peers know.
         pieces: u64,
     },
     /// A torrent's info dictionary has come from peers.
@@ -118,6 +118,7 @@ impl Event {
     fn of(line: &Value) -> Option<Self> {
         let number = |key: &str| line.get(key)?.as_u64();
         let word = |key: &str| line.get(key)?.as_str().map(str::to_owned);
+        let unknown = |key: &str| line.get(key)?.is_null().then_some(0);
         let info_hash = || Some(InfoHash::from_hex(line.get("info_hash")?.as_str()?));
         Some(match line.get("event")?.as_str()? {
             "listening" => {
@@ -126,8 +127,8 @@ impl Event {
             "added" => Self::Added {
                 info_hash: info_hash()?,
                 name: word("name")?,
-                size: number("size")?,
-                pieces: number("pieces")?,
+                size: number("size").or_else(|| unknown("size"))?,
+                pieces: number("pieces").or_else(|| unknown("pieces"))?,
             },
             "metadata" => {
                 Self::Metadata { info_hash: info_hash()?, name: word("name")?, size: number("size")? }

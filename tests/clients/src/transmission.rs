@@ -66,6 +66,11 @@ impl Transmission {
         this
     }
 
+    /// Takes a magnet link in, whose content goes below `folder`.
+    pub fn add_link(&mut self, link: &str, folder: &Path) {
+        self.call("torrent-add", &json!({"filename": link, "download-dir": folder, "paused": false}));
+    }
+
     /// The process, to stop or kill it.
     pub fn process(&mut self) -> &mut Guard {
         &mut self.process

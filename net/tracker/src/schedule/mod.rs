@@ -108,6 +108,11 @@ impl Schedule {
         schedule
     }
 
+    /// Another policy from now on: it has turned out that the torrent is private (BEP 27), say.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// Says over which families announces are made: those that the session listens on.
     pub fn listen(&mut self, families: &[Family]) {
         self.families = Family::ALL.map(|family| families.contains(&family));

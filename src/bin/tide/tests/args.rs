@@ -25,7 +25,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ),
     ("show", "-f --files -t --trackers -m --magnet --info-hash"),
     ("verify", "-d --dir"),
-    ("magnet", ""),
+    ("magnet", "--fetch -o --output -f --force --timeout"),
     ("tracker", "--listen --udp"),
     ("demo", ""),
     ("completions", ""),
@@ -39,7 +39,6 @@ const LATER: &[(&str, &[&str])] = &[
     ("get", &["--encryption=off", "--proxy=socks5://x:1", "--super-seed"]),
     ("seed", &["--super-seed", "--proxy=x"]),
     ("create", &["--v2", "--hybrid"]),
-    ("magnet", &["--fetch"]),
 ];
 
 fn all_flags(command: &'static Command) -> impl Iterator<Item = &'static Flag> {

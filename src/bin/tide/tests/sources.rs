@@ -29,13 +29,15 @@ fn what_cannot_be_had_has_its_code() {
     let broken = dir.path().join("broken.torrent");
     fs::write(&broken, b"d4:infod6:lengthi1e").expect("a file");
     let broken = broken.to_str().expect("text");
-    let link = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
+    let newer = format!("magnet:?xt=urn:btmh:1220{}", "ab".repeat(32));
     for (source, exit) in [
         (broken, Exit::Data),
         ("/nowhere/x.torrent", Exit::Other),
         ("magnet:?dn=x", Exit::Data),
-        (link, Exit::Other),
-        (&link[20..], Exit::Other),
+        ("magnet:?xt=urn:btih:0123", Exit::Data),
+        ("magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&so=4294967295", Exit::Data),
+        (&newer, Exit::Other),
+        (&newer[24..], Exit::Other),
         ("http://127.0.0.1:1/x.torrent", Exit::Other),
         (dir.path().to_str().expect("text"), Exit::Other),
     ] {

@@ -128,6 +128,79 @@ fn what_one_seeds_the_other_gets() {
     assert!(again.out.contains("content: complete, 69.3 KiB in 0:00"), "{}", again.out);
 }
 
+/// A seed of the content in `dir`: the program, where it listens, and the link to it.
+fn seed_in(dir: &Path) -> (Running, String, String) {
+    let root = dir.join("content");
+    let seed = Running::start(&[&["seed", text(&root), "--json"], &QUIET[..]].concat());
+    let created = seed.line_with("created");
+    let link = created.split('"').find(|part| part.starts_with("magnet:?")).expect("a link").to_owned();
+    let peer = address(&seed.line_with("listening"));
+    seed.line_with("seeding");
+    (seed, peer, link)
+}
+
+#[test]
+fn a_link_is_enough() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = torrent(dir.path(), &[]);
+    let (seed, peer, link) = seed_in(dir.path());
+    let into = dir.path().join("into");
+    let get = ["get", &link, "-d", text(&into), "--peer", &peer, "--json", "--timeout", "60s"];
+    let ran = tide(&[&get, &QUIET[..]].concat());
+    assert_eq!(ran.exit, Exit::Done, "{}{}", ran.out, ran.err);
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert!(lines[1].ends_with(r#","name":"content","size":null,"pieces":null}"#), "{}", ran.out);
+    let metadata = |line: &&&str| line.starts_with(r#"{"event":"metadata","info_hash":""#);
+    let told: Vec<_> = lines.iter().filter(metadata).collect();
+    assert!(told.len() == 1 && told[0].ends_with(r#","name":"content","size":71000}"#), "{}", ran.out);
+    assert_eq!(tide(&["verify", &file, "-d", text(&into)]).exit, Exit::Done);
+    // By the bare info-hash, into another folder, and only what is chosen.
+    let hash = tide(&["show", &link, "--info-hash"]).out;
+    let other = dir.path().join("other");
+    let get = ["get", hash.trim(), "-d", text(&other), "--peer", &peer, "-s", "2", "--timeout", "60s"];
+    let ran = tide(&[&get, &QUIET[..]].concat());
+    assert_eq!(ran.exit, Exit::Done, "{}{}", ran.out, ran.err);
+    assert!(other.join("content/sub/b.txt").exists() && !other.join("content/a.bin").exists());
+    // The link names a file of its own.
+    let (third, so) = (dir.path().join("third"), format!("{link}&so=1,7"));
+    let get = ["get", &so, "-d", text(&third), "--peer", &peer, "--timeout", "60s"];
+    assert_eq!(tide(&[&get, &QUIET[..]].concat()).exit, Exit::Done);
+    assert!(third.join("content/sub/b.txt").exists() && !third.join("content/a.bin").exists());
+    let get = ["get", &link, "-d", text(&third), "--peer", &peer, "-s", "9", "--timeout", "60s"];
+    let ran = tide(&[&get, &QUIET[..]].concat());
+    assert_eq!(ran.exit, Exit::Usage, "{}", ran.err);
+    assert!(ran.err.contains("--select 9: content has 3 files"), "{}", ran.err);
+    seed.end();
+}
+
+#[test]
+fn what_a_link_names_is_listed_and_fetched() {
+    let dir = tempfile::tempdir().expect("a folder");
+    torrent(dir.path(), &[]);
+    let (seed, peer, link) = seed_in(dir.path());
+    let from = ["--peer", &peer, "--timeout", "60s", "-q"];
+    let ran = tide(&[&["get", &link, "--list"], &from[..], &QUIET[..]].concat());
+    assert_eq!(ran.exit, Exit::Done, "{}", ran.err);
+    assert_eq!(ran.out, "1\t70000\tcontent/a.bin\n2\t1000\tcontent/sub/b.txt\n3\t0\tcontent/z\n");
+    let (made, url) = (dir.path().join("made.torrent"), "http://w/content/");
+    let full = format!("{link}&tr=udp%3A%2F%2Fx%3A1&ws=http%3A%2F%2Fw%2Fcontent%2F");
+    let ran = tide(&[&["magnet", "--fetch", &full, "-o", text(&made)], &from[..], &QUIET[..]].concat());
+    assert_eq!((ran.exit, ran.out), (Exit::Done, format!("{}\n", made.display())), "{}", ran.err);
+    let shown = tide(&["show", text(&made)]).out;
+    assert!(shown.contains("name\tcontent\n") && shown.contains(&format!("web seed\t{url}\n")), "{shown}");
+    assert!(shown.contains("tracker\t1\tudp://x:1\n"), "{shown}");
+    assert_eq!(tide(&["verify", text(&made), "-d", text(dir.path())]).exit, Exit::Done);
+    let again = tide(&["magnet", "--fetch", &full, "-o", text(&made)]);
+    assert!(again.exit == Exit::Other && again.err.contains("exists already"), "{}", again.err);
+    assert_eq!(tide(&["magnet", "--fetch", text(&made)]).exit, Exit::Usage);
+    assert_eq!(tide(&["magnet", text(&made), "-o", "x"]).exit, Exit::Usage);
+    let nobody = tide(&[&["magnet", "--fetch", &link, "--timeout", "300ms"], &QUIET[..]].concat());
+    assert_eq!(nobody.exit, Exit::Stalled, "{}", nobody.err);
+    let stopped = World::interrupted().run(&[&["get", &link], &QUIET[..]].concat());
+    assert_eq!(stopped.exit, Exit::Interrupted(2));
+    seed.end();
+}
+
 #[test]
 fn only_selected_files_are_made() {
     let dir = tempfile::tempdir().expect("a folder");

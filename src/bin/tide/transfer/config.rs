@@ -15,16 +15,16 @@ use crate::exit::{Exit, Failure};
 use crate::json::Json;
 use crate::run::Context;
 
-/// Starts a session for content in `dir`, and says where it listens.
+/// Starts a session, for content in `dir` if there is any, and says where it listens.
 ///
 /// # Errors
 /// Flags that contradict each other; what the library says.
-pub(crate) fn start(context: &mut Context<'_>, dir: &Path) -> Result<Session, Failure> {
+pub(crate) fn start(context: &mut Context<'_>, dir: Option<&Path>) -> Result<Session, Failure> {
     let config = config(&context.matches)?;
-    let state_dir = match config.backing {
+    let state_dir = match (config.backing, dir) {
         // What is gone with the process cannot be resumed.
-        Backing::Memory => None,
-        _ => state_dir(dir, context.vars, &mut context.console),
+        (Backing::Memory, _) | (_, None) => None,
+        (_, Some(dir)) => state_dir(dir, context.vars, &mut context.console),
     };
     if context.matches.has("no-tcp") {
         context.console.warn("--no-tcp changes nothing yet: TCP is all that this version speaks with peers");
@@ -69,6 +69,7 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         rates: RateLimits { down: matches.rate("down"), up: matches.rate("up") },
         trackers: !matches.has("no-trackers"),
         dht: (!matches.has("no-dht")).then(|| DhtConfig { routers, ..DhtConfig::default() }),
+        pex: !matches.has("no-pex"),
         backing: match matches.text("storage") {
             Some("file") => Backing::File,
             Some("memory") => Backing::Memory,
@@ -85,7 +86,7 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
 /// # Errors
 /// A peer's host that has no address.
 pub(crate) fn add(add: Add, matches: &Matches, dir: &Path) -> Result<Add, Failure> {
-    let own = add.torrent().trackers.clone();
+    let own = add.own_trackers();
     let mut add = add.dir(dir).trackers(own).limits(RateLimits::default()).paused(false);
     for url in matches.texts("tracker") {
         add = add.tracker(url);

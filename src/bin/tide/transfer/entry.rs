@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tide::metainfo::Torrent as Metainfo;
-use tide::{Retry, State, Torrent, TorrentStats};
+use tide::metainfo::{Info, Torrent as Metainfo};
+use tide::{Add, Retry, State, Torrent, TorrentStats};
 
 use crate::exit::{Exit, passes};
 use crate::show::info_hash;
@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) ratio: Option<f64>,
     /// Until it has been complete for so long.
     pub(crate) time: Option<Duration>,
+    /// Whether all is done when the files are known: nothing is fetched but metadata.
+    pub(crate) learn: bool,
     /// Whether content that is not complete is an error: then the torrents were added paused.
     pub(crate) whole: bool,
     /// Give up after so long without progress.
@@ -38,6 +40,15 @@ pub(crate) enum Phase {
     Failed(Exit),
 }
 
+/// What was learnt of a torrent that a link named.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Learnt {
+    /// Its .torrent file.
+    pub(crate) bytes: Vec<u8>,
+    /// What that says.
+    pub(crate) torrent: Metainfo,
+}
+
 /// A torrent that is watched.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -47,6 +58,12 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) piece_len: u64,
+    /// How many pieces; nothing while the metadata is sought.
+    pub(crate) pieces: Option<u32>,
+    /// The files that its link names, from zero; all if there is none.
+    pub(crate) select: Vec<u32>,
+    /// What was learnt of it.
+    pub(crate) learnt: Option<Learnt>,
     pub(crate) phase: Phase,
     /// The newest figures.
     pub(crate) stats: Option<TorrentStats>,
@@ -57,14 +74,19 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(torrent: Torrent, metainfo: &Metainfo, now: Duration) -> Entry {
-        let info = &metainfo.info;
+    /// What was added as `add`.
+    pub(crate) fn new(torrent: Torrent, add: &Add, now: Duration) -> Entry {
+        let info = add.torrent().map(|metainfo| &metainfo.info);
+        let hash = info_hash(torrent.info_hashes());
         Entry {
-            hash: info_hash(torrent.info_hashes()),
             torrent,
-            name: info.name().to_owned(),
-            size: info.total(),
-            piece_len: info.piece_len().into(),
+            name: add.name().map_or_else(|| hash.clone(), str::to_owned),
+            hash,
+            size: info.map_or(0, Info::total),
+            piece_len: info.map_or(0, |info| info.piece_len().into()),
+            pieces: info.map(Info::pieces),
+            select: Vec::new(),
+            learnt: None,
             phase: Phase::Under,
             stats: None,
             since: now,
@@ -72,9 +94,21 @@ impl Entry {
         }
     }
 
+    /// Its metadata has come.
+    pub(crate) fn learn(&mut self, learnt: Learnt) {
+        let info = &learnt.torrent.info;
+        self.name = info.name().to_owned();
+        (self.size, self.piece_len) = (info.total(), info.piece_len().into());
+        self.pieces = Some(info.pieces());
+        self.learnt = Some(learnt);
+    }
+
     /// Takes new figures in.
     pub(crate) fn update(&mut self, stats: TorrentStats, now: Duration) {
-        let mark = |stats: &TorrentStats| (stats.done, stats.downloaded, stats.checked, stats.state);
+        let mark = |stats: &TorrentStats| {
+            let metadata = stats.metadata.map(|metadata| metadata.got);
+            (stats.done, stats.downloaded, stats.checked, stats.state, metadata)
+        };
         if self.stats.as_ref().is_none_or(|old| mark(old) != mark(&stats)) {
             self.moved = now;
         }
@@ -101,6 +135,11 @@ impl Entry {
             let ready = matches!(stats.state, State::Seeding | State::Paused);
             ready && stats.done == stats.wanted && (stats.wanted > 0 || stats.state == State::Seeding)
         })
+    }
+
+    /// Whether the metadata has come, and nobody has looked at it.
+    pub(crate) fn is_news(&self) -> bool {
+        self.pieces.is_none() && self.stats.as_ref().is_some_and(|stats| stats.pieces > 0)
     }
 
     /// Whether it was checked, is paused for that, and is not complete.

@@ -1,6 +1,6 @@
 //! One torrent in one line: what people watch.
 
-use tide::{State, TorrentStats};
+use tide::{MetadataInfo, State, TorrentStats};
 
 use crate::meter::{bar, percent};
 use crate::table::{cut, width};
@@ -32,6 +32,7 @@ fn figures(stats: &TorrentStats, with_bar: bool) -> String {
     let bar = |done, total| if with_bar { format!(" {}", bar(done, total, BAR)) } else { String::new() };
     match stats.state {
         State::Opening => "opening".to_owned(),
+        State::Metadata => metadata(stats),
         State::Checking => {
             let (done, total) = (u64::from(stats.checked), u64::from(stats.to_check));
             format!("checking {}{}", percent(done, total), bar(done, total))
@@ -60,6 +61,18 @@ fn figures(stats: &TorrentStats, with_bar: bool) -> String {
     }
 }
 
+/// How far the search for metadata is.
+fn metadata(stats: &TorrentStats) -> String {
+    let MetadataInfo { peers, got, pieces } = stats.metadata.unwrap_or_default();
+    if peers == 0 {
+        let known = stats.known.max(stats.peers);
+        return format!("looking for peers that have the metadata, connected to {} of {known}", stats.peers);
+    }
+    let whom = if peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
+    let far = if pieces > 0 { format!(", {got} of {pieces} pieces") } else { String::new() };
+    format!("asking {whom} for metadata{far}")
+}
+
 fn traffic(stats: &TorrentStats) -> String {
     let seeds = if stats.seeds > 0 { format!(" (seeds {})", stats.seeds) } else { String::new() };
     let known = stats.known.max(stats.peers);
@@ -84,6 +97,7 @@ pub(crate) mod tests {
             info_hashes: InfoHashes::default(),
             name: "ubuntu-24.04.iso".to_owned(),
             state: State::Downloading,
+            metadata: None,
             size: 3 << 30,
             wanted: 3 << 30,
             done: 3 << 29,
@@ -132,6 +146,14 @@ pub(crate) mod tests {
     fn every_state_has_its_words() {
         let of = |state| plain(&TorrentStats { state, checked: 1, to_check: 4, ..stats() });
         assert!(of(State::Checking).ends_with("checking 25.0%"));
+        let seeking = |peers, got, pieces| {
+            let metadata = Some(MetadataInfo { peers, got, pieces });
+            plain(&TorrentStats { state: State::Metadata, metadata, peers: 5, known: 9, ..stats() })
+        };
+        let nobody = "looking for peers that have the metadata, connected to 5 of 9";
+        assert!(seeking(0, 0, 0).ends_with(nobody));
+        assert!(seeking(1, 0, 0).ends_with("asking 1 peer for metadata"));
+        assert!(seeking(3, 4, 12).ends_with("asking 3 peers for metadata, 4 of 12 pieces"));
         assert!(
             of(State::Seeding).ends_with("seeding  ↑1.5 MiB/s  peers 43/118  uploaded 768 MiB  ratio 0.25")
         );

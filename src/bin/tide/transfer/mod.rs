@@ -4,11 +4,12 @@
 pub(crate) mod config;
 mod entry;
 mod hook;
+pub(crate) mod learn;
 pub(crate) mod line;
 mod news;
 mod overlay;
 pub(crate) mod select;
 mod watch;
 
-pub(crate) use entry::Plan;
+pub(crate) use entry::{Learnt, Plan};
 pub(crate) use watch::{Totals, Watch};

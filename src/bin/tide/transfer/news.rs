@@ -25,14 +25,21 @@ fn hash(entry: &Entry) -> (&'static str, Json) {
 }
 
 /// A torrent is known.
-pub(crate) fn added(console: &mut Console<'_>, entry: &Entry, pieces: u32) {
+pub(crate) fn added(console: &mut Console<'_>, entry: &Entry) {
     let fields = [
         hash(entry),
         ("name", entry.name.as_str().into()),
-        ("size", entry.size.into()),
-        ("pieces", pieces.into()),
+        ("size", entry.pieces.map(|_| entry.size).into()),
+        ("pieces", entry.pieces.into()),
     ];
     console.emit(&Json::event("added", fields));
+}
+
+/// Its metadata has come.
+pub(crate) fn metadata(console: &mut Console<'_>, entry: &Entry) {
+    let fields = [hash(entry), ("name", entry.name.as_str().into()), ("size", entry.size.into())];
+    console.emit(&Json::event("metadata", fields));
+    console.say(&format!("{}: the metadata is here, {}", entry.name, units::size(entry.size)));
 }
 
 /// How it stands.

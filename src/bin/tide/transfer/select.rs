@@ -5,6 +5,30 @@ use tide::metainfo::{FileKind, Torrent};
 use crate::args::Matches;
 use crate::exit::Failure;
 
+/// The priority of a file that is wanted.
+const NORMAL: u8 = 4;
+
+/// The priorities of a torrent's files that the flags ask for, or else its link, which names files by their numbers from
+/// zero; `None` if nothing was said.
+///
+/// # Errors
+/// A number that no file has; flags that leave no file.
+pub(crate) fn of_link(
+    torrent: &Torrent,
+    matches: &Matches,
+    named: &[u32],
+) -> Result<Option<Vec<u8>>, Failure> {
+    let named = || (!named.is_empty()).then(|| named.iter().map(|at| *at as usize).collect());
+    let Some(wanted) = wanted(torrent, matches)?.or_else(named) else { return Ok(None) };
+    let mut priorities = vec![0; torrent.info.files().len()];
+    for at in wanted {
+        if let Some(priority) = priorities.get_mut(at) {
+            *priority = NORMAL;
+        }
+    }
+    Ok(Some(priorities))
+}
+
 /// The numbers, from zero, of the files that `--select`, `--include` and `--exclude` leave; `None` if nothing was said.
 ///
 /// # Errors

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tide::metainfo::Torrent as Metainfo;
 use tide::{Add, Error, Happening, Session, Torrent, What};
 
 use crate::exit::{Exit, Failure, of_trouble};
 use crate::json::Json;
 use crate::run::Context;
-use crate::transfer::entry::{Entry, Phase, Plan};
+use crate::source;
+use crate::transfer::entry::{Entry, Learnt, Phase, Plan};
 use crate::transfer::hook::Hooks;
 use crate::transfer::line;
 use crate::transfer::news::{self, News};
 use crate::transfer::overlay::Overlay;
+use crate::transfer::select;
 use crate::units;
 
 /// How long a signal may go unnoticed.
@@ -68,24 +69,26 @@ impl Watch {
         }
     }
 
-    /// Adds a torrent. One that is there already is no error: somebody named it twice.
-    pub(crate) fn add(
-        &mut self,
-        context: &mut Context<'_>,
-        add: Add,
-        metainfo: &Metainfo,
-    ) -> Result<(), Failure> {
-        let torrent = match self.session.add(add) {
+    /// Adds a torrent, of whose files its link names those. One that is there already is no error: somebody named it
+    /// twice.
+    pub(crate) fn add(&mut self, context: &mut Context<'_>, add: Add, select: &[u32]) -> Result<(), Failure> {
+        let torrent = match self.session.add(add.clone()) {
             Err(error @ Error::Duplicate(_)) => {
-                context.console.warn(&format!("{}: {error}", metainfo.info.name()));
+                context.console.warn(&format!("{}: {error}", add.name().unwrap_or_default()));
                 return Ok(());
             }
             result => result?,
         };
-        let entry = Entry::new(torrent, metainfo, context.clock.elapsed());
-        news::added(&mut context.console, &entry, metainfo.info.pieces());
+        let mut entry = Entry::new(torrent, &add, context.clock.elapsed());
+        entry.select = select.to_vec();
+        news::added(&mut context.console, &entry);
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// What was learnt of links.
+    pub(crate) fn learnt(&self) -> impl Iterator<Item = &Learnt> {
+        self.entries.iter().filter_map(|entry| entry.learnt.as_ref())
     }
 
     /// Watches until it is over: how the program shall exit.
@@ -125,9 +128,41 @@ impl Watch {
 
     fn happened(&mut self, context: &mut Context<'_>, torrent: &Torrent, what: &Happening) {
         let Some(at) = self.entries.iter().position(|entry| entry.torrent == *torrent) else { return };
+        if matches!(what, Happening::Metadata { .. }) {
+            self.learn(context, at);
+        }
         self.news.happened(&mut context.console, &self.entries[at], what);
         if let Happening::Complete { bytes, downloaded, took } = what {
             self.complete(context, at, *bytes, *downloaded, *took);
+        }
+    }
+
+    /// The metadata of a torrent has come: its files are chosen, and it goes on.
+    fn learn(&mut self, context: &mut Context<'_>, at: usize) {
+        let entry = &mut self.entries[at];
+        if entry.pieces.is_some() {
+            return;
+        }
+        let parsed = match entry.torrent.metainfo() {
+            Ok(Some(bytes)) => source::parse(&bytes).map(|torrent| Learnt { bytes, torrent }),
+            Ok(None) => return,
+            Err(error) => Err(error.into()),
+        };
+        let chosen = parsed.and_then(|learnt| {
+            let wanted = select::of_link(&learnt.torrent, &context.matches, &entry.select);
+            entry.learn(learnt);
+            news::metadata(&mut context.console, entry);
+            if self.plan.learn {
+                entry.phase = Phase::Over;
+                return Ok(());
+            }
+            if let Some(priorities) = wanted? {
+                entry.torrent.set_priorities(priorities)?;
+            }
+            Ok(entry.torrent.resume()?)
+        });
+        if let Err(failure) = chosen {
+            self.fail(context, at, failure);
         }
     }
 
@@ -179,10 +214,13 @@ impl Watch {
     }
 
     fn conclude(&mut self, context: &mut Context<'_>, at: usize, now: Duration) {
+        if self.entries[at].is_news() {
+            self.learn(context, at);
+        }
         let entry = &self.entries[at];
         if self.plan.whole && entry.is_under() {
             self.serve(context, at, now);
-        } else if entry.is_under() && entry.has_all() {
+        } else if entry.is_under() && entry.pieces.is_some() && entry.has_all() {
             // The event that says so is on its way, or there was nothing to complete.
             let (done, downloaded) =
                 entry.stats.as_ref().map_or((0, 0), |stats| (stats.done, stats.downloaded));

@@ -6,7 +6,7 @@
 //!                                      └─▶ UDP client of the address
 //! ```
 //! Each announce is answered exactly once, by [`ToTorrent::Announced`], unless its torrent is
-//! [forgotten](Announcer::forget). When a tracker turns out to be silent, those that wait for it get its error too: a
+//! [forgotten](Announcer::forget) or tells the same tracker `stopped` meanwhile. When a tracker turns out to be silent, those that wait for it get its error too: a
 //! dead tracker costs its time once, not once a torrent.
 
 #[cfg_attr(not(feature = "http"), path = "no_exchange.rs")]
@@ -72,6 +72,9 @@ impl Announcer {
     /// Takes an announce on. `stopped` ones go before all others.
     pub fn submit(&mut self, desk: &mut Desk, now: Instant, job: AnnounceJob) {
         let torrent = job.torrent;
+        if job.question.event() == Some(Event::Stopped) {
+            self.give_up(desk, now, &job);
+        }
         let request = Request::new(job, now);
         let (door, urgency) = (request.door.clone(), request.urgency());
         let possible = match door.way() {
@@ -88,17 +91,34 @@ impl Announcer {
         self.pump(desk, now);
     }
 
+    /// A tracker is to be told `stopped`: whatever else it was to be told for this torrent is given up without an answer.
+    /// Repeated behind it, a `started` would bring us back.
+    fn give_up(&mut self, desk: &mut Desk, now: Instant, stopped: &AnnounceJob) {
+        for key in self.requests_of(stopped.torrent) {
+            let Some(request) = self.requests.get_mut(key) else { continue };
+            let same = (request.job.tracker, request.job.family) == (stopped.tracker, stopped.family);
+            let event = request.job.question.event();
+            if !same || event.is_none_or(|event| event == Event::Stopped) {
+                continue;
+            }
+            request.hearer = Hearer::Nobody;
+            if matches!(request.stage, Stage::Datagrams) {
+                self.clients.cancel(now, key);
+            }
+            self.end(desk, key, Err(Error::TimedOut));
+        }
+    }
+
+    fn requests_of(&self, torrent: TorrentKey) -> Vec<SlotKey> {
+        let first = (torrent, SlotKey::from_bits(0));
+        let its = self.of_torrent.range(first..).take_while(|(of, _)| *of == torrent);
+        its.map(|(_, key)| *key).collect()
+    }
+
     /// The torrent is gone and hears of nothing any more. What waits is dropped; what is under way goes on to its end,
     /// and so does a `stopped` that waits: the tracker shall know.
     pub fn forget(&mut self, torrent: TorrentKey) {
-        let first = (torrent, SlotKey::from_bits(0));
-        let keys: Vec<SlotKey> = self
-            .of_torrent
-            .range(first..)
-            .take_while(|(of, _)| *of == torrent)
-            .map(|(_, key)| *key)
-            .collect();
-        for key in keys {
+        for key in self.requests_of(torrent) {
             self.of_torrent.remove(&(torrent, key));
             let Some(request) = self.requests.get_mut(key) else { continue };
             request.hearer = Hearer::Nobody;
@@ -260,10 +280,10 @@ impl Announcer {
         if !matches!(request.stage, Stage::Waiting) {
             self.lanes.end(&request.door);
         }
-        let AnnounceJob { torrent, tracker, family, question, .. } = request.job;
+        let AnnounceJob { torrent, number, tracker, family, question, .. } = request.job;
         self.of_torrent.remove(&(torrent, key));
         if request.hearer == Hearer::Torrent {
-            let said = Announced { tracker, family, event: question.event(), result };
+            let said = Announced { number, tracker, family, event: question.event(), result };
             let what = ToTorrent::Announced(Box::new(said));
             desk.mail(torrent.shard, Mail::ToTorrent { torrent, crew: ShardId::FIRST, what });
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tide_base::{InfoHash, InfoHashes, Layout, PieceIndex, Prng};
 use tide_disk::{Allocation, Backing, FileEntry, FileTable, StoreKey, VolumeId};
-use tide_engine::{AddTorrent, Check};
+use tide_engine::{AddTorrent, Check, Metadata, Then};
 
 /// A torrent of made-up content: the specification, and the content of each file.
 pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
@@ -25,6 +25,7 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
         whole.chunks(piece_len as usize).flat_map(|piece| tide_hash::sha1(&[piece])).collect();
     let spec = AddTorrent {
         info_hashes: InfoHashes::v1(InfoHash([seed; 20])),
+        metadata: Metadata::Withheld,
         name: format!("t{seed}"),
         files: Arc::new(FileTable::new(entries)),
         layout,
@@ -32,6 +33,7 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
         private: false,
         own_trackers: Vec::new(),
         trackers: None,
+        web_seeds: Vec::new(),
         store: StoreKey(u64::from(seed)),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),
@@ -49,6 +51,50 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
     };
     assert_eq!(layout.len_of(PieceIndex(0)).min(piece_len), layout.len_of(PieceIndex(0)));
     (spec, contents)
+}
+
+/// The info dictionary of a made-up torrent.
+pub(crate) fn metadata_of(spec: &AddTorrent) -> Vec<u8> {
+    let name = |path: &std::path::Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    tide_bencode::encode(|one| {
+        one.dict(|info| {
+            info.list(b"files", |files| {
+                for file in spec.files.files() {
+                    files.dict(|entry| {
+                        entry.int(b"length", file.len as i64);
+                        entry.list(b"path", |path| path.bytes(name(&file.path).as_bytes()));
+                    });
+                }
+            });
+            info.bytes(b"name", spec.name.as_bytes());
+            info.int(b"piece length", i64::from(spec.layout.piece_len()));
+            info.bytes(b"pieces", &spec.piece_hashes);
+            if spec.private {
+                info.int(b"private", 1);
+            }
+        });
+    })
+}
+
+/// The torrent with its metadata, and the info-hash that goes with them.
+pub(crate) fn genuine(mut spec: AddTorrent) -> AddTorrent {
+    let metadata = metadata_of(&spec);
+    spec.info_hashes = InfoHashes::v1(InfoHash(tide_hash::sha1(&[&metadata])));
+    spec.metadata = Metadata::Known(metadata.into());
+    spec
+}
+
+/// The torrent as a magnet link has it: its info-hash, and nothing else.
+pub(crate) fn sought(spec: &AddTorrent) -> AddTorrent {
+    AddTorrent {
+        metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+        name: String::new(),
+        files: Arc::new(FileTable::new(Vec::new())),
+        layout: Layout::UNKNOWN,
+        piece_hashes: Arc::from([]),
+        private: false,
+        ..spec.clone()
+    }
 }
 
 /// Puts the content of a torrent on a disk.

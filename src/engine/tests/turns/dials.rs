@@ -76,3 +76,32 @@ fn whoever_waits_to_dial_and_is_gone_leaves_its_turn_to_the_next() {
         world.shut_down_all();
     }
 }
+
+#[test]
+fn places_to_dial_do_not_go_to_and_fro_while_all_places_for_peers_are_taken() {
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (idle, _) = torrent(LAST, &[1000], 256, 64);
+        // Nobody has anything, so everybody stays.
+        let others: Vec<SocketAddr> = (0..2)
+            .map(|_| {
+                let node = world.node(setup(1), Memory::default());
+                world.add(node, idle.clone());
+                world.nodes[node].addr
+            })
+            .collect();
+        let mut setup = setup(shards);
+        (setup.limits.peers, setup.limits.half_open) = (2, 2);
+        let node = world.node(setup, Memory::default());
+        let key = world.add(node, AddTorrent { peers: others, ..idle });
+        let met = |world: &mut World| world.stats(node, key).peers == 2;
+        assert!(world.run(Duration::from_secs(60), met), "{shards} shards");
+        for number in 1..LAST {
+            let (spec, _) = torrent(number, &[1000], 256, 64);
+            world.add(node, AddTorrent { peers: dead(number), ..spec });
+        }
+        // A world in which turns follow each other without end, and no time passes, gives up.
+        world.run(Duration::from_secs(600), |_| false);
+        world.shut_down_all();
+    }
+}

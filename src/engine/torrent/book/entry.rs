@@ -39,6 +39,11 @@ impl Sources {
         self.0 & other.0 != 0
     }
 
+    /// Whether there are none but those of `other`.
+    pub const fn are_only(self, other: Sources) -> bool {
+        self.0 & !other.0 == 0
+    }
+
     /// Whether they are worth more than what any stranger may say: an address that only DHT, PEX or LSD told of makes
     /// room for one that a tracker, the user or our own past told of.
     fn are_trusted(self) -> bool {

@@ -295,6 +295,15 @@ impl Book {
         new
     }
 
+    /// Addresses that only these told of are forgotten; which they were. Those of present connections are among them.
+    pub fn forget(&mut self, sources: Sources) -> BTreeSet<SocketAddr> {
+        let only = |entry: &Entry| entry.sources.are_only(sources) && entry.state != State::Ours;
+        let addrs: BTreeSet<SocketAddr> =
+            self.entries.iter().filter(|(_, entry)| only(entry)).map(|(addr, _)| *addr).collect();
+        addrs.iter().for_each(|&addr| self.remove(addr));
+        addrs
+    }
+
     /// Whether we have everything we want, so that seeds are not dialled.
     pub fn set_seeding(&mut self, seeding: bool) {
         if self.seeding != seeding {

@@ -74,6 +74,8 @@ pub struct Content {
     info_hash: InfoHash,
     layout: Layout,
     files: Arc<FileTable>,
+    /// Its info dictionary, if it has one.
+    metadata: Option<Arc<[u8]>>,
     padded: bool,
     hashes: OnceLock<Arc<[u8]>>,
 }
@@ -98,7 +100,32 @@ impl Content {
         let padded = spec.files.iter().any(|file| file.padding);
         let key = mix(spec.seed ^ 0x7469_6465_2d73_696d);
         let info_hash = InfoHash(sha1(&[format!("{spec:?}").as_bytes()]));
-        Content { spec, key, info_hash, layout, files: Arc::new(files), padded, hashes: OnceLock::new() }
+        let (files, hashes) = (Arc::new(files), OnceLock::new());
+        Content { spec, key, info_hash, layout, files, metadata: None, padded, hashes }
+    }
+
+    /// The same as a torrent that peers can tell each other of: with an info dictionary, by whose SHA-1 it is called, and
+    /// its files in a folder (BEP 3).
+    pub fn genuine(spec: ContentSpec) -> Content {
+        let mut content = Content::new(spec);
+        let metadata = info(&content);
+        let name = content.name();
+        let inside =
+            |file: &FileEntry| FileEntry { path: PathBuf::from(&name).join(&file.path), ..file.clone() };
+        content.files = Arc::new(FileTable::new(content.files.files().iter().map(inside).collect()));
+        content.info_hash = InfoHash(sha1(&[&metadata]));
+        content.metadata = Some(metadata.into());
+        content
+    }
+
+    /// Its info dictionary, if it has one.
+    pub fn metadata(&self) -> Option<&Arc<[u8]>> {
+        self.metadata.as_ref()
+    }
+
+    /// The name of the folder of one that has an info dictionary.
+    fn name(&self) -> String {
+        format!("t{:x}", self.spec.seed)
     }
 
     /// What it follows from.
@@ -293,6 +320,30 @@ fn fill_words(key: u64, at: u64, into: &mut [u8]) {
     rest.copy_from_slice(&word(key, at)[..len]);
 }
 
+/// The info dictionary of a content (BEP 3, 47).
+fn info(content: &Content) -> Vec<u8> {
+    tide_bencode::encode(|one| {
+        one.dict(|info| {
+            info.list(b"files", |files| {
+                for file in content.files.files() {
+                    files.dict(|entry| {
+                        if file.padding {
+                            entry.bytes(b"attr", b"p");
+                        }
+                        entry.int(b"length", file.len as i64);
+                        entry.list(b"path", |path| {
+                            file.path.iter().for_each(|part| path.bytes(part.as_encoded_bytes()));
+                        });
+                    });
+                }
+            });
+            info.bytes(b"name", content.name().as_bytes());
+            info.int(b"piece length", i64::from(content.layout.piece_len()));
+            info.bytes(b"pieces", &content.piece_hashes());
+        });
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,5 +397,18 @@ mod tests {
         assert_eq!(name, Content::new(spec.clone()).info_hash());
         assert_ne!(name, Content::new(ContentSpec { seed: 2, ..spec.clone() }).info_hash());
         assert_ne!(name, Content::new(ContentSpec { block_len: 32, ..spec }).info_hash());
+    }
+
+    #[test]
+    fn what_its_info_dictionary_says_is_what_it_is() {
+        let spec = ContentSpec::of_lens(5, &[(100, false), (28, true), (0, false), (300, false)], 128, 64);
+        let content = Content::genuine(spec.clone());
+        let metadata = content.metadata().expect("it has one");
+        assert_eq!(content.info_hash(), InfoHash(sha1(&[metadata])));
+        assert_ne!(content.info_hash(), Content::new(spec).info_hash());
+        let limits = tide_metainfo::Limits::default();
+        let info = tide_metainfo::Info::parse(metadata, &limits).expect("it is one");
+        assert_eq!(tide_engine::file_table(&info), *content.files());
+        assert_eq!((info.layout(64), info.hash_bytes()), (content.layout(), &*content.piece_hashes()));
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn copies_counted(survey: &Survey) -> Compared {
 
 fn copies_of(torrent: &TorrentSurvey) -> Compared {
     let key = torrent.key;
-    let seeds = torrent.peers.iter().filter(|peer| peer.has.all()).count() as u32;
+    let seeds = torrent.peers.iter().filter(|peer| !peer.has.is_empty() && peer.has.all()).count() as u32;
     let peers = torrent.peers.len() as u32;
     ensure(torrent.counted == (peers, seeds), || {
         let (counted, counted_seeds) = torrent.counted;
@@ -49,6 +49,8 @@ pub(super) fn roster_agrees(survey: &Survey) -> Compared {
         ensure(peers.len() == members.len(), || {
             format!("{:?} has {} peers, and its crew {} members", torrent.key, peers.len(), members.len())
         })?;
+        // Between metadata and the opening of files the torrent knows how many pieces there are, and its crew does not.
+        let learnt = survey.crew_of(torrent).is_some_and(|crew| crew.layout == torrent.layout);
         for member in members {
             let Some(peer) = peers.get(&member.peer) else {
                 return Err(format!(
@@ -56,7 +58,8 @@ pub(super) fn roster_agrees(survey: &Survey) -> Compared {
                     torrent.key, member.addr
                 ));
             };
-            same_peer(peer, member).map_err(|text| format!("{:?}: {}: {text}", torrent.key, member.addr))?;
+            same_peer(peer, member, learnt)
+                .map_err(|text| format!("{:?}: {}: {text}", torrent.key, member.addr))?;
             compared += 1;
         }
     }
@@ -79,8 +82,8 @@ pub(super) fn roster_agrees(survey: &Survey) -> Compared {
     Ok(compared)
 }
 
-fn same_peer(peer: &PeerSurvey, member: &MemberSurvey) -> Result<(), String> {
-    ensure(peer.has == member.has, || {
+fn same_peer(peer: &PeerSurvey, member: &MemberSurvey, learnt: bool) -> Result<(), String> {
+    ensure(peer.has == member.has || !learnt, || {
         let differs = (0..peer.has.len()).find(|&piece| peer.has.has(piece) != member.has.has(piece));
         format!(
             "it has {:?} pieces, the torrent believes {:?}; piece {differs:?} differs",

@@ -13,8 +13,9 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
     match reason {
         // A UDP exchange has a deadline for each step, and two families; intervals are 5 s at the least.
         Reason::Announce => (4, 26, 0),
-        // A seed of whom nobody wants anything has no rounds; others are not counted. Who wanted something and is gone
-        // leaves one deadline behind, found early. (With the usual rounds of ten seconds six would be all.)
+        // A seed of whom nobody wants anything has no rounds. Who wanted something and is gone leaves one deadline behind,
+        // found early. (With the usual rounds of ten seconds six would be all.) Rounds for those who come, want something
+        // and are gone are on top.
         Reason::Choke => (0, 3, 0),
         Reason::Dial => (0, DIALS, 0),
         // Idle resume data wait two minutes; a failed save is tried again after 30 s.
@@ -31,6 +32,10 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
         Reason::Refill => (2, 1, 1),
         // A device that is given up is so once.
         Reason::Hung => (8, 1, 0),
+        // Who has completed seeks nothing.
+        Reason::Metadata => (0, 0, 0),
+        // Once in 65 s, and at once for whoever has not been told anything; only if there is news.
+        Reason::Gossip => (0, 0, 4),
         Reason::Ban | Reason::Ending => (2, 0, 0),
         // A node of the DHT that looks after its table twice a minute, in two families, while nobody answers: each
         // request becomes slow and then dead, and in these worlds there are ten to be asked. A torrent is announced once
@@ -42,6 +47,10 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
 /// How often a torrent dials in a minute: twenty seconds after a connection that was of use, with a quarter more by lot;
 /// each a dial and a retry.
 const DIALS: u64 = 8;
+
+/// How many rounds of choking a visitor sees: one whose disk is full, say, wants everything, finds out after some seconds
+/// that it cannot be kept, and comes again.
+const ROUNDS: u64 = 8;
 
 /// How often an address that does not answer is tried in half an hour, and woken for.
 const TRIES: u64 = 8;
@@ -110,6 +119,7 @@ impl Quiet {
             let (always, torrent, peer) = bound(reason);
             let more = match reason {
                 Reason::Dial => tries,
+                Reason::Choke => ROUNDS * (self.dialled + self.accepted),
                 // Dials are few a second, and each may have to wait for its turn.
                 Reason::Refill => self.dialled,
                 // One deadline until there is a connection, and one until hands are shaken; either may be found early.

@@ -5,9 +5,10 @@ use tide_base::{Bits, Duration, Instant, Span};
 use super::Vice;
 use super::conduct::{Claims, When};
 use super::data::{self, Answer};
+use super::exchange::METADATA;
 use super::mutant::{DRIPS, Mutant, Scene};
-use super::speaker::{Word, say};
-use super::{floods, wire};
+use super::speaker::{Numbers, Word, say};
+use super::{exchange, floods, wire};
 use crate::actor::{EndId, Hands};
 
 /// The largest block that is served: what was asked for long ago, and is refused by everybody today.
@@ -35,7 +36,14 @@ impl Mutant {
         if conduct.extended {
             let port =
                 if self.spec.listens { format!("1:pi{}e", self.spec.at.port()) } else { String::new() };
-            bytes.extend(say::extended(0, format!("d1:md11:lt_donthavei1ee{port}1:v6:mutante").as_bytes()));
+            let hello = match (self.vice_now(), &self.spec.metadata) {
+                (Some(Vice::LiesAboutMetadata), Some(truth)) => format!(
+                    "d1:md11:lt_donthavei1e11:ut_metadatai{METADATA}ee13:metadata_sizei{}e{port}1:v6:mutante",
+                    truth.len()
+                ),
+                _ => format!("d1:md11:lt_donthavei1ee{port}1:v6:mutante"),
+            };
+            bytes.extend(say::extended(0, hello.as_bytes()));
         }
         if conduct.wants {
             bytes.extend(say::plain(2));
@@ -76,11 +84,11 @@ impl Mutant {
             limits: &self.spec.limits,
             content: &*self.spec.content,
             prng: &mut self.prng,
-            dont_have: conn.dont_have,
+            numbers: conn.numbers,
         };
-        let Some(bytes) = floods::throw(vice, &mut scene).or_else(|| wire::throw(vice, &mut scene)) else {
-            return;
-        };
+        let at = self.spec.at;
+        let thrown = floods::throw(vice, &mut scene).or_else(|| wire::throw(vice, &mut scene));
+        let Some(bytes) = thrown.or_else(|| exchange::throw(vice, at, &mut scene)) else { return };
         if vice == Vice::NeverReads {
             hands.listen(end, false);
         }
@@ -117,7 +125,7 @@ impl Mutant {
         let ready = match conduct.throws {
             When::Never => false,
             When::Unchoked => !conn.choked,
-            When::Introduced => conn.dont_have.is_some(),
+            When::Introduced => conn.numbers != Numbers::default(),
             When::Choked | When::AtOnce | When::Anytime => true,
         };
         if ready && conn.throws > 0 {
@@ -159,7 +167,8 @@ impl Mutant {
                     self.plan_act(end, at);
                 }
             }
-            Word::Hello(dont_have) => conn.dont_have = dont_have,
+            Word::Hello(numbers) => conn.numbers = numbers,
+            Word::MetadataRequest(piece) => self.lie_about(end, piece, hands),
             Word::Request(span) => self.requested(end, span, hands),
             Word::Have(_) | Word::Bitfield(_) | Word::HaveAll => {
                 if let Some(has) = &mut conn.has {
@@ -175,6 +184,17 @@ impl Mutant {
             Word::Other | Word::Port => {}
         }
         self.snatch_on(end, hands);
+    }
+
+    /// Sends something else than the metadata that was asked for, if that is its vice.
+    fn lie_about(&mut self, end: EndId, piece: u32, hands: &mut Hands<'_>) {
+        let (Some(Vice::LiesAboutMetadata), Some(truth)) = (self.vice_now(), &self.spec.metadata) else {
+            return;
+        };
+        let Some(number) = self.conns.get(&end).and_then(|conn| conn.numbers.metadata) else { return };
+        hands.send(end, say::extended(number, &exchange::lie(truth, piece)));
+        self.shown += 1;
+        self.tire(end, true, hands);
     }
 
     /// Asks for more, or is gone with everything.
@@ -221,7 +241,7 @@ impl Mutant {
             limits: &self.spec.limits,
             content: &*self.spec.content,
             prng: &mut self.prng,
-            dont_have: conn.dont_have,
+            numbers: conn.numbers,
         };
         match data::answer(vice, span, conn.shown, &mut scene) {
             Answer::Say(bytes, vicious) => {

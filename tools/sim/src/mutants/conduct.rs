@@ -96,7 +96,13 @@ impl Conduct {
             Vice::ExtendedUnagreed => Conduct { extended: false, ..anytime },
             Vice::RequestsChoked => Conduct { throws: When::Choked, ..silent },
             Vice::FloodRequests => Conduct { throws: When::Unchoked, ..Conduct::LEECH },
-            Vice::FloodDontHaves => Conduct { throws: When::Introduced, ..silent },
+            Vice::FloodDontHaves
+            | Vice::FloodMetadata
+            | Vice::UnaskedMetadata
+            | Vice::NonsenseMetadata
+            | Vice::FloodPeers
+            | Vice::NonsensePeers => Conduct { throws: When::Introduced, ..silent },
+            Vice::FloodEarly => Conduct { throws: When::AtOnce, claims: Claims::Else, ..seed },
             Vice::FloodCancels | Vice::RequestsHuge => Conduct { throws: When::Anytime, ..Conduct::LEECH },
             Vice::NeverReads | Vice::GarbageAfter => {
                 Conduct { throws: When::AtOnce, claims: Claims::Else, ..seed }
@@ -136,7 +142,8 @@ impl Conduct {
             | Vice::NeverServes
             | Vice::Drips
             | Vice::RejectsAll
-            | Vice::TakesBack => seed,
+            | Vice::TakesBack
+            | Vice::LiesAboutMetadata => seed,
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn answer(vice: Option<Vice>, span: Span, shown: bool, scene: &mut Sc
         Some(Vice::Drips) => Answer::Drip(block(&content)),
         Some(Vice::RejectsAll) => Answer::Say(say::span(16, span), true),
         Some(Vice::TakesBack) => {
-            let Some(number) = scene.dont_have else { return Answer::Say(block(&content), false) };
+            let Some(number) = scene.numbers.dont_have else { return Answer::Say(block(&content), false) };
             let mut bytes = say::extended(number, &span.piece.0.to_be_bytes());
             bytes.extend(say::span(16, span));
             Answer::TakeBack(bytes)

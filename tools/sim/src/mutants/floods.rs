@@ -8,7 +8,7 @@ use super::speaker::say;
 use super::wire::unknown;
 
 /// How much more than what is put up with is sent: what is forgiven while it is on its way.
-const MARGIN: usize = 40;
+pub(super) const MARGIN: usize = 40;
 /// Bytes that a network and a system may hold for who does not read.
 const BUFFERS: usize = 1 << 20;
 /// A reject, as it answers a request.
@@ -39,7 +39,7 @@ pub(super) fn throw(vice: Vice, scene: &mut Scene<'_>) -> Option<Vec<u8>> {
         Vice::FloodAllowedFast => (say::piece(17, piece), patience.allowed_fast.into()),
         Vice::FloodHaves => (say::piece(4, piece), patience.haves.into()),
         Vice::FloodDontHaves => {
-            (say::extended(scene.dont_have?, &piece.to_be_bytes()), patience.dont_haves.into())
+            (say::extended(scene.numbers.dont_have?, &piece.to_be_bytes()), patience.dont_haves.into())
         }
         Vice::FloodHellos => (say::extended(0, b"d1:mdee"), patience.hellos.into()),
         Vice::FloodUnknown => {

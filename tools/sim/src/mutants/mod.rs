@@ -9,6 +9,7 @@
 //! mutant.rs    who dials, hears, wakes, and when         data.rs       what is served, and how
 //! acts.rs      what is done once hands are shaken        wire.rs       messages that nobody may send
 //! conduct.rs   what distinguishes one from another       floods.rs     messages of which nobody may send so many
+//! exchange.rs  metadata and peers
 //! speaker.rs   BitTorrent, spoken by hand                snatch.rs     downloads, and is gone
 //! ```
 //! The codec is written by hand, so that a mistake in the engine's is not made on both sides.
@@ -16,6 +17,7 @@
 mod acts;
 mod conduct;
 mod data;
+mod exchange;
 mod floods;
 mod greetings;
 mod mutant;
@@ -43,6 +45,8 @@ pub enum Kind {
     Wire,
     /// Many messages.
     Flood,
+    /// Metadata and peers (BEP 9, 11).
+    Exchange,
 }
 
 macro_rules! vices {
@@ -193,12 +197,44 @@ vices! {
         /// Makes its victim answer, and reads nothing of it.
         NeverReads = "never-reads" => [NotReading],
     }
+    Exchange: {
+        /// Says far too much about pieces while nobody knows them.
+        FloodEarly = "flood-early" => [EarlyFlood],
+        /// Asks for the metadata again and again.
+        FloodMetadata = "flood-metadata" => [MetadataFlood],
+        /// Sends metadata that nobody asked for.
+        UnaskedMetadata = "unasked-metadata" => [MetadataUnasked],
+        /// Messages about metadata that are none.
+        NonsenseMetadata = "nonsense-metadata" => [MetadataMalformed],
+        /// Says that it has the metadata, and sends something else.
+        LiesAboutMetadata = "lies-about-metadata" => [MetadataWrong],
+        /// Tells of its peers again and again.
+        FloodPeers = "flood-peers" => [PexFlood],
+        /// Messages about peers that are none.
+        NonsensePeers = "nonsense-peers" => [PexMalformed],
+    }
 }
 
 impl Vice {
     /// Whether its address is banned for it, sooner or later: it sends wrong data.
     pub const fn is_banned(self) -> bool {
         matches!(self, Vice::Liar | Vice::LiesSometimes | Vice::OneBit)
+    }
+
+    /// The vices of the exchanges of metadata and peers.
+    pub fn exchange() -> &'static [Vice] {
+        &Vice::ALL[Vice::first().len()..]
+    }
+
+    /// All but these. What is drawn among them stays what it is when an exchange gets one more.
+    pub fn first() -> &'static [Vice] {
+        let others = Vice::ALL.iter().take_while(|vice| vice.kind() != Kind::Exchange).count();
+        &Vice::ALL[..others]
+    }
+
+    /// Whether it shows only to somebody who seeks metadata.
+    pub const fn needs_seeker(self) -> bool {
+        matches!(self, Vice::FloodEarly | Vice::LiesAboutMetadata)
     }
 
     /// Whether it shows only on connections that others made to the mutant.

@@ -13,7 +13,7 @@ use super::Vice;
 use super::conduct::{Conduct, Names};
 use super::greetings::{Opening, Shaker};
 use super::snatch::Snatch;
-use super::speaker::{Ear, say};
+use super::speaker::{Ear, Numbers, say};
 use crate::actor::{Actor, EndId, Hands, Heard};
 
 /// How often a mutant throws what its vice has it throw, on one connection.
@@ -41,6 +41,8 @@ pub struct MutantSpec {
     pub info_hash: InfoHash,
     /// Its pieces and blocks.
     pub layout: Layout,
+    /// Its info dictionary, if it has one.
+    pub metadata: Option<Arc<[u8]>>,
     /// Its content.
     pub content: Arc<dyn Bytes>,
     /// Whom it dials; it answers everybody.
@@ -59,8 +61,8 @@ pub(super) struct Scene<'a> {
     pub(super) limits: &'a Limits,
     pub(super) content: &'a dyn Bytes,
     pub(super) prng: &'a mut Prng,
-    /// The number under which the victim hears that a piece is taken back, if it does.
-    pub(super) dont_have: Option<u8>,
+    /// The numbers of the victim's extensions.
+    pub(super) numbers: Numbers,
 }
 
 /// One who is dialled.
@@ -88,7 +90,7 @@ pub(super) struct Conn {
     /// When the victim said who it is.
     pub(super) greeted: Option<Instant>,
     pub(super) choked: bool,
-    pub(super) dont_have: Option<u8>,
+    pub(super) numbers: Numbers,
     /// What is sent a byte at a time, and how fast.
     pub(super) drip: VecDeque<u8>,
     pub(super) drip_every: Duration,
@@ -354,7 +356,7 @@ impl Conn {
             said: false,
             greeted: None,
             choked: true,
-            dont_have: None,
+            numbers: Numbers::default(),
             drip: VecDeque::new(),
             drip_every: Duration::ZERO,
             taken: Vec::new(),

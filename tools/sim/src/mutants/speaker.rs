@@ -2,14 +2,18 @@
 
 use tide_base::{InfoHash, PeerId, PieceIndex, Span};
 
+use super::exchange::METADATA;
+
 /// The name of the protocol, behind its length.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 /// Bytes of a handshake.
 const HANDSHAKE: usize = 68;
 /// The longest message that is listened to. The bitfield of a torrent of eight million pieces, a block of any size.
 const MESSAGE: usize = 1 << 20;
-/// By which name a victim tells under which number it takes a piece back.
-const DONT_HAVE: &[u8] = b"11:lt_donthavei";
+/// By which names a victim tells its numbers for taking a piece back, for metadata, and for peers.
+const NAMES: [&[u8]; 3] = [b"11:lt_donthavei", b"11:ut_metadatai", b"6:ut_pexi"];
+/// What stands in a request for metadata in front of the piece.
+const ASKED: &[u8] = b"8:msg_typei0e5:piecei";
 
 /// What is said.
 pub(super) mod say {
@@ -102,12 +106,25 @@ pub(crate) enum Word {
     Block(Span),
     /// It will not send a block.
     Reject(Span),
-    /// It introduces itself; by this number it hears that a piece is taken back.
-    Hello(Option<u8>),
+    /// It introduces itself; by these numbers it hears more.
+    Hello(Numbers),
+    /// It would like a piece of the metadata.
+    MetadataRequest(u32),
     /// It is a node of the DHT.
     Port,
     /// Anything else.
     Other,
+}
+
+/// The numbers under which somebody hears messages of extensions, as far as it does.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Numbers {
+    /// A piece is taken back.
+    pub(crate) dont_have: Option<u8>,
+    /// Metadata.
+    pub(crate) metadata: Option<u8>,
+    /// Peers.
+    pub(crate) pex: Option<u8>,
 }
 
 /// What was said is no BitTorrent.
@@ -170,7 +187,14 @@ fn understand(id: u8, body: &[u8]) -> Word {
         (7, 8..) => Word::Block(Span { len: body.len() as u32 - 8, ..span_at(body) }),
         (16, 12) => Word::Reject(span()),
         (9, 2) => Word::Port,
-        (20, 1..) if body[0] == 0 => Word::Hello(dont_have(body)),
+        (20, 1..) if body[0] == 0 => {
+            let [dont_have, metadata, pex] = NAMES.map(|name| number_behind(body, name));
+            let small = |number: Option<u32>| number.and_then(|n| u8::try_from(n).ok()).filter(|&n| n != 0);
+            Word::Hello(Numbers { dont_have: small(dont_have), metadata: small(metadata), pex: small(pex) })
+        }
+        (20, 1..) if body[0] == METADATA => {
+            number_behind(body, ASKED).map_or(Word::Other, Word::MetadataRequest)
+        }
         _ => Word::Other,
     }
 }
@@ -179,12 +203,12 @@ fn span_at(body: &[u8]) -> Span {
     Span { piece: PieceIndex(word(body, 0)), offset: word(body, 4), len: 0 }
 }
 
-/// The number that an extension dictionary gives to `lt_donthave`; looked for rather than parsed.
-fn dont_have(hello: &[u8]) -> Option<u8> {
-    let at = hello.windows(DONT_HAVE.len()).position(|window| window == DONT_HAVE)?;
+/// The number that stands behind a name; looked for rather than parsed.
+fn number_behind(dictionary: &[u8], name: &[u8]) -> Option<u32> {
+    let at = dictionary.windows(name.len()).position(|window| window == name)?;
     let digits: Vec<u8> =
-        hello[at + DONT_HAVE.len()..].iter().copied().take_while(u8::is_ascii_digit).take(3).collect();
-    String::from_utf8(digits).ok()?.parse().ok().filter(|&number| number != 0)
+        dictionary[at + name.len()..].iter().copied().take_while(u8::is_ascii_digit).take(9).collect();
+    String::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The number at `at`; zero behind the end.
@@ -208,10 +232,12 @@ mod tests {
             say::message(5, &say::full_field(10)),
             say::span(6, span),
             say::block(span.piece, span.offset, &[7; 16]),
-            say::extended(0, b"d1:md11:lt_donthavei7eee"),
+            say::extended(0, b"d1:md11:lt_donthavei7e11:ut_metadatai3e6:ut_pexi4eee"),
             say::extended(0, b"d1:mdee"),
             say::extended(3, b"?"),
             say::message(9, &[1, 2]),
+            say::extended(METADATA, b"d8:msg_typei0e5:piecei7ee"),
+            say::extended(METADATA, b"d8:msg_typei2e5:piecei7ee"),
         ]
         .concat();
         let expected = [
@@ -221,8 +247,10 @@ mod tests {
             Word::Bitfield(vec![0xff, 0xc0]),
             Word::Request(span),
             Word::Block(span),
-            Word::Hello(Some(7)),
-            Word::Hello(None),
+            Word::Hello(Numbers { dont_have: Some(7), metadata: Some(3), pex: Some(4) }),
+            Word::Hello(Numbers::default()),
+            Word::Other,
+            Word::MetadataRequest(7),
             Word::Other,
             Word::Port,
         ];

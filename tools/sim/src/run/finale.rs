@@ -68,6 +68,12 @@ pub(super) fn choose(world: &World, prng: &mut Prng) -> Core {
             core.lost.push(content);
         }
     }
+    // Who has a link only learns the rest from somebody of the core who knows it.
+    let knows = |known: &&crate::world::UserTorrent| {
+        known.spared && world.content(known.content).metadata().is_some()
+    };
+    core.nodes
+        .extend(order.iter().filter(|&&id| world.node(id).torrents().iter().any(|known| knows(&known))));
     for &id in &order {
         if core.nodes.len() < 2 || prng.chance(1, 2) {
             core.nodes.insert(id);
@@ -149,7 +155,7 @@ fn partners(world: &World, core: &Core, node: NodeId, torrent: usize) -> Vec<Soc
     let content = world.node(node).torrents()[torrent].content;
     let others = core.nodes.iter().filter(|&&other| other != node);
     let with = others.filter(|&&other| contents_of(world, other).any(|theirs| theirs == content));
-    with.map(|&other| world.node(other).addr()).collect()
+    with.map(|&other| world.node(other).addr_for(world.node(node))).collect()
 }
 
 /// Runs until `done` or `end`.

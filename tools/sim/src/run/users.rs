@@ -116,7 +116,7 @@ impl Users {
         if known.key.is_none() || !known.is_settled() {
             return;
         }
-        let (files, spared) = (known.spec.files.files().len(), known.spared);
+        let (files, spared) = (known.files(), known.spared);
         if self.dice.hits(Mishap::Remove) {
             let delete = self.dice.prng().chance(1, 2) && !spared;
             let content = if delete { Content::Delete } else { Content::Keep };

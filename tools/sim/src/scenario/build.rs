@@ -34,8 +34,9 @@ pub struct Cast {
 pub fn build(scenario: &Scenario) -> (World, Cast) {
     let prng = Prng::new(scenario.seed).split("build");
     let mut world = World::new(scenario.seed, scenario.odds.clone(), scenario.net.clone());
-    for content in &scenario.contents {
-        world.add_content(Content::new(content.clone()));
+    for (content, &genuine) in scenario.contents.iter().zip(&scenario.genuine) {
+        let make = if genuine { Content::genuine } else { Content::new };
+        world.add_content(make(content.clone()));
     }
     let trackers = trackers(scenario, &mut world, &prng);
     for (i, plan) in scenario.nodes.iter().enumerate() {
@@ -85,6 +86,7 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
             limits: plan.limits.clone(),
             epoch: WallClock(1_700_000_000),
             dht: plan.dht.as_ref().map(|dht| dht_setup(scenario, dht)),
+            pex: plan.pex,
             ..Setup::plain(plan.shards)
         },
         turns: plan.turns,
@@ -127,7 +129,10 @@ fn add_torrent(scenario: &Scenario, world: &mut World, id: NodeId, plan: &Torren
         .filter(|mutant| !mutant.absent && mutant.known && mutant.content == plan.content);
     let mutants = known.map(|mutant| SocketAddr::new(mutant.host.ips[0], mutant.port));
     let peers = plan.peers.iter().map(|&peer| scenario.nodes[peer].addr()).chain(mutants).collect();
-    let mut spec = world.spec_of(plan.content, peers);
+    let mut spec = match plan.magnet {
+        true => world.magnet_of(plan.content, peers),
+        false => world.spec_of(plan.content, peers),
+    };
     spec.private = scenario.private[plan.content];
     spec.sequential = Some(plan.sequential);
     spec.priorities = Some(plan.priorities.clone());
@@ -182,6 +187,7 @@ fn mutant(scenario: &Scenario, world: &mut World, plan: &MutantPlan, prng: &Prng
     let spec = MutantSpec {
         info_hash: content.info_hash(),
         layout: content.layout(),
+        metadata: content.metadata().cloned(),
         content,
         victims,
         at: SocketAddr::new(plan.host.ips[0], plan.port),

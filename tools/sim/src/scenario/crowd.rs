@@ -26,15 +26,23 @@ pub(super) fn perhaps(prng: &mut Prng, scenario: &mut Scenario) {
 
 fn gather(seed: u64, scenario: &mut Scenario) {
     scenario.contents = vec![ContentSpec::of_lens(seed, &[(LEN, false)], 192, 64)];
-    scenario.private = vec![false];
+    (scenario.private, scenario.genuine) = (vec![false], vec![false]);
     (scenario.mutants, scenario.trackers, scenario.odds) = (Vec::new(), Vec::new(), Odds::calm());
     scenario.first_act = Duration::from_secs(1500);
     for (i, node) in scenario.nodes.iter_mut().enumerate() {
         let (holding, peers) =
             if i == 0 { (Holding::Everything, Vec::new()) } else { (Holding::Nothing, vec![0]) };
-        let (tracked, sequential, priorities, limits) = (false, false, Vec::new(), RateLimits::default());
-        node.torrents =
-            vec![TorrentPlan { content: 0, holding, peers, tracked, sequential, priorities, limits }];
+        let plain = TorrentPlan {
+            content: 0,
+            holding,
+            peers,
+            tracked: false,
+            magnet: false,
+            sequential: false,
+            priorities: Vec::new(),
+            limits: RateLimits::default(),
+        };
+        node.torrents = vec![plain];
     }
     let one = &mut scenario.nodes[0];
     one.host.up = UP;

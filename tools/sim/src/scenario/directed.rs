@@ -26,6 +26,10 @@ pub enum Directed {
     Trackerless,
     /// Many who want something from one who has few slots.
     Crowded,
+    /// Whoever has nothing has a link and no more; all is done all the same.
+    Links,
+    /// The same with ten who say that they have the metadata, of whom nine lie.
+    Liars,
     /// A peer that breaks one rule.
     Vice(Vice),
     /// Something that goes wrong, over and over.
@@ -37,7 +41,9 @@ impl Directed {
     pub fn all() -> impl Iterator<Item = Directed> {
         let vices = Vice::ALL.iter().map(|&vice| Directed::Vice(vice));
         let mishaps = Mishap::ALL.iter().map(|&mishap| Directed::Mishap(mishap));
-        [Directed::Calm, Directed::Crowded, Directed::Trackerless].into_iter().chain(vices).chain(mishaps)
+        let plain =
+            [Directed::Calm, Directed::Crowded, Directed::Trackerless, Directed::Links, Directed::Liars];
+        plain.into_iter().chain(vices).chain(mishaps)
     }
 
     /// The scenario, with dice that follow from `seed`.
@@ -52,10 +58,26 @@ impl Directed {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
             Directed::Trackerless => trackerless(&mut scenario),
+            Directed::Links => {
+                by_links(&mut scenario);
+                scenario.second_act = true;
+            }
+            Directed::Liars => {
+                by_links(&mut scenario);
+                let liars = (0..LIARS)
+                    .map(|i| MutantPlan { host: host(ip(1, i), 200_000), ..mutant(Vice::LiesAboutMetadata) });
+                scenario.mutants.extend(liars);
+                scenario.second_act = true;
+            }
             Directed::Vice(vice) => {
                 if vice == Vice::RequestsChoked {
                     // Refusals must get through, or it is found for not reading them.
                     (scenario.net.window, scenario.net.send_buffer) = (64 << 10, 64 << 10);
+                }
+                match vice {
+                    _ if vice.needs_seeker() => by_links(&mut scenario),
+                    // Who has no metadata cannot be asked for any.
+                    _ => scenario.genuine[0] = Vice::exchange().contains(&vice),
                 }
                 scenario.mutants.push(mutant(vice));
             }
@@ -71,11 +93,16 @@ impl fmt::Display for Directed {
             Directed::Calm => f.write_str("calm"),
             Directed::Crowded => f.write_str("crowded"),
             Directed::Trackerless => f.write_str("trackerless"),
+            Directed::Links => f.write_str("links"),
+            Directed::Liars => f.write_str("liars"),
             Directed::Vice(vice) => write!(f, "{vice}"),
             Directed::Mishap(mishap) => write!(f, "{mishap}"),
         }
     }
 }
+
+/// How many lie about metadata where one does not.
+const LIARS: usize = 9;
 
 /// Bytes of a block.
 const BLOCK: u32 = 64;
@@ -93,6 +120,7 @@ fn base(seed: u64, count: usize) -> Scenario {
         for (i, node) in nodes.iter_mut().enumerate() {
             node.torrents.push(TorrentPlan {
                 content,
+                magnet: false,
                 holding: if i == 0 { Holding::Everything } else { Holding::Nothing },
                 peers: (0..count).filter(|&other| other != i).collect(),
                 tracked: true,
@@ -106,6 +134,7 @@ fn base(seed: u64, count: usize) -> Scenario {
         seed,
         tiny: true,
         private: vec![false, true],
+        genuine: vec![false, false],
         contents,
         nodes,
         mutants: Vec::new(),
@@ -118,6 +147,15 @@ fn base(seed: u64, count: usize) -> Scenario {
         stall: Duration::from_secs(2 * 3600),
         look_every: 1,
         second_act: false,
+    }
+}
+
+/// Who has nothing of the first torrent has a link to it.
+fn by_links(scenario: &mut Scenario) {
+    scenario.genuine[0] = true;
+    let torrents = scenario.nodes.iter_mut().flat_map(|node| &mut node.torrents);
+    for torrent in torrents.filter(|torrent| torrent.content == 0) {
+        torrent.magnet = torrent.holding == Holding::Nothing;
     }
 }
 
@@ -154,6 +192,7 @@ fn node(prng: &mut Prng, i: usize) -> NodePlan {
         hashers: Hashers { threads: 2, rate: 100_000 },
         pace: Pace::default(),
         medium: MediumSpec { sector: 16, strict_folders: false },
+        pex: true,
         torrents: Vec::new(),
         dht: None,
     }

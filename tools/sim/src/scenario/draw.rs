@@ -24,7 +24,7 @@ pub fn draw(seed: u64) -> Scenario {
     let block_len = if tiny { 64 } else { 16 * 1024 };
     let contents: Vec<ContentSpec> =
         (0..1 + prng.below(3)).map(|_| content(&mut prng, tiny, block_len)).collect();
-    let private = contents.iter().map(|_| prng.chance(1, 6)).collect();
+    let private: Vec<bool> = contents.iter().map(|_| prng.chance(1, 6)).collect();
     let trackers = trackers(&mut root.split("trackers"));
     let count = 2 + prng.below(if tiny { 7 } else { 4 }) as usize;
     let mut nodes: Vec<NodePlan> =
@@ -34,13 +34,16 @@ pub fn draw(seed: u64) -> Scenario {
         take_part(&mut parts, content, spec, &mut nodes, !trackers.is_empty());
     }
     overlay(&mut root.split("dht"), &mut nodes);
-    let mutants = mutants(&mut root.split("mutants"), contents.len(), count);
+    let mut mutants = mutants(&mut root.split("mutants"), contents.len(), count);
+    let genuine = magnets(&mut root.split("magnets"), &private, &mut nodes);
+    exchange(&mut root.split("exchange"), &mut nodes, &mut mutants);
     let liars = liars(&mut root.split("dht liars"), &nodes, tiny);
     let mut scenario = Scenario {
         seed,
         tiny,
         liars,
         private,
+        genuine,
         nodes,
         mutants,
         trackers,
@@ -149,8 +152,33 @@ fn node(prng: &mut Prng, i: usize, tiny: bool, block_len: u32, odds: &Odds) -> N
         hashers: Hashers { threads: [1, 2, 4][prng.index(3)], rate: [100_000, 1 << 30][prng.index(2)] },
         pace: pace(prng, tiny),
         medium: MediumSpec { sector: if tiny { 16 } else { 512 }, strict_folders: false },
+        pex: true,
         torrents: Vec::new(),
         dht: None,
+    }
+}
+
+/// Which torrents have info dictionaries; and some of those who have nothing of one have a link to it and no more.
+/// Private ones are told to nobody.
+fn magnets(prng: &mut Prng, private: &[bool], nodes: &mut [NodePlan]) -> Vec<bool> {
+    let genuine: Vec<bool> = private.iter().map(|private| prng.chance(1, 2) && !private).collect();
+    for torrent in nodes.iter_mut().flat_map(|node| &mut node.torrents) {
+        let link = prng.chance(1, 2);
+        torrent.magnet = link && genuine[torrent.content] && torrent.holding == Holding::Nothing;
+    }
+    genuine
+}
+
+/// Who takes part in the exchange of peers, and which mutants break the rules of the exchanges.
+fn exchange(prng: &mut Prng, nodes: &mut [NodePlan], mutants: &mut [MutantPlan]) {
+    for node in nodes {
+        node.pex = prng.chance(3, 4);
+    }
+    for mutant in mutants {
+        let (another, vice) = (prng.chance(1, 6), Vice::exchange()[prng.index(Vice::exchange().len())]);
+        if another {
+            mutant.vice = vice;
+        }
     }
 }
 
@@ -192,6 +220,7 @@ fn take_part(prng: &mut Prng, content: usize, spec: &ContentSpec, nodes: &mut [N
         let limit = prng.chance(1, 6).then(|| 500 * (1 + prng.below(20)));
         nodes[i].torrents.push(TorrentPlan {
             content,
+            magnet: false,
             holding,
             peers,
             tracked: !acquainted || prng.chance(1, 2),
@@ -239,7 +268,7 @@ fn liars(prng: &mut Prng, nodes: &[NodePlan], tiny: bool) -> Vec<LiarPlan> {
 fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {
     let count = [0, 1, 2, 5][prng.index(4)];
     let one = |i: usize| {
-        let vice = Vice::ALL[prng.index(Vice::ALL.len())];
+        let vice = Vice::first()[prng.index(Vice::first().len())];
         let ips = ips(prng, 1, i);
         let mut victims: Vec<usize> = (0..nodes).filter(|_| prng.chance(1, 2)).collect();
         if victims.is_empty() {

@@ -44,6 +44,8 @@ pub struct Scenario {
     pub contents: Vec<ContentSpec>,
     /// Whether each torrent is private (BEP 27).
     pub private: Vec<bool>,
+    /// Whether each torrent has an info dictionary, so that peers can tell each other of it (BEP 9).
+    pub genuine: Vec<bool>,
     /// The engines.
     pub nodes: Vec<NodePlan>,
     /// Peers that break the rules.
@@ -103,6 +105,8 @@ pub struct NodePlan {
     pub pace: Pace,
     /// What its disk is.
     pub medium: MediumSpec,
+    /// Whether it tells peers of each other (BEP 11).
+    pub pex: bool,
     /// Its torrents.
     pub torrents: Vec<TorrentPlan>,
     /// Its part in the DHT, if it takes one.
@@ -127,6 +131,8 @@ pub struct DhtPlan {
 pub struct TorrentPlan {
     /// Which content.
     pub content: usize,
+    /// Whether it is added by a magnet link: the rest is learnt from peers.
+    pub magnet: bool,
     /// What lies on the disk already.
     pub holding: Holding,
     /// The nodes whose addresses it is given; they may be itself.

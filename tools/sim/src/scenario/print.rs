@@ -19,7 +19,8 @@ impl fmt::Display for Scenario {
         )?;
         for (i, (content, private)) in self.contents.iter().zip(&self.private).enumerate() {
             let private = if *private { " private" } else { "" };
-            writeln!(f, "torrent {i} {content}{private}")?;
+            let genuine = if self.genuine[i] { ", with an info dictionary" } else { "" };
+            writeln!(f, "torrent {i} {content}{private}{genuine}")?;
         }
         for (i, node) in self.nodes.iter().enumerate() {
             writeln!(f, "node {i}    {node}")?;
@@ -83,6 +84,7 @@ impl fmt::Display for NodePlan {
         write!(f, ", memory {}/{}", limits.memory, limits.chunk_len)?;
         write!(f, ", leases {}, disk jobs {}", limits.leases, limits.disk_jobs)?;
         write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)?;
+        f.write_str(if self.pex { "" } else { ", no peer exchange" })?;
         let Some(DhtPlan { routers, named, limits, read_only }) = &self.dht else { return Ok(()) };
         let named = if *named { " by name" } else { "" };
         let read_only = if *read_only { ", read-only" } else { "" };
@@ -94,7 +96,8 @@ impl fmt::Display for NodePlan {
 impl fmt::Display for TorrentPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "torrent {} has {:?}, knows {:?}", self.content, self.holding, self.peers)?;
-        let flags = [(self.tracked, " tracked"), (self.sequential, " sequential")];
+        let flags =
+            [(self.magnet, " by a link"), (self.tracked, " tracked"), (self.sequential, " sequential")];
         flags.iter().filter(|(on, _)| *on).try_for_each(|(_, word)| f.write_str(word))?;
         if !self.priorities.is_empty() {
             write!(f, " priorities {:?}", self.priorities)?;

@@ -21,6 +21,8 @@ pub(super) struct Court {
     finding: Option<Finding>,
     /// Turns that are not looked at closely, since the last look was long.
     rests: u64,
+    /// Turns so far.
+    turns: u64,
 }
 
 /// A write under way.
@@ -312,6 +314,11 @@ impl World {
         if self.court.judge.is_none() {
             return;
         }
+        self.court.turns += 1;
+        if self.court.turns > TURNS {
+            let text = format!("{TURNS} turns: somebody has something to do without end");
+            self.court.finding.get_or_insert(Finding { oracle: Oracle::Time, node, at: now, text });
+        }
         let glance = self.seat(id, shard).shard.glance();
         self.ask_judge(|judge, _| judge.glance(now, node, &glance));
         self.court.rests = self.court.rests.saturating_sub(1);
@@ -349,6 +356,10 @@ impl World {
         }
     }
 }
+
+/// Turns that are more than any world should take: shards that say the same to each other again and again do so all the
+/// simulated hour that nothing else happens, some microseconds at a time.
+const TURNS: u64 = 20_000_000;
 
 /// Known addresses that are looked at for each turn that is not.
 const ADDRESSES: u64 = 20;

@@ -68,7 +68,7 @@ impl World {
         assert!(!node.is_alive(), "a running node is commanded");
         let torrent = &mut node.torrents[number];
         torrent.present = true;
-        torrent.spec.priorities = Some(vec![4; torrent.spec.files.files().len()]);
+        torrent.spec.priorities = Some(vec![4; torrent.files()]);
         torrent.spec.limits = Some(RateLimits::default());
         torrent.spec.paused = Some(false);
         torrent.spec.peers.extend(peers);
@@ -117,7 +117,7 @@ impl World {
     pub fn waits(&self, core: &BTreeSet<NodeId>) -> Vec<Waiting> {
         let surveys: Vec<Vec<_>> =
             self.nodes.iter().map(|node| node.shards().map(|shard| shard.survey()).collect()).collect();
-        let listens: Vec<[SocketAddr; 1]> = self.nodes.iter().map(|node| [node.addr()]).collect();
+        let listens: Vec<Vec<SocketAddr>> = self.nodes.iter().map(|node| node.addrs().collect()).collect();
         let views: Vec<NodeView<'_>> = self
             .nodes
             .iter()
@@ -217,9 +217,9 @@ impl Node {
         let spec = &known.spec;
         let store = StoreSpec {
             root: root.to_path_buf(),
-            files: spec.files.clone(),
-            layout: spec.layout,
-            wanted: tide_base::Bits::full(spec.files.files().len() as u32),
+            files: known.made.files().clone(),
+            layout: known.made.layout(),
+            wanted: tide_base::Bits::full(known.files() as u32),
             aside: spec.aside.clone(),
             resume: None,
             backing: spec.backing,

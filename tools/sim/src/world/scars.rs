@@ -23,7 +23,7 @@ impl Node {
     /// A torrent is about to be moved: what is damaged will be so there, too.
     pub(super) fn scar_damaged(&mut self, number: usize) {
         let known = &self.torrents[number];
-        let pieces = (0..known.spec.layout.pieces()).map(PieceIndex);
+        let pieces = (0..known.made.layout().pieces()).map(PieceIndex);
         let state = |piece| self.medium.state_of(&known.made, &known.spec.root, piece);
         let damaged = pieces.filter(|&piece| matches!(state(piece), PieceTruth::Damaged(_)));
         self.scars.0.extend(damaged.map(|piece| (known.info_hash(), piece)));
@@ -32,7 +32,7 @@ impl Node {
     /// Files were harmed: what is on its way to another place may have been copied before or after.
     pub(super) fn scar_moving(&mut self) {
         for known in self.torrents.iter().filter(|known| known.is_moving()) {
-            let pieces = (0..known.spec.layout.pieces()).map(PieceIndex);
+            let pieces = (0..known.made.layout().pieces()).map(PieceIndex);
             self.scars.0.extend(pieces.map(|piece| (known.info_hash(), piece)));
         }
     }

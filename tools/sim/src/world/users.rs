@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tide_base::{Bits, Duration, InfoHash, InfoHashes, ShardId};
-use tide_disk::{Allocation, Backing, StoreKey, VolumeId};
+use tide_base::{Bits, Duration, InfoHash, InfoHashes, Layout, ShardId};
+use tide_disk::{Allocation, Backing, FileTable, StoreKey, VolumeId};
 use tide_engine::{
-    AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, RateLimits, Reply,
-    TorrentCommand, TorrentKey,
+    AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, Metadata, RateLimits,
+    Reply, Then, TorrentCommand, TorrentKey,
 };
 
 use super::node::{Node, Owned};
@@ -61,6 +61,11 @@ impl UserTorrent {
         self.made.info_hash()
     }
 
+    /// How many files it has, padding included.
+    pub fn files(&self) -> usize {
+        self.made.files().files().len()
+    }
+
     pub(super) fn is_moving(&self) -> bool {
         self.moving.is_some()
     }
@@ -97,6 +102,7 @@ impl World {
         let made = &self.contents[content];
         AddTorrent {
             info_hashes: InfoHashes::v1(made.info_hash()),
+            metadata: made.metadata().map_or(Metadata::Withheld, |bytes| Metadata::Known(bytes.clone())),
             name: format!("t{content}"),
             files: made.files().clone(),
             layout: made.layout(),
@@ -104,6 +110,7 @@ impl World {
             private: false,
             own_trackers: Vec::new(),
             trackers: None,
+            web_seeds: Vec::new(),
             store: StoreKey(content as u64),
             volume: VolumeId(0),
             root: PathBuf::from(format!("/v0/content{content}")),
@@ -118,6 +125,17 @@ impl World {
             peers,
             nodes: Vec::new(),
             limits: Some(RateLimits::default()),
+        }
+    }
+
+    /// The same by a magnet link: the info-hash is known, and what else a link says.
+    pub fn magnet_of(&self, content: usize, peers: Vec<SocketAddr>) -> AddTorrent {
+        AddTorrent {
+            metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+            files: Arc::new(FileTable::new(Vec::new())),
+            layout: Layout::UNKNOWN,
+            piece_hashes: Arc::from([]),
+            ..self.spec_of(content, peers)
         }
     }
 

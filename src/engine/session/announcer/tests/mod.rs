@@ -40,6 +40,7 @@ fn job(number: u64, url: &str, event: Event) -> AnnounceJob {
     let url = TrackerUrl::parse(url).expect(url);
     AnnounceJob {
         torrent: torrent(number),
+        number,
         tracker: tracker_key(&url),
         url,
         family: Family::V4,
@@ -91,6 +92,7 @@ impl World {
             picker: None,
             trackers: true,
             dht: None,
+            pex: true,
             now: Instant::ZERO,
         };
         World {

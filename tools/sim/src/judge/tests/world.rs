@@ -11,8 +11,8 @@ use tide_disk::{
     JobId, Memory, Outcome, Place, Storage, StorageFile, StoreKey, Stores, Task, VolumeId,
 };
 use tide_engine::{
-    AddTorrent, Answer, Check, Command, CommandId, ConnKey, Input, Limits, Listening, NetError, Output,
-    RateLimits, Setup, Shard, Slices, Survey, TorrentCommand, TorrentKey, Want,
+    AddTorrent, Answer, Check, Command, CommandId, ConnKey, Input, Limits, Listening, Metadata, NetError,
+    Output, RateLimits, Setup, Shard, Slices, Survey, TorrentCommand, TorrentKey, Want,
 };
 
 use crate::judge::{Finding, Judge, NodeView, Source, Truth, View, Way};
@@ -105,6 +105,7 @@ fn made_up(len: u64, piece_len: u32) -> (AddTorrent, Vec<u8>) {
     let file = FileEntry { path: "f".into(), offset: 0, len, padding: false, executable: false };
     let spec = AddTorrent {
         info_hashes: InfoHashes::v1(HASH),
+        metadata: Metadata::Withheld,
         name: "t".to_owned(),
         files: Arc::new(FileTable::new(vec![file])),
         layout: Layout::new(len, piece_len, 64).expect("a legal layout"),
@@ -112,6 +113,7 @@ fn made_up(len: u64, piece_len: u32) -> (AddTorrent, Vec<u8>) {
         private: false,
         own_trackers: Vec::new(),
         trackers: None,
+        web_seeds: Vec::new(),
         store: StoreKey(1),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),

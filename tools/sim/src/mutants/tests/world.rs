@@ -11,8 +11,8 @@ use tide_disk::{
     Storage, StorageFile, StoreKey, Stores, VolumeId,
 };
 use tide_engine::{
-    AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
-    Setup, Shard, Slices, TorrentKey, Want,
+    AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, Metadata, NetError,
+    Output, Setup, Shard, Slices, Then, TorrentKey, Want,
 };
 
 use crate::actor::{Actor, Deed, EndId, Hands, Heard};
@@ -87,7 +87,16 @@ fn layout() -> Layout {
 /// What every mutant knows.
 pub(crate) fn spec(victims: Vec<SocketAddr>, at: SocketAddr) -> MutantSpec {
     let (layout, content) = (layout(), Arc::new(Made));
-    MutantSpec { info_hash: info_hash(), layout, content, victims, at, listens: true, limits: limits() }
+    MutantSpec {
+        info_hash: info_hash(),
+        layout,
+        metadata: Some(metadata()),
+        content,
+        victims,
+        at,
+        listens: true,
+        limits: limits(),
+    }
 }
 
 /// What the engine puts up with.
@@ -99,6 +108,11 @@ fn info_hash() -> InfoHash {
     InfoHash([7; 20])
 }
 
+/// What is given out as the torrent's metadata; nobody here can check it.
+fn metadata() -> Arc<[u8]> {
+    Arc::from(*b"d4:name4:madee")
+}
+
 fn torrent() -> AddTorrent {
     let mut whole = vec![0; TOTAL as usize];
     Made.fill(0, &mut whole);
@@ -106,6 +120,7 @@ fn torrent() -> AddTorrent {
     let path = PathBuf::from("content");
     AddTorrent {
         info_hashes: InfoHashes::v1(info_hash()),
+        metadata: Metadata::Known(metadata()),
         name: "made".into(),
         files: Arc::new(FileTable::new(vec![FileEntry {
             path,
@@ -119,6 +134,7 @@ fn torrent() -> AddTorrent {
         private: false,
         own_trackers: Vec::new(),
         trackers: None,
+        web_seeds: Vec::new(),
         store: StoreKey(1),
         volume: VolumeId(0),
         root: PathBuf::from("/content"),
@@ -139,6 +155,22 @@ fn torrent() -> AddTorrent {
 impl World {
     /// An engine that has the first `has` bytes of the torrent.
     pub(crate) fn new(seed: u64, has: u64) -> World {
+        World::of(seed, has, torrent())
+    }
+
+    /// An engine that has nothing, and knows the torrent's info-hash only.
+    pub(crate) fn seeking(seed: u64) -> World {
+        let sought = AddTorrent {
+            metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+            files: Arc::new(FileTable::new(Vec::new())),
+            layout: Layout::UNKNOWN,
+            piece_hashes: Arc::from([]),
+            ..torrent()
+        };
+        World::of(seed, 0, sought)
+    }
+
+    fn of(seed: u64, has: u64, spec: AddTorrent) -> World {
         let mut prng = Prng::new(seed);
         let mut setup = Setup::plain(1);
         setup.seed = seed;
@@ -158,8 +190,8 @@ impl World {
             ..tide_engine::Limits::default()
         };
         let disk = Memory::default();
-        let spec = torrent();
-        let at = Place { backing: spec.backing, root: &spec.root, below: &spec.files.files()[0].path };
+        let (root, made) = (spec.root.clone(), torrent());
+        let at = Place { backing: spec.backing, root: &root, below: &made.files.files()[0].path };
         disk.make_folders(at.folder()).expect("memory has room");
         let file = disk.open(at, Access::Create { executable: false }).expect("memory has room");
         let mut content = vec![0; has as usize];
