@@ -127,13 +127,18 @@ impl Torrent {
             priorities,
             spec,
         };
-        for addr in torrent.spec.peers.clone() {
-            torrent.book.add(now, addr, Sources::MANUAL, &mut desk.prng);
-        }
-        let what =
-            Happening::Added { name: torrent.spec.name.clone(), size: torrent.spec.layout.total(), pieces };
-        torrent.event(desk, what);
+        torrent.introduce(desk, now);
         Ok(torrent)
+    }
+
+    /// Takes note of the peers that it was added with, and says that it is there.
+    fn introduce(&mut self, desk: &mut Desk, now: Instant) {
+        for &addr in &self.spec.peers {
+            self.book.add(now, addr, Sources::MANUAL, &mut desk.prng);
+        }
+        let AddTorrent { name, layout, .. } = &self.spec;
+        let what = Happening::Added { name: name.clone(), size: layout.total(), pieces: layout.pieces() };
+        self.event(desk, what);
     }
 
     /// Whether it transfers.
