@@ -99,6 +99,50 @@ fn to_libtorrent_by_the_dht() {
 }
 
 #[test]
+fn a_link_is_enough_for_us_where_libtorrent_has_everything() {
+    if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
+        return;
+    }
+    for (shape, shards) in RUNS {
+        let (scene, hub) = (Scene::new(shape, None), Hub::start());
+        let mut theirs = LibTorrent::start_with_dht(hub.addr);
+        theirs.add(&scene.torrent, scene.payload.parent());
+        theirs.wait_seeding(scene.hash());
+        hub.wait_nodes(1);
+        theirs.announce_to_dht(scene.hash());
+        hub.wait_announced();
+        let ours = Ours::by_link_with(&scene, shards, hub.way_in());
+        ours.release();
+        ours.wait_same(&scene);
+        ours.leave();
+        assert!(hub.session.shutdown(LEAVE));
+    }
+}
+
+#[test]
+fn a_link_is_enough_for_libtorrent_where_we_have_everything() {
+    if !have(&[Tool::LibTorrent, Tool::Mktorrent]) {
+        return;
+    }
+    for (shape, shards) in RUNS {
+        let (scene, hub) = (Scene::new(shape, None), Hub::start());
+        let ours =
+            Ours::start_with(&scene, shards, net::fresh().into(), scene.payload.parent(), hub.way_in());
+        ours.torrent.wait_complete(Some(wait::GENEROUS)).expect("the seed has everything");
+        ours.release();
+        hub.wait_announced();
+        let mut theirs = LibTorrent::start_with_dht(hub.addr);
+        hub.wait_nodes(2);
+        theirs.add_link(&scene.link(), &scene.theirs());
+        theirs.announce_to_dht(scene.hash());
+        theirs.wait_seeding(scene.hash());
+        compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));
+        ours.leave();
+        assert!(hub.session.shutdown(LEAVE));
+    }
+}
+
+#[test]
 fn items_that_libtorrent_stores_and_finds() {
     if !have(&[Tool::LibTorrent]) {
         return;

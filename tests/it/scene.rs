@@ -125,11 +125,17 @@ impl Ours {
 
     /// A session that has nothing, and knows the torrent by its info-hash alone.
     pub(crate) fn by_link(scene: &Scene, shards: u16) -> Ours {
+        Ours::by_link_with(scene, shards, DhtConfig::default())
+    }
+
+    /// The same with another part in the DHT.
+    pub(crate) fn by_link_with(scene: &Scene, shards: u16, dht: DhtConfig) -> Ours {
         let config = Config {
             listen: Listen::At(vec![net::fresh().into()]),
             shards,
             hashers: 1,
             state_dir: Some(scene.dir.folder("link state")),
+            dht: Some(dht),
             ..Config::default()
         };
         let session = Session::start(config).expect("a fresh address is free");
