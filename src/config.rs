@@ -8,6 +8,7 @@ use tide_disk::{Allocation, Backing};
 use tide_engine::picker::Factory;
 use tide_engine::{Limits, RateLimits};
 
+use crate::dht::DhtConfig;
 use crate::error::Error;
 use crate::shell::keeper::Medium;
 use crate::shell::listener::Wish;
@@ -69,6 +70,9 @@ pub struct Config {
     pub rates: RateLimits,
     /// Whether trackers are asked. Default: yes.
     pub trackers: bool,
+    /// How the session takes part in the DHT; `None`: not at all. Private torrents never do. Default: it does, as one
+    /// more node, on its UDP sockets.
+    pub dht: Option<DhtConfig>,
     /// Whether peers are told of each other, and listened to when they tell (BEP 11); those of private torrents never
     /// are. Default: yes.
     pub pex: bool,
@@ -76,7 +80,7 @@ pub struct Config {
     pub backing: Backing,
     /// How space for files comes to be. Default: as it is written.
     pub allocation: Allocation,
-    /// The port that trackers are told, if it is not the one listened on, behind a forwarding router.
+    /// The port that trackers and the DHT are told, if it is not the one listened on, behind a forwarding router.
     pub announce_port: Option<u16>,
     /// Seed of all randomness; `None`, the default, asks the system for one.
     pub seed: Option<u64>,
@@ -112,6 +116,7 @@ impl Default for Config {
             state_dir: None,
             rates: RateLimits::default(),
             trackers: true,
+            dht: Some(DhtConfig::default()),
             pex: true,
             backing: Backing::default(),
             allocation: Allocation::default(),

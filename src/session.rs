@@ -17,6 +17,7 @@ use tide_metainfo::HostPort;
 
 use crate::add::{Add, Subject, selection};
 use crate::config::Config;
+use crate::dht::Dht;
 use crate::error::Error;
 use crate::shell::board::{Next, Notice};
 use crate::shell::clock::Clock;
@@ -65,6 +66,8 @@ impl Session {
             let Locked { locked, refused } = code::lock();
             log::debug!("{locked} bytes of code are locked in memory; {refused} may not be");
         }
+        let volumes = VolumeTable::default();
+        let dht = config.dht.as_ref().map(|dht| dht.setup(&config, &volumes)).transpose()?;
         let clock = Clock::start();
         let setup = Setup {
             shards: config.shards,
@@ -77,6 +80,7 @@ impl Session {
             epoch: clock.epoch(),
             announce_port: config.announce_port,
             trackers: config.trackers,
+            dht,
             pex: config.pex,
             picker: config.picker.clone(),
             now: clock.now(),
@@ -93,7 +97,7 @@ impl Session {
             StartError::Listen(refused) => Error::Listen { addr: refused.addr, source: refused.source },
             StartError::Resources(source) => Error::Resources(source),
         })?;
-        let (volumes, torrents, stores) = (VolumeTable::default(), Mutex::default(), AtomicU64::new(1));
+        let (torrents, stores) = (Mutex::default(), AtomicU64::new(1));
         Ok(Session { inner: Arc::new(Inner { shell, volumes, torrents, stores, config }) })
     }
 
@@ -129,6 +133,11 @@ impl Session {
 
     fn handle(&self, (key, hashes): Entry) -> Torrent {
         Torrent::new(Arc::clone(&self.inner), key, hashes)
+    }
+
+    /// Its part in the DHT.
+    pub fn dht(&self) -> Dht {
+        Dht::new(Arc::clone(&self.inner))
     }
 
     /// What happens. Each event goes to one reader: two readers share them.
@@ -255,6 +264,7 @@ impl Inner {
             paused: add.paused,
             check: add.check,
             peers: add.peers,
+            nodes: Vec::new(),
             limits: add.limits,
         };
         let named = match add.subject {
@@ -263,6 +273,7 @@ impl Inner {
                 let select = add.select.map(|select| selection(&select, files));
                 torrent.priorities = torrent.priorities.or(select);
                 torrent.paused = if add.choose { Some(true) } else { torrent.paused };
+                torrent.nodes = metainfo.nodes;
                 torrent.web_seeds = metainfo.web_seeds;
                 torrent.learn(Facts::of(&metainfo.info, self.config.limits.block_len));
                 Vec::new()
@@ -316,6 +327,7 @@ fn add_up(sum: &mut SessionStats, part: &SessionStats) {
     sum.uploaded += part.uploaded;
     sum.memory += part.memory;
     sum.turns += part.turns;
+    sum.dht_nodes += part.dht_nodes;
     sum.faults.merge(&part.faults);
 }
 

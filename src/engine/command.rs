@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use tide_base::{Duration, InfoHashes, Instant, Layout, PeerId, WallClock};
 use tide_disk::{Allocation, Backing, FileTable, StoreKey, Trouble, VolumeId};
+use tide_metainfo::HostPort;
 
 use crate::facts::Facts;
 use crate::id::TorrentKey;
+use crate::session::dht::words::{DhtAnswer, DhtCommand, DhtSetup};
 use crate::stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, TorrentStats, TrackerInfo};
 use crate::torrent::picker::Factory;
 
@@ -27,6 +29,8 @@ pub enum Command {
     SetLimits(RateLimits),
     /// Figures of the whole session, as far as this shard knows them; the asker adds the shards up. Answer: [`Answer::Session`].
     SessionStats,
+    /// Something of the DHT. Goes to shard 0. Answer: [`Answer::Dht`], within a minute.
+    Dht(DhtCommand),
     /// End: announce `stopped`, write resume data, close everything, within the budget; then
     /// [`Output::Finished`](crate::Output::Finished). Goes to every shard.
     Shutdown(Duration),
@@ -148,6 +152,8 @@ pub struct AddTorrent {
     pub check: Check,
     /// Peers to meet at once.
     pub peers: Vec<SocketAddr>,
+    /// Nodes of the DHT that the torrent names (BEP 5).
+    pub nodes: Vec<HostPort>,
     /// Limits of this torrent. Default: none.
     pub limits: Option<RateLimits>,
 }
@@ -252,6 +258,8 @@ pub enum Answer {
     Metainfo(Option<Vec<u8>>),
     /// This shard's part of the session's figures.
     Session(SessionStats),
+    /// What the DHT says.
+    Dht(DhtAnswer),
 }
 
 /// Why a command was not carried out.
@@ -269,6 +277,10 @@ pub enum CommandError {
     Trouble(Trouble),
     /// The session is ending.
     Ending,
+    /// The session takes no part in the DHT, or has no socket for it.
+    NoDht,
+    /// No node of the DHT answered.
+    NoNodes,
 }
 
 impl core::fmt::Display for CommandError {
@@ -280,6 +292,8 @@ impl core::fmt::Display for CommandError {
             CommandError::Full(bound) => write!(f, "limit reached: {bound}"),
             CommandError::Trouble(trouble) => trouble.fmt(f),
             CommandError::Ending => f.write_str("the session is ending"),
+            CommandError::NoDht => f.write_str("the session takes no part in the DHT"),
+            CommandError::NoNodes => f.write_str("no node of the DHT answered"),
         }
     }
 }
@@ -307,6 +321,8 @@ pub struct Setup {
     pub announce_port: Option<u16>,
     /// Whether trackers are asked at all.
     pub trackers: bool,
+    /// How the session takes part in the DHT; `None`: not at all.
+    pub dht: Option<DhtSetup>,
     /// Whether peers are told of each other (BEP 11); never those of private torrents.
     pub pex: bool,
     /// Makes the pickers of torrents that are not fetched in order; `None` is the rarest piece first.
@@ -329,6 +345,7 @@ impl Setup {
             epoch: WallClock(0),
             announce_port: None,
             trackers: true,
+            dht: None,
             pex: true,
             picker: None,
             now: Instant::ZERO,

@@ -34,6 +34,7 @@ pub use faults::Faults;
 pub use id::{ConnKey, PeerKey, TorrentKey};
 pub use limits::Limits;
 pub use mail::Mail;
+pub use session::dht::words::{DhtAnswer, DhtCommand, DhtSetup, DhtStats, StateFile};
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{
     FileInfo, MetadataInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo,

@@ -17,6 +17,7 @@ use crate::command::RateLimits;
 use crate::desk::gates::LeaseRef;
 use crate::desk::purse::{Resource, Stock};
 use crate::id::{PeerKey, TorrentKey};
+use crate::session::dht::words::ToDht;
 use crate::stats::PeerInfo;
 use crate::torrent::book::Sources;
 
@@ -361,6 +362,8 @@ pub struct Muster {
     pub volume: VolumeId,
     /// The torrent's limits.
     pub limits: RateLimits,
+    /// Whether its peers may come from trackers only (BEP 27), so that not even ways into the DHT are told.
+    pub private: bool,
 }
 
 /// What shards tell the session's parts.
@@ -384,6 +387,8 @@ pub enum ToSession {
     Announce(Box<AnnounceJob>),
     /// A torrent has ended: its announces are not waited for.
     Forget(TorrentKey),
+    /// Something for the part in the DHT.
+    Dht(ToDht),
 }
 
 /// What the session's parts tell shards.
@@ -408,6 +413,8 @@ pub enum FromSession {
 pub struct AnnounceJob {
     /// On whose behalf.
     pub torrent: TorrentKey,
+    /// The torrent's own number of what it asks; comes back.
+    pub number: u64,
     /// The torrent's own number of the tracker.
     pub tracker: tide_tracker::TrackerKey,
     /// Where it is.
@@ -440,6 +447,8 @@ impl Question {
 /// What a tracker said.
 #[derive(Debug)]
 pub struct Announced {
+    /// The torrent's own number of what it asked.
+    pub number: u64,
     /// The torrent's own number of the tracker.
     pub tracker: tide_tracker::TrackerKey,
     /// Over which family of addresses it was asked.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tide::{Add, Config, Listen, PeerInfo, RateLimits, Session};
+use tide::{Add, Config, DhtConfig, Listen, PeerInfo, RateLimits, Session};
 use tide_test_clients::{Client, InfoHash, Mktorrent, Payload, TempDir, Torrent, compare, net, wait};
 
 /// What tide's peer ids begin with, as others see them.
@@ -94,6 +94,17 @@ pub(crate) struct Ours {
 impl Ours {
     /// A session that listens at `addr`, a seed if `folder` holds the content.
     pub(crate) fn start(scene: &Scene, shards: u16, addr: SocketAddr, folder: &Path) -> Ours {
+        Ours::start_with(scene, shards, addr, folder, DhtConfig::default())
+    }
+
+    /// The same with another part in the DHT.
+    pub(crate) fn start_with(
+        scene: &Scene,
+        shards: u16,
+        addr: SocketAddr,
+        folder: &Path,
+        dht: DhtConfig,
+    ) -> Ours {
         let _ = env_logger::builder().is_test(true).try_init();
         // A seed and a leech keep their resume data apart.
         let state =
@@ -103,6 +114,7 @@ impl Ours {
             shards,
             hashers: 1,
             state_dir: Some(state),
+            dht: Some(dht),
             ..Config::default()
         };
         let session = Session::start(config).expect("a fresh address is free");

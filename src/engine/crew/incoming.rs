@@ -12,7 +12,8 @@ use super::member::Parked;
 use crate::border::{NetError, Want};
 use crate::desk::{Desk, Flow, Reason};
 use crate::id::PeerKey;
-use crate::mail::{Copies, End, ToTorrent};
+use crate::mail::{Copies, End, ToSession, ToTorrent};
+use crate::session::dht::words::ToDht;
 
 /// Scratch behind a block that is read into its place: the head of the next one, and the small messages between them.
 /// More would only be copied.
@@ -44,7 +45,9 @@ impl Crew {
             let scratch = if idle {
                 IDLE
             } else if short {
-                HEAD
+                // However small the last read was: content in the scratch that has no place is asked for again, and
+                // may come like this again.
+                member.session.before_content().min(IDLE)
             } else {
                 BEHIND
             };
@@ -181,7 +184,8 @@ impl Crew {
                 self.roster.hungry(key);
             }
             Event::Wanted(_) | Event::Withdrawn(_) => {}
-            Event::Suggested(_) | Event::KeepAlive | Event::Port(_) => {}
+            Event::Port(port) => self.is_node(desk, key, port),
+            Event::Suggested(_) | Event::KeepAlive => {}
             Event::Metadata(message) => self.metadata_came(desk, now, key, message),
             Event::Pex(delta) => self.peers_came(desk, key, *delta),
             // None is registered.
@@ -304,6 +308,16 @@ impl Crew {
         self.roster.hungry(key);
         self.show_interest(now, key);
         self.part_seeds(desk, key);
+    }
+
+    /// A peer says that it is a node of the DHT, too: once is enough.
+    fn is_node(&mut self, desk: &mut Desk, key: SlotKey, port: u16) {
+        let member = member_mut(self, key);
+        let at = SocketAddr::new(member.addr.ip(), port);
+        let is_news = !core::mem::replace(&mut member.is_node, true);
+        if is_news && port != 0 && !self.facts.private && desk.setup.dht.is_some() {
+            desk.tell_session(ToSession::Dht(ToDht::Node(at)));
+        }
     }
 
     fn introduced(&mut self, desk: &mut Desk, key: SlotKey, hello: &Hello) {

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use tide_base::{Instant, SlotKey};
+use tide_peer::Fault;
 use tide_peer::metadata::{Message, Taken};
-use tide_peer::{Fault, fast};
 
 use super::Crew;
-use super::meeting::sha1;
 use crate::desk::Desk;
 use crate::id::{ConnKey, PeerKey};
 use crate::mail::{End, Muster, Said, ToTorrent};
@@ -52,13 +51,12 @@ impl Crew {
         };
         member.session.set_offers(self.facts.offers);
         let hello = self.hello(desk, addr);
-        let grant = self.grant(addr);
         let Some(member) = self.roster.get_mut(key) else { return };
         member.session.hello(now, &hello);
         for piece in self.have.iter() {
             member.session.have(now, tide_base::PieceIndex(piece));
         }
-        member.session.allow_fast(now, &grant);
+        self.allow_fast(desk, now, key);
         for event in events {
             self.happened(desk, now, key, event);
         }
@@ -66,13 +64,6 @@ impl Crew {
         self.roster.busy(key);
         self.rearm(desk, key);
         self.part_seeds(desk, key);
-    }
-
-    /// The pieces that a member at `addr` may fetch while choked (BEP 6), as far as they are here.
-    pub(super) fn grant(&self, addr: core::net::SocketAddr) -> Vec<tide_base::PieceIndex> {
-        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
-        let set = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
-        set.into_iter().filter(|piece| self.have.has(piece.0)).collect()
     }
 
     /// The torrent wants a piece of metadata of a member.

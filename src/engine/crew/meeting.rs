@@ -9,12 +9,12 @@ use tide_base::{Bits, Instant, PieceIndex, SlotKey};
 use tide_peer::metadata::Serve;
 use tide_peer::opening::Met;
 use tide_peer::pex::{Flags, Gossip};
-use tide_peer::{Choke, Hello, Interest, Session, client};
+use tide_peer::{Choke, Hello, Interest, Session, client, fast};
 
 use super::Crew;
 use super::member::Member;
 use crate::border::{NetError, Output};
-use crate::desk::{Desk, Flow, Reason, Role, Stock};
+use crate::desk::{Desk, Reason, Role, Stock};
 use crate::id::{ConnKey, PeerKey};
 use crate::mail::{End, Joined, MemberRates, ToTorrent};
 use crate::stats::PeerInfo;
@@ -23,13 +23,28 @@ use crate::stats::PeerInfo;
 const TO_DIAL: usize = 64;
 
 impl Crew {
-    /// The torrent wants this address to be dialled.
+    /// The torrent wants this address to be dialled, when it is this crew's turn.
     pub(super) fn dial(&mut self, desk: &mut Desk, now: Instant, addr: SocketAddr) {
-        if self.disbanding || self.to_dial.len() >= TO_DIAL {
-            return self.not_met(desk, addr, End::Spared);
+        let full = self.disbanding || self.to_dial.len() >= TO_DIAL;
+        let reason = if full { Some(End::Spared) } else { self.reason_against(desk, now, addr) };
+        match reason {
+            Some(end) => self.not_met(desk, addr, end),
+            None => {
+                self.to_dial.push_back(addr);
+                desk.dialers.join(self.key);
+            }
         }
-        self.to_dial.push_back(addr);
-        self.dial_waiting(desk, now);
+    }
+
+    /// Why an address is not to be dialled, if there is a reason.
+    fn reason_against(&self, desk: &Desk, now: Instant, addr: SocketAddr) -> Option<End> {
+        let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
+        let is_member = || self.roster.iter().any(|(_, member)| member.addr == addr);
+        match () {
+            () if desk.bans.is_banned(now, addr.ip()) => Some(End::Barred),
+            () if full || is_member() => Some(End::Spared),
+            () => None,
+        }
     }
 
     /// The torrent hears that nothing came of an address that it gave.
@@ -38,35 +53,27 @@ impl Crew {
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0 });
     }
 
-    /// Dials as many of the waiting addresses as the allowances permit.
-    pub(super) fn dial_waiting(&mut self, desk: &mut Desk, now: Instant) {
-        while let Some(&addr) = self.to_dial.front() {
-            if desk.bans.is_banned(now, addr.ip()) {
-                self.to_dial.pop_front();
-                self.not_met(desk, addr, End::Barred);
+    /// It is this crew's turn: dials one of the waiting addresses, and waits again for the others' turns.
+    pub fn dial_next(&mut self, desk: &mut Desk, now: Instant) {
+        while let Some(addr) = self.to_dial.pop_front() {
+            if let Some(end) = self.reason_against(desk, now, addr) {
+                self.not_met(desk, addr, end);
                 continue;
             }
-            let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
-            if full || self.roster.iter().any(|(_, member)| member.addr == addr) {
-                self.to_dial.pop_front();
-                self.not_met(desk, addr, End::Spared);
-                continue;
-            }
-            if !desk.has_room_for_stranger()
-                || desk.purses.draw(now, Flow::Dials, 1) == 0
-                || !desk.meet_stranger()
-            {
-                return desk.wait_for_shares(self.key);
-            }
-            self.to_dial.pop_front();
+            desk.take_dial(now);
             let conn = desk.conns.insert(addr, now, Role::Dialling(self.key));
             desk.wake_conn(conn, now + desk.limits.connect_timeout, Reason::Handshake);
             desk.put(Output::Dial { conn, to: addr, tls: None });
+            break;
+        }
+        if !self.to_dial.is_empty() {
+            desk.dialers.join(self.key);
         }
     }
 
     /// Nobody is met any more: the torrent hears of every address that it gave.
     pub(super) fn give_up_dials(&mut self, desk: &mut Desk) {
+        desk.dialers.leave(self.key);
         for addr in core::mem::take(&mut self.to_dial) {
             self.not_met(desk, addr, End::Spared);
         }
@@ -84,6 +91,9 @@ impl Crew {
             .into_iter()
             .partition::<VecDeque<_>, _>(|addr| addr.ip() == ip);
         self.to_dial = others;
+        if self.to_dial.is_empty() {
+            desk.dialers.leave(self.key);
+        }
         for addr in banned {
             self.not_met(desk, addr, End::Barred);
         }
@@ -129,10 +139,12 @@ impl Crew {
             session,
             interesting: 0,
             upload_only: false,
+            is_node: false,
             current: None,
             writing: None,
             parked: None,
             optimistic: false,
+            granted: 0,
             barren: false,
             demanding: 0,
             lent: 0,
@@ -150,6 +162,7 @@ impl Crew {
             up: Meter::new(),
         };
         let key = self.roster.insert(member);
+        self.allow_fast(desk, now, key);
         self.roster.busy(key);
         self.rearm(desk, key);
         let peer = PeerKey { shard: desk.shard, conn };
@@ -157,6 +170,22 @@ impl Crew {
         desk.tell_torrent(self.torrent, ToTorrent::Joined(joined));
         self.everybody_is_news(desk);
         Ok(key)
+    }
+
+    /// Allows somebody new to fetch some pieces while choked (BEP 6), unless others are still at theirs. In a crowd at one
+    /// door everybody would be served at once, each for a small part of the line, and for long nobody would have a piece
+    /// to pass on.
+    pub(super) fn allow_fast(&mut self, desk: &Desk, now: Instant, key: SlotKey) {
+        let newcomers = self.roster.iter().filter(|(_, member)| member.is_newcomer()).count();
+        if !self.is_learnt() || newcomers >= desk.limits.newcomers as usize {
+            return;
+        }
+        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
+        let Some(member) = self.roster.get_mut(key) else { return };
+        let set = fast::allowed_set(member.addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
+        let grant: Vec<PieceIndex> = set.into_iter().filter(|piece| self.have.has(piece.0)).collect();
+        member.granted = grant.len() as u32;
+        member.session.allow_fast(now, &grant);
     }
 
     /// The protocol with somebody who has just shaken hands, and the first that we say.
@@ -171,8 +200,8 @@ impl Crew {
             false => session.have_nothing(now),
         }
         session.hello(now, &self.hello(desk, addr));
-        if self.is_learnt() {
-            session.allow_fast(now, &self.grant(addr));
+        if let Some(port) = desk.dht_port(addr.ip()).filter(|_| !self.facts.private) {
+            session.port(now, port);
         }
         session
     }

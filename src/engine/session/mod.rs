@@ -2,4 +2,5 @@
 //! and carry out announces.
 
 pub mod announcer;
+pub mod dht;
 pub mod treasury;

@@ -47,7 +47,7 @@ impl Torrent {
             let hash = self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes");
             let family = desk.families().first().copied().unwrap_or(Family::V4);
             let question = Question::Scrape(hash);
-            let job = AnnounceJob { torrent: self.key, tracker, url, family, question };
+            let job = AnnounceJob { torrent: self.key, number: 0, tracker, url, family, question };
             desk.tell_session(ToSession::Announce(Box::new(job)));
         }
     }
@@ -70,11 +70,20 @@ impl Torrent {
             ipv4: None,
             ipv6: None,
         };
-        self.announces.push(due);
+        self.announced += 1;
+        let number = self.announced;
+        self.announces.push((number, due));
         let (torrent, tracker, family) = (self.key, due.tracker, due.family);
         let question = Question::Announce(Box::new(announce));
-        let job = AnnounceJob { torrent, tracker, url, family, question };
+        let job = AnnounceJob { torrent, number, tracker, url, family, question };
         desk.tell_session(ToSession::Announce(Box::new(job)));
+    }
+
+    /// Announces end with `stopped`. Answers to what was asked before say nothing any more, above all not that whatever
+    /// is told once the torrent has started again was heard.
+    pub(super) fn stop_announcing(&mut self, now: Instant) {
+        self.schedule.stop(now);
+        self.announces.retain(|(_, due)| due.event == TrackerEvent::Stopped);
     }
 
     /// Bytes that are missing. Who does not know how many says that there are some: nobody tells a seed of seeds.
@@ -84,7 +93,7 @@ impl Torrent {
 
     /// A tracker answered, or did not.
     pub(super) fn announced(&mut self, desk: &mut Desk, now: Instant, announced: Announced) {
-        let Some(event) = announced.event else {
+        if announced.event.is_none() {
             if let Ok(TrackerAnswer::Scraped(swarms)) = &announced.result
                 && let Some(numbers) = swarms.first()
             {
@@ -92,10 +101,9 @@ impl Torrent {
             }
             return;
         };
-        let same =
-            |due: &Due| (due.tracker, due.family, due.event) == (announced.tracker, announced.family, event);
-        let Some(at) = self.announces.iter().position(same) else { return };
-        let due = self.announces.swap_remove(at);
+        let asked = self.announces.iter().position(|(number, _)| *number == announced.number);
+        let Some(at) = asked else { return };
+        let (_, due) = self.announces.swap_remove(at);
         match announced.result {
             Ok(TrackerAnswer::Announced(reply)) => self.replied(desk, now, due, reply),
             Ok(TrackerAnswer::Scraped(_)) => {

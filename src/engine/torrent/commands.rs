@@ -166,7 +166,7 @@ impl Torrent {
         let found = self.schedule.inspect().find(|status| *status.url == parsed).map(|status| status.key);
         let key = found.ok_or(CommandError::Invalid("the torrent has no such tracker"))?;
         self.schedule.remove(key);
-        self.announces.retain(|due| due.tracker != key);
+        self.announces.retain(|(_, due)| due.tracker != key);
         let tiers = self.spec.tiers_mut();
         for tier in &mut *tiers {
             tier.retain(|known| known != url);

@@ -101,6 +101,8 @@ impl Torrent {
             progress: Progress::new(Totals::default()),
             schedule: schedule(&spec, desk, prng),
             announces: Vec::new(),
+            sought: None,
+            announced: 0,
             files: Vec::new(),
             resume: None,
             trouble: None,
@@ -239,6 +241,7 @@ impl Torrent {
             store: self.spec.store,
             volume: self.spec.volume,
             limits: self.spec.rate_limits(),
+            private: self.spec.private,
         }
     }
 
@@ -266,7 +269,7 @@ impl Torrent {
         self.tell_crew(desk, ToCrew::Disband);
         self.unlearnt = false;
         self.want_no_slots(desk);
-        self.schedule.stop(now);
+        self.stop_announcing(now);
     }
 
     /// Whether nobody transfers or checks, so that files may be touched.

@@ -8,6 +8,7 @@
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
 //! quest.rs     the search for metadata
 //! commands.rs  what the application wants                       inspect.rs   figures
+//! seeking.rs   whether the DHT is to know of it
 //! survey.rs    how its tables stand
 //! ```
 //! The parts that own a table do not know each other: `availability`, `picker`, `priorities`, `choker`, `book`,
@@ -32,6 +33,7 @@ pub mod priorities;
 pub mod progress;
 mod quest;
 mod saving;
+mod seeking;
 mod serving;
 pub mod stock;
 mod survey;
@@ -54,6 +56,7 @@ use crate::desk::{Desk, Owner, Reason};
 use crate::event::{Event, Happening};
 use crate::id::TorrentKey;
 use crate::mail::{ToCrew, ToTorrent};
+use crate::session::dht::words::Wish;
 
 use availability::Availability;
 use book::Book;
@@ -103,8 +106,11 @@ pub struct Torrent {
     checkpoint: Checkpoint,
     progress: Progress,
     schedule: Schedule,
-    /// Announces under way.
-    announces: Vec<Due>,
+    /// Announces under way, with the number of each, and the last number.
+    announces: Vec<(u64, Due)>,
+    announced: u64,
+    /// In which way the DHT was last told to announce it.
+    sought: Option<Wish>,
     files: Vec<FileState>,
     resume: Option<resume::Checkpoint>,
     trouble: Option<Trouble>,
@@ -211,6 +217,7 @@ impl Torrent {
         self.turn_over(desk, now);
         self.dial(desk, now);
         self.announce(desk, now);
+        self.seek(desk);
         self.rechoke(desk, now);
         self.save(desk, now);
         self.finish(desk, now);

@@ -85,6 +85,11 @@ pub enum Event {
         /// Which.
         info_hash: InfoHash,
     },
+    /// Now and then, if it takes part in the DHT.
+    Dht {
+        /// Nodes that answered lately.
+        nodes: u64,
+    },
     /// Something went wrong.
     Error {
         /// With which torrent, if with one.
@@ -146,6 +151,7 @@ impl Event {
                 seconds: line.get("seconds")?.as_f64()?,
             },
             "seeding" => Self::Seeding { info_hash: info_hash()? },
+            "dht" => Self::Dht { nodes: number("nodes")? },
             "error" => Self::Error { info_hash: info_hash(), kind: word("kind")?, message: word("message")? },
             "summary" => Self::Summary(line.clone()),
             _ => Self::Other(line.clone()),

@@ -13,6 +13,7 @@ pub mod actor;
 pub mod dice;
 pub mod disk;
 pub mod judge;
+pub mod liar;
 pub mod mishap;
 pub mod mutants;
 pub mod net;

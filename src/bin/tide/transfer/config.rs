@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 
-use tide::{Add, Backing, Config, Listen, RateLimits, Session};
+use tide::metainfo::HostPort;
+use tide::{Add, Backing, Config, DhtConfig, Listen, RateLimits, Session};
 use tide_base::id::hex;
 
 use crate::args::Matches;
@@ -28,7 +29,9 @@ pub(crate) fn start(context: &mut Context<'_>, dir: Option<&Path>) -> Result<Ses
     if context.matches.has("no-tcp") {
         context.console.warn("--no-tcp changes nothing yet: TCP is all that this version speaks with peers");
     }
-    let session = Session::start(Config { state_dir, ..config })?;
+    let state = dht_state(&config, context.vars);
+    let dht = config.dht.clone().map(|dht| DhtConfig { state, ..dht });
+    let session = Session::start(Config { state_dir, dht, ..config })?;
     let listening = session.listening();
     let tcp = listening.tcp.iter();
     let udp = [listening.udp_v4, listening.udp_v6];
@@ -50,6 +53,11 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         (None, false) => Listen::At(addrs),
         (None, true) => Listen::Default,
     };
+    let routers: Vec<HostPort> = matches.texts("dht-node").into_iter().filter_map(HostPort::parse).collect();
+    if matches.has("no-dht") && !routers.is_empty() {
+        return Err(Failure::usage("--no-dht and --dht-node exclude each other"));
+    }
+    let routers = Some(routers).filter(|routers| !routers.is_empty());
     let threads = |flag: &str| matches.number(flag).and_then(|count| u16::try_from(count).ok());
     let peers = matches.number("max-peers").and_then(|count| u32::try_from(count).ok());
     Ok(Config {
@@ -60,6 +68,7 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         max_peers: peers.unwrap_or(plain.max_peers),
         rates: RateLimits { down: matches.rate("down"), up: matches.rate("up") },
         trackers: !matches.has("no-trackers"),
+        dht: (!matches.has("no-dht")).then(|| DhtConfig { routers, ..DhtConfig::default() }),
         pex: !matches.has("no-pex"),
         backing: match matches.text("storage") {
             Some("file") => Backing::File,
@@ -113,6 +122,16 @@ fn state_dir(
             None
         }
     }
+}
+
+/// The file of the DHT's state: one for all folders of content, since the network is the same.
+fn dht_state(config: &Config, vars: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if config.backing == Backing::Memory {
+        return None;
+    }
+    let home = state_home(vars)?;
+    std::fs::create_dir_all(&home).ok()?;
+    Some(home.join("dht"))
 }
 
 /// One name for a folder, whatever way leads there; as far as it exists already.

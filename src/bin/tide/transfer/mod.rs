@@ -7,6 +7,7 @@ mod hook;
 pub(crate) mod learn;
 pub(crate) mod line;
 mod news;
+mod overlay;
 pub(crate) mod select;
 mod watch;
 

@@ -6,7 +6,7 @@
 //!                                      └─▶ UDP client of the address
 //! ```
 //! Each announce is answered exactly once, by [`ToTorrent::Announced`], unless its torrent is
-//! [forgotten](Announcer::forget). When a tracker turns out to be silent, those that wait for it get its error too: a
+//! [forgotten](Announcer::forget) or tells the same tracker `stopped` meanwhile. When a tracker turns out to be silent, those that wait for it get its error too: a
 //! dead tracker costs its time once, not once a torrent.
 
 #[cfg_attr(not(feature = "http"), path = "no_exchange.rs")]
@@ -30,12 +30,11 @@ use tide_tracker::{Answer, Error, Event, Host, Scheme};
 use self::exchange::Ask;
 use self::lane::{Lanes, Way};
 use self::limits::RESOLVE_TIMEOUT;
-use self::names::Names;
 use self::request::{Hearer, Request, Stage};
 use self::udp::Clients;
-use crate::border::{NetError, Output, ResolveId};
+use crate::border::NetError;
 use crate::command::Setup;
-use crate::desk::Desk;
+use crate::desk::{Asker, Desk};
 use crate::id::TorrentKey;
 use crate::mail::{AnnounceJob, Announced, Mail, ToTorrent};
 
@@ -53,7 +52,6 @@ pub struct Announcer {
     requests: Slots<Request>,
     of_torrent: BTreeSet<(TorrentKey, SlotKey)>,
     lanes: Lanes,
-    names: Names,
     clients: Clients,
     timers: Timers<Owner, ()>,
 }
@@ -66,7 +64,6 @@ impl Announcer {
             requests: Slots::new(),
             of_torrent: BTreeSet::new(),
             lanes: Lanes::new(setup.limits.announces as usize),
-            names: Names::default(),
             clients: Clients::new(prng),
             timers: Timers::new(),
         }
@@ -75,6 +72,9 @@ impl Announcer {
     /// Takes an announce on. `stopped` ones go before all others.
     pub fn submit(&mut self, desk: &mut Desk, now: Instant, job: AnnounceJob) {
         let torrent = job.torrent;
+        if job.question.event() == Some(Event::Stopped) {
+            self.give_up(desk, now, &job);
+        }
         let request = Request::new(job, now);
         let (door, urgency) = (request.door.clone(), request.urgency());
         let possible = match door.way() {
@@ -91,17 +91,34 @@ impl Announcer {
         self.pump(desk, now);
     }
 
+    /// A tracker is to be told `stopped`: whatever else it was to be told for this torrent is given up without an answer.
+    /// Repeated behind it, a `started` would bring us back.
+    fn give_up(&mut self, desk: &mut Desk, now: Instant, stopped: &AnnounceJob) {
+        for key in self.requests_of(stopped.torrent) {
+            let Some(request) = self.requests.get_mut(key) else { continue };
+            let same = (request.job.tracker, request.job.family) == (stopped.tracker, stopped.family);
+            let event = request.job.question.event();
+            if !same || event.is_none_or(|event| event == Event::Stopped) {
+                continue;
+            }
+            request.hearer = Hearer::Nobody;
+            if matches!(request.stage, Stage::Datagrams) {
+                self.clients.cancel(now, key);
+            }
+            self.end(desk, key, Err(Error::TimedOut));
+        }
+    }
+
+    fn requests_of(&self, torrent: TorrentKey) -> Vec<SlotKey> {
+        let first = (torrent, SlotKey::from_bits(0));
+        let its = self.of_torrent.range(first..).take_while(|(of, _)| *of == torrent);
+        its.map(|(_, key)| *key).collect()
+    }
+
     /// The torrent is gone and hears of nothing any more. What waits is dropped; what is under way goes on to its end,
     /// and so does a `stopped` that waits: the tracker shall know.
     pub fn forget(&mut self, torrent: TorrentKey) {
-        let first = (torrent, SlotKey::from_bits(0));
-        let keys: Vec<SlotKey> = self
-            .of_torrent
-            .range(first..)
-            .take_while(|(of, _)| *of == torrent)
-            .map(|(_, key)| *key)
-            .collect();
-        for key in keys {
+        for key in self.requests_of(torrent) {
             self.of_torrent.remove(&(torrent, key));
             let Some(request) = self.requests.get_mut(key) else { continue };
             request.hearer = Hearer::Nobody;
@@ -113,25 +130,23 @@ impl Announcer {
         }
     }
 
-    /// A name was looked up. An answer that nobody waits for is ignored.
+    /// The name of a request's host was looked up. An answer that nobody waits for is ignored.
     pub fn resolved(
         &mut self,
         desk: &mut Desk,
         now: Instant,
-        id: ResolveId,
-        result: Result<Vec<IpAddr>, NetError>,
+        key: SlotKey,
+        result: &Result<Vec<IpAddr>, NetError>,
     ) {
-        for key in self.names.answered(id) {
-            if !self.requests.get(key).is_some_and(|request| matches!(request.stage, Stage::Resolving)) {
-                continue;
+        if !self.requests.get(key).is_some_and(|request| matches!(request.stage, Stage::Resolving)) {
+            return;
+        }
+        match result {
+            Ok(ips) => self.found(desk, now, key, ips),
+            Err(NetError::Exhausted) => {
+                self.end(desk, key, Err(Error::Unreachable(NetError::Exhausted.to_string())))
             }
-            match &result {
-                Ok(ips) => self.found(desk, now, key, ips),
-                Err(NetError::Exhausted) => {
-                    self.end(desk, key, Err(Error::Unreachable(NetError::Exhausted.to_string())))
-                }
-                Err(why) => self.end_silent(desk, key, Error::Unreachable(why.to_string())),
-            }
+            Err(why) => self.end_silent(desk, key, Error::Unreachable(why.to_string())),
         }
         self.pump(desk, now);
     }
@@ -187,9 +202,7 @@ impl Announcer {
                 self.found(desk, now, key, &[ip]);
             }
             Host::Name(name) => {
-                if let Some(id) = self.names.ask(name, key) {
-                    desk.put(Output::Resolve { id, host: name.clone() });
-                }
+                desk.look_up(name, Asker::Announce(key));
                 self.arm(key, now + RESOLVE_TIMEOUT);
             }
         }
@@ -267,10 +280,10 @@ impl Announcer {
         if !matches!(request.stage, Stage::Waiting) {
             self.lanes.end(&request.door);
         }
-        let AnnounceJob { torrent, tracker, family, question, .. } = request.job;
+        let AnnounceJob { torrent, number, tracker, family, question, .. } = request.job;
         self.of_torrent.remove(&(torrent, key));
         if request.hearer == Hearer::Torrent {
-            let said = Announced { tracker, family, event: question.event(), result };
+            let said = Announced { number, tracker, family, event: question.event(), result };
             let what = ToTorrent::Announced(Box::new(said));
             desk.mail(torrent.shard, Mail::ToTorrent { torrent, crew: ShardId::FIRST, what });
         }

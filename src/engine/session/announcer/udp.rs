@@ -41,6 +41,15 @@ impl Clients {
         self.stirred.insert(at);
     }
 
+    /// Nobody waits for this request any more.
+    pub(super) fn cancel(&mut self, now: Instant, request: SlotKey) {
+        for (&at, client) in &mut self.by_address {
+            if client.udp.cancel(now, RequestId(request.to_bits())) {
+                self.stirred.insert(at);
+            }
+        }
+    }
+
     /// One that may have something to send or to tell.
     pub(super) fn take_stirred(&mut self) -> Option<SocketAddr> {
         self.stirred.pop_first()

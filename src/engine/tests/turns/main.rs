@@ -2,10 +2,14 @@
 
 mod choice;
 mod content;
+mod dht;
+mod dials;
 mod disk;
 mod gossip;
+mod memory;
 mod metadata;
 mod mutants;
+mod newcomers;
 mod orders;
 mod rates;
 mod restart;

@@ -8,7 +8,7 @@ use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
 use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
     AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
-    Reply, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats, Want,
+    Reply, ResolveId, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats, Want,
 };
 
 use crate::disk::Disk;
@@ -40,9 +40,12 @@ pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
     stores: Stores<Disk>,
     disk: Disk,
-    setup: Setup,
+    /// How it is set up, and will be when it starts again.
+    pub(crate) setup: Setup,
     /// Pieces, or parts of them, that were read to be hashed.
     pub(crate) loads: usize,
+    /// Turns that its own deadlines called for.
+    pub(crate) wakes: usize,
     inputs: Vec<VecDeque<Owned>>,
     /// What it told the application.
     pub(crate) events: Vec<Event>,
@@ -59,6 +62,7 @@ enum Owned {
     Hashed(Hashed),
     Mail(ShardId, tide_engine::Mail),
     Datagram(SocketAddr, Vec<u8>),
+    Resolved(ResolveId, Result<Vec<IpAddr>, NetError>),
     Command(CommandId, Command),
 }
 
@@ -70,6 +74,7 @@ impl Owned {
             Owned::Disk(done) => Input::Disk(done),
             Owned::Hashed(hashed) => Input::Hashed(hashed),
             Owned::Mail(from, mail) => Input::Mail { from, mail },
+            Owned::Resolved(id, result) => Input::Resolved { id, result },
             Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
             Owned::Datagram(..) => unreachable!("a datagram is borrowed"),
         }
@@ -88,11 +93,18 @@ pub(crate) struct World {
     pub(crate) gulp: usize,
     /// If there is one, disks and readers take their time.
     pub(crate) lazy: Option<Prng>,
+    /// Whether sockets are read before the inputs of a turn, and not after them: whoever may be read again because of
+    /// an input is read in the next turn, after decisions.
+    pub(crate) reads_first: bool,
     /// Turns since the time passed last.
     spinning: u32,
     strangers: u64,
     /// The tracker of this world, if there is one.
     pub(crate) tracker: Option<Tracker>,
+    /// Names that can be looked up, and how often each was.
+    pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
+    /// Datagrams from engine to engine, if they are kept: from where, to where.
+    pub(crate) datagrams: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
 }
 
 impl World {
@@ -104,9 +116,12 @@ impl World {
             next_command: 0,
             gulp: 1 << 20,
             lazy: None,
+            reads_first: false,
             spinning: 0,
             strangers: 0,
             tracker: None,
+            names: BTreeMap::new(),
+            datagrams: None,
         }
     }
 
@@ -131,7 +146,7 @@ impl World {
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
         let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
         let (events, replies) = (Vec::new(), BTreeMap::new());
-        Node { shards, addr, stores, disk, setup, loads: 0, inputs, events, replies, finished: 0 }
+        Node { shards, addr, stores, disk, setup, loads: 0, wakes: 0, inputs, events, replies, finished: 0 }
     }
 
     /// Kills an engine, whatever it is doing, and starts it again on the same disk.
@@ -233,6 +248,11 @@ impl World {
         id
     }
 
+    /// The answer to a command, if it is there.
+    pub(crate) fn reply(&self, node: usize, id: CommandId) -> Option<&Reply> {
+        self.nodes[node].replies.get(&id)
+    }
+
     /// Adds a torrent to the shard where the session would.
     pub(crate) fn add(&mut self, node: usize, spec: AddTorrent) -> TorrentKey {
         let hash = spec.info_hashes.v1.expect("a v1 torrent").0;
@@ -292,7 +312,7 @@ impl World {
 
     fn turn(&mut self, node: usize, shard: u16) -> bool {
         let now = self.now;
-        let mut progress = false;
+        let mut progress = self.reads_first && self.read_all(node, shard);
         while let Some(input) = self.nodes[node].inputs[usize::from(shard)].pop_front() {
             progress = true;
             let shard = &mut self.nodes[node].shards[usize::from(shard)];
@@ -305,8 +325,10 @@ impl World {
             };
             shard.handle(now, input);
         }
-        progress |= self.work(node) | self.read_all(node, shard);
+        progress |= self.work(node);
+        progress |= !self.reads_first && self.read_all(node, shard);
         let due = self.nodes[node].shards[usize::from(shard)].wake_at().is_some_and(|(at, _)| at <= now);
+        self.nodes[node].wakes += usize::from(due);
         self.nodes[node].shards[usize::from(shard)].settle(now);
         while let Some(output) = self.nodes[node].shards[usize::from(shard)].poll() {
             progress = true;
@@ -396,11 +418,20 @@ impl World {
             Output::Send(conn) => self.write_all(End { node, shard, conn }),
             Output::Datagram { to, data } => {
                 let (now, from) = (self.now, self.nodes[node].addr);
+                if data.first() == Some(&b'd') {
+                    return self.deliver(from, to, data);
+                }
                 if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, &data)) {
                     inputs(self, shard, Owned::Datagram(to, answer));
                 }
             }
-            Output::Read(_) | Output::Resolve { .. } => {}
+            Output::Resolve { id, host } => {
+                let known = self.names.entry(host.to_string()).or_default();
+                known.1 += 1;
+                let result = if known.0.is_empty() { Err(NetError::NoSuchName) } else { Ok(known.0.clone()) };
+                inputs(self, shard, Owned::Resolved(id, result));
+            }
+            Output::Read(_) => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
                 // It may have ended in the same turn.
@@ -436,7 +467,21 @@ impl World {
         }
     }
 
+    /// A datagram of the DHT: it arrives, unless nobody is there.
+    fn deliver(&mut self, from: SocketAddr, to: SocketAddr, data: Vec<u8>) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.push((from, to, data.clone()));
+        }
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.addr == to && node.finished == 0) {
+            node.inputs[0].push_back(Owned::Datagram(from, data));
+        }
+    }
+
+    /// Somebody dials; of 10.9.0.0/16 nobody ever hears anything.
     fn connect(&mut self, from: End, to: SocketAddr) {
+        if matches!(to.ip(), IpAddr::V4(ip) if ip.octets()[..2] == [10, 9]) {
+            return;
+        }
         let now = self.now;
         let source = SocketAddr::new(self.nodes[from.node].addr.ip(), 40_000 + self.pipes.len() as u16);
         let listener = self.nodes.iter_mut().position(|node| node.addr == to && node.finished == 0);

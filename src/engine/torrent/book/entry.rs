@@ -95,11 +95,22 @@ pub(super) struct Entry {
     pub(super) lot: u32,
 }
 
-/// Smaller is dialled sooner: what the user named, fewer failures, never tried, higher priority.
-pub(super) type Rank = (bool, u8, bool, Reverse<u32>);
+/// How far an address can be believed to be a peer's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Standing {
+    /// The user named it.
+    Manual,
+    /// Somebody trusted did, or we have been connected with it.
+    Known,
+    /// Only strangers told of it, who can make up any number of addresses.
+    Hearsay,
+}
 
-/// Smaller is evicted sooner: more failures, less trusted sources, lower priority.
-pub(super) type Worth = (Reverse<u8>, bool, u32);
+/// Smaller is dialled sooner within its standing: fewer failures, never tried, higher priority.
+pub(super) type Rank = (Standing, u8, bool, Reverse<u32>);
+
+/// Smaller is evicted sooner: hearsay, more failures, lower priority.
+pub(super) type Worth = (Reverse<Standing>, Reverse<u8>, u32);
 
 impl Entry {
     pub(super) fn is_manual(&self) -> bool {
@@ -107,17 +118,28 @@ impl Entry {
     }
 
     pub(super) fn rank(&self) -> Rank {
-        (!self.is_manual(), self.failures, self.was_tried(), Reverse(self.priority))
+        (self.standing(), self.failures, self.was_tried(), Reverse(self.priority))
     }
 
     pub(super) fn worth(&self) -> Worth {
-        (Reverse(self.failures), self.sources.are_trusted(), self.priority)
+        (Reverse(self.standing()), Reverse(self.failures), self.priority)
+    }
+
+    fn standing(&self) -> Standing {
+        match self.is_manual() {
+            true => Standing::Manual,
+            false if self.sources.are_trusted() || self.last_connected.is_some() => Standing::Known,
+            false => Standing::Hearsay,
+        }
     }
 
     /// Whether a stranger of these sources is worth its place. Priority does not decide: whoever can choose addresses
     /// would push everybody else out with it.
     pub(super) fn yields_to(&self, sources: Sources) -> bool {
-        self.failures > 0 || (!self.sources.are_trusted() && sources.are_trusted())
+        match self.standing() {
+            Standing::Hearsay => self.failures > 0 || sources.are_trusted(),
+            Standing::Known | Standing::Manual => self.failures > 0 && sources.are_trusted(),
+        }
     }
 
     fn was_tried(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The address book of one torrent: who may be dialled, when, and in which order.
 
 use crate::torrent::bep40;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::collections::{BTreeMap, BTreeSet};
 use tide_base::addr::{canonical, is_bogus, is_local};
 use tide_base::{Duration, Instant, PeerId, Prng};
@@ -12,7 +12,7 @@ mod survey;
 mod tests;
 
 pub use entry::Sources;
-use entry::{Entry, Rank, State, Worth};
+use entry::{Entry, Rank, Standing, State, Worth};
 
 /// How much is remembered and how patient dialling is.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +109,9 @@ pub struct KnownPeer {
     pub seed: bool,
 }
 
+/// Less than every other address.
+const LOWEST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// The known addresses of one torrent.
 ///
 /// Addresses are listening addresses: that of an incoming connection is only in the book once the peer told its port.
@@ -122,6 +125,9 @@ pub struct Book {
     entries: BTreeMap<SocketAddr, Entry>,
     /// The idle entries that may be dialled now, the best first.
     ready: BTreeSet<(Rank, SocketAddr)>,
+    /// Whether it is hearsay's turn. Those who make up addresses shall not keep us from those whom we know, nor those who
+    /// do not answer any more from those of whom we hear.
+    hearsay_next: bool,
     /// The idle entries that may be dialled later.
     waiting: BTreeSet<(Instant, SocketAddr)>,
     /// The idle entries that the user did not name, the worst first.
@@ -141,6 +147,7 @@ impl Book {
             seeding: false,
             entries: BTreeMap::new(),
             ready: BTreeSet::new(),
+            hearsay_next: false,
             waiting: BTreeSet::new(),
             evictable: BTreeSet::new(),
             dials: BTreeMap::new(),
@@ -187,7 +194,19 @@ impl Book {
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
         self.wake(now);
         let free = |ip: IpAddr| self.dials.get(&ip).is_none_or(|&dials| dials < self.limits.dials_an_ip);
-        let addr = self.ready.iter().map(|(_, addr)| *addr).find(|addr| free(addr.ip()))?;
+        let first = |standing: Standing| {
+            let from = ((standing, 0, false, core::cmp::Reverse(u32::MAX)), LOWEST);
+            let ready = self.ready.range(from..).take_while(|((of, ..), _)| *of == standing);
+            ready.map(|(_, addr)| (standing, *addr)).find(|(_, addr)| free(addr.ip()))
+        };
+        let (sooner, later) = match self.hearsay_next {
+            true => (Standing::Hearsay, Standing::Known),
+            false => (Standing::Known, Standing::Hearsay),
+        };
+        let (standing, addr) = [Standing::Manual, sooner, later].into_iter().find_map(first)?;
+        if standing != Standing::Manual {
+            self.hearsay_next = standing == Standing::Known;
+        }
         self.update(addr, |entry| entry.state = State::Dialling);
         Some(addr)
     }

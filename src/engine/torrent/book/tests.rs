@@ -43,7 +43,7 @@ fn an_address_is_kept_once_in_one_form_and_nonsense_not_at_all() {
 }
 
 #[test]
-fn the_users_peers_come_first_then_fresh_ones_then_those_that_failed() {
+fn the_users_peers_come_first_then_known_ones_and_hearsay_in_turn() {
     let (mut b, mut prng) = book();
     for n in 0..4 {
         b.add(at(0), nth(n), Sources::TRACKER, &mut prng);
@@ -54,7 +54,29 @@ fn the_users_peers_come_first_then_fresh_ones_then_those_that_failed() {
     b.disconnected(at(1), nth(2), Use::Useful, &mut prng);
     b.add(at(1), nth(5), Sources::PEX, &mut prng);
     b.add(at(1), nth(6), Sources::MANUAL, &mut prng);
-    assert_eq!(all(&mut b, at(1000)), [nth(6), nth(5), nth(2), nth(1)]);
+    b.add(at(1), nth(7), Sources::TRACKER, &mut prng);
+    // The last one was known, so it is hearsay's turn; of known ones the fresh, then those we left, then those that failed.
+    assert_eq!(all(&mut b, at(1000)), [nth(6), nth(5), nth(7), nth(2), nth(1)]);
+}
+
+#[test]
+fn made_up_addresses_keep_nobody_from_those_we_know() {
+    let (mut b, mut prng) =
+        (Book::new(OUR_ID, BookLimits { addresses: 100, ..BookLimits::DEFAULT }), Prng::new(1));
+    b.add(at(0), nth(0), Sources::TRACKER, &mut prng);
+    b.add(at(0), nth(1), Sources::DHT, &mut prng);
+    all(&mut b, at(0));
+    b.failed(at(1), nth(0), &mut prng);
+    b.connected(at(1), nth(1));
+    b.disconnected(at(2), nth(1), Use::Useful, &mut prng);
+    for n in 100..1000 {
+        b.add(at(3), nth(n), Sources::DHT, &mut prng);
+    }
+    assert!(b.entries.contains_key(&nth(0)) && b.entries.contains_key(&nth(1)), "hearsay pushes nobody out");
+    assert_eq!(b.len(), 100);
+    let soon: Vec<_> = core::iter::from_fn(|| b.next(at(200))).take(4).collect();
+    assert_eq!((soon[0], soon[2]), (nth(1), nth(0)), "every second one is theirs");
+    b.check_invariants();
 }
 
 #[test]

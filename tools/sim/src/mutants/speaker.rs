@@ -110,6 +110,8 @@ pub(crate) enum Word {
     Hello(Numbers),
     /// It would like a piece of the metadata.
     MetadataRequest(u32),
+    /// It is a node of the DHT.
+    Port,
     /// Anything else.
     Other,
 }
@@ -184,6 +186,7 @@ fn understand(id: u8, body: &[u8]) -> Word {
         (6, 12) => Word::Request(span()),
         (7, 8..) => Word::Block(Span { len: body.len() as u32 - 8, ..span_at(body) }),
         (16, 12) => Word::Reject(span()),
+        (9, 2) => Word::Port,
         (20, 1..) if body[0] == 0 => {
             let [dont_have, metadata, pex] = NAMES.map(|name| number_behind(body, name));
             let small = |number: Option<u32>| number.and_then(|n| u8::try_from(n).ok()).filter(|&n| n != 0);
@@ -232,6 +235,7 @@ mod tests {
             say::extended(0, b"d1:md11:lt_donthavei7e11:ut_metadatai3e6:ut_pexi4eee"),
             say::extended(0, b"d1:mdee"),
             say::extended(3, b"?"),
+            say::message(9, &[1, 2]),
             say::extended(METADATA, b"d8:msg_typei0e5:piecei7ee"),
             say::extended(METADATA, b"d8:msg_typei2e5:piecei7ee"),
         ]
@@ -248,6 +252,7 @@ mod tests {
             Word::Other,
             Word::MetadataRequest(7),
             Word::Other,
+            Word::Port,
         ];
         for step in 1..=stream.len() {
             let mut ear = Ear::default();

@@ -155,7 +155,7 @@ fn partners(world: &World, core: &Core, node: NodeId, torrent: usize) -> Vec<Soc
     let content = world.node(node).torrents()[torrent].content;
     let others = core.nodes.iter().filter(|&&other| other != node);
     let with = others.filter(|&&other| contents_of(world, other).any(|theirs| theirs == content));
-    with.map(|&other| world.node(other).addr()).collect()
+    with.map(|&other| world.node(other).addr_for(world.node(node))).collect()
 }
 
 /// Runs until `done` or `end`.

@@ -1,14 +1,19 @@
 //! The world of a scenario.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_base::{PeerId, Prng, WallClock};
-use tide_engine::Setup;
+use tide_dht::Reach;
+use tide_disk::{Backing, VolumeId};
+use tide_engine::{DhtSetup, Setup, StateFile};
+use tide_metainfo::HostPort;
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::dice::Dice;
 use crate::disk::Content;
+use crate::liar::Liar;
 use crate::mutants::{Mutant, MutantSpec};
 use crate::net::HostSpec;
 use crate::tracker::Tracker;
@@ -34,6 +39,9 @@ pub fn build(scenario: &Scenario) -> (World, Cast) {
         world.add_content(make(content.clone()));
     }
     let trackers = trackers(scenario, &mut world, &prng);
+    for (i, plan) in scenario.nodes.iter().enumerate() {
+        world.add_name(&router_name(i), plan.host.ips.clone());
+    }
     let nodes: Vec<NodeId> =
         (0..scenario.nodes.len()).map(|i| world.add_node(node_spec(scenario, i))).collect();
     for (id, plan) in nodes.iter().zip(&scenario.nodes) {
@@ -48,6 +56,7 @@ pub fn build(scenario: &Scenario) -> (World, Cast) {
     }
     let mutants = scenario.mutants.iter().enumerate().filter(|(_, plan)| !plan.absent);
     let mutants = mutants.map(|(i, plan)| mutant(scenario, &mut world, plan, &prng, i)).collect();
+    liars(scenario, &mut world, &prng);
     world.judge(scenario.look_every);
     for (id, _) in nodes.iter().zip(&scenario.nodes).filter(|(_, plan)| !plan.absent) {
         world.start(*id);
@@ -76,6 +85,7 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
             rates: plan.rates,
             limits: plan.limits.clone(),
             epoch: WallClock(1_700_000_000),
+            dht: plan.dht.as_ref().map(|dht| dht_setup(scenario, dht)),
             pex: plan.pex,
             ..Setup::plain(plan.shards)
         },
@@ -85,6 +95,30 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
         pace: plan.pace,
         medium: plan.medium,
         disk: tide_disk::Limits::default(),
+    }
+}
+
+/// What a router is called.
+fn router_name(node: usize) -> String {
+    format!("router{node}.example")
+}
+
+fn dht_setup(scenario: &Scenario, plan: &DhtPlan) -> DhtSetup {
+    let router = |&node: &usize| {
+        let at = scenario.nodes[node].addr();
+        let host = if plan.named { router_name(node) } else { at.ip().to_string() };
+        HostPort { host, port: at.port() }
+    };
+    DhtSetup {
+        routers: plan.routers.iter().map(router).collect(),
+        reach: if plan.read_only { Reach::ReadOnly } else { Reach::Open },
+        state: Some(StateFile {
+            path: PathBuf::from("/v0/state/dht"),
+            volume: VolumeId(0),
+            backing: Backing::File,
+        }),
+        limits: plan.limits,
+        ..DhtSetup::default()
     }
 }
 
@@ -131,6 +165,21 @@ fn trackers(scenario: &Scenario, world: &mut World, prng: &Prng) -> Vec<ActorId>
     }
     ids
 }
+
+fn liars(scenario: &Scenario, world: &mut World, prng: &Prng) {
+    let nodes = scenario.nodes.iter().filter(|plan| plan.dht.is_some());
+    let victims: Vec<SocketAddr> = nodes.map(NodePlan::addr).filter(SocketAddr::is_ipv4).collect();
+    for (i, plan) in scenario.liars.iter().enumerate().filter(|(_, plan)| !plan.absent) {
+        let at = SocketAddr::new(plan.host.ips[0], LIAR);
+        let actor = Liar::new(plan.lie, at, victims.clone(), prng.split(&format!("liar {i}")));
+        // A sybil is found at each of its ports.
+        let ports: Vec<u16> = (LIAR..LIAR + 8).collect();
+        world.add_actor(plan.host.clone(), &ports, Box::new(actor));
+    }
+}
+
+/// The port of a liar, the first of several.
+const LIAR: u16 = 7000;
 
 fn mutant(scenario: &Scenario, world: &mut World, plan: &MutantPlan, prng: &Prng, i: usize) -> ActorId {
     let content = Arc::clone(world.content(plan.content));

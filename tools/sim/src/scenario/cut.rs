@@ -23,6 +23,10 @@ pub enum Cut {
     Halves(u32),
     /// A node has one shard.
     OneShard(usize),
+    /// A liar in the DHT that does not exist.
+    Liar(usize),
+    /// A node takes no part in the DHT.
+    NoDht(usize),
 }
 
 impl Scenario {
@@ -31,10 +35,12 @@ impl Scenario {
         let mut cuts: Vec<Cut> = (0..self.nodes.len()).map(Cut::Node).collect();
         cuts.extend((0..self.contents.len()).map(Cut::Content));
         cuts.extend((0..self.mutants.len()).map(Cut::Mutant));
+        cuts.extend((0..self.liars.len()).map(Cut::Liar));
         cuts.extend((0..self.trackers.len()).map(Cut::Tracker));
         cuts.extend(self.odds.iter().map(|(mishap, _)| Cut::Mishap(mishap)));
         cuts.extend((1..6).map(Cut::Halves));
         cuts.extend((0..self.nodes.len()).filter(|&i| self.nodes[i].shards > 1).map(Cut::OneShard));
+        cuts.extend((0..self.nodes.len()).filter(|&i| self.nodes[i].dht.is_some()).map(Cut::NoDht));
         cuts
     }
 
@@ -66,6 +72,16 @@ impl Scenario {
             }
             Cut::Mishap(mishap) => self.odds.set(mishap, 0),
             Cut::Halves(times) => self.first_act /= 1 << times.min(20),
+            Cut::Liar(liar) => {
+                if let Some(liar) = self.liars.get_mut(liar) {
+                    liar.absent = true;
+                }
+            }
+            Cut::NoDht(node) => {
+                if let Some(node) = self.nodes.get_mut(node) {
+                    node.dht = None;
+                }
+            }
             Cut::OneShard(node) => {
                 if let Some(node) = self.nodes.get_mut(node) {
                     node.shards = 1;
@@ -85,6 +101,8 @@ impl fmt::Display for Cut {
             Cut::Mishap(mishap) => write!(f, "{mishap}"),
             Cut::Halves(times) => write!(f, "halves:{times}"),
             Cut::OneShard(i) => write!(f, "shards:{i}"),
+            Cut::NoDht(i) => write!(f, "dht:{i}"),
+            Cut::Liar(i) => write!(f, "liar:{i}"),
         }
     }
 }
@@ -106,6 +124,8 @@ impl FromStr for Cut {
             "torrent" => Cut::Content(number),
             "halves" => Cut::Halves(number as u32),
             "shards" => Cut::OneShard(number),
+            "dht" => Cut::NoDht(number),
+            "liar" => Cut::Liar(number),
             _ => return Err(unknown()),
         })
     }

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
+use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
 use crate::dice::{MILLION, Odds};
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::liar::Lie;
 use crate::mishap::{Mishap, Part};
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
@@ -21,6 +22,8 @@ use crate::world::{Hashers, Holding, TurnSpec};
 pub enum Directed {
     /// Nothing goes wrong, and all that is left when all is done is looked at.
     Calm,
+    /// A swarm that nothing but the DHT can bring together, beside a private one that has a tracker.
+    Trackerless,
     /// Many who want something from one who has few slots.
     Crowded,
     /// Whoever has nothing has a link and no more; all is done all the same.
@@ -38,16 +41,23 @@ impl Directed {
     pub fn all() -> impl Iterator<Item = Directed> {
         let vices = Vice::ALL.iter().map(|&vice| Directed::Vice(vice));
         let mishaps = Mishap::ALL.iter().map(|&mishap| Directed::Mishap(mishap));
-        let plain = [Directed::Calm, Directed::Crowded, Directed::Links, Directed::Liars];
+        let plain =
+            [Directed::Calm, Directed::Crowded, Directed::Trackerless, Directed::Links, Directed::Liars];
         plain.into_iter().chain(vices).chain(mishaps)
     }
 
     /// The scenario, with dice that follow from `seed`.
     pub fn scenario(self, seed: u64) -> Scenario {
-        let mut scenario = base(seed, if self == Directed::Crowded { 9 } else { 3 });
+        let count = match self {
+            Directed::Crowded => 9,
+            Directed::Trackerless => 7,
+            _ => 3,
+        };
+        let mut scenario = base(seed, count);
         match self {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
+            Directed::Trackerless => trackerless(&mut scenario),
             Directed::Links => {
                 by_links(&mut scenario);
                 scenario.second_act = true;
@@ -82,6 +92,7 @@ impl fmt::Display for Directed {
         match self {
             Directed::Calm => f.write_str("calm"),
             Directed::Crowded => f.write_str("crowded"),
+            Directed::Trackerless => f.write_str("trackerless"),
             Directed::Links => f.write_str("links"),
             Directed::Liars => f.write_str("liars"),
             Directed::Vice(vice) => write!(f, "{vice}"),
@@ -127,6 +138,7 @@ fn base(seed: u64, count: usize) -> Scenario {
         contents,
         nodes,
         mutants: Vec::new(),
+        liars: Vec::new(),
         trackers: vec![tracker(0, true)],
         odds: Odds::calm(),
         net: NetSpec { mss: 200, mtu: 512, window: 300, send_buffer: 200 },
@@ -182,6 +194,7 @@ fn node(prng: &mut Prng, i: usize) -> NodePlan {
         medium: MediumSpec { sector: 16, strict_folders: false },
         pex: true,
         torrents: Vec::new(),
+        dht: None,
     }
 }
 
@@ -190,6 +203,24 @@ fn tracker(i: usize, http: bool) -> TrackerSpec {
     let mut spec = TrackerSpec::new(format!("tracker{i}.example"), at, Duration::from_secs(30));
     (spec.http, spec.udp) = (http, !http);
     spec
+}
+
+/// All are nodes of the DHT, which they find into by one who takes no part in the torrents; two more tell lies.
+fn trackerless(scenario: &mut Scenario) {
+    let router = scenario.nodes.len() - 1;
+    scenario.nodes[router].torrents.clear();
+    for node in &mut scenario.nodes {
+        let limits = tide_dht::Limits::default();
+        node.dht = Some(DhtPlan { routers: vec![router], named: true, limits, read_only: false });
+        for torrent in &mut node.torrents {
+            torrent.peers.clear();
+            torrent.tracked = scenario.private[torrent.content];
+        }
+    }
+    for (i, lie) in [Lie::Poison, Lie::Sybil].into_iter().enumerate() {
+        scenario.liars.push(LiarPlan { absent: false, lie, host: host(ip(3, i), 20_000) });
+    }
+    scenario.second_act = true;
 }
 
 /// A mutant whom everybody knows, fast enough to be heard.

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, odds};
+use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::liar::Lie;
 use crate::mishap::Mishap;
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
@@ -32,12 +33,15 @@ pub fn draw(seed: u64) -> Scenario {
     for (content, spec) in contents.iter().enumerate() {
         take_part(&mut parts, content, spec, &mut nodes, !trackers.is_empty());
     }
+    overlay(&mut root.split("dht"), &mut nodes);
     let mut mutants = mutants(&mut root.split("mutants"), contents.len(), count);
     let genuine = magnets(&mut root.split("magnets"), &private, &mut nodes);
     exchange(&mut root.split("exchange"), &mut nodes, &mut mutants);
-    Scenario {
+    let liars = liars(&mut root.split("dht liars"), &nodes, tiny);
+    let mut scenario = Scenario {
         seed,
         tiny,
+        liars,
         private,
         genuine,
         nodes,
@@ -51,7 +55,9 @@ pub fn draw(seed: u64) -> Scenario {
         second_act: true,
         contents,
         odds,
-    }
+    };
+    crowd::perhaps(&mut root.split("crowd"), &mut scenario);
+    scenario
 }
 
 fn content(prng: &mut Prng, tiny: bool, block_len: u32) -> ContentSpec {
@@ -148,6 +154,7 @@ fn node(prng: &mut Prng, i: usize, tiny: bool, block_len: u32, odds: &Odds) -> N
         medium: MediumSpec { sector: if tiny { 16 } else { 512 }, strict_folders: false },
         pex: true,
         torrents: Vec::new(),
+        dht: None,
     }
 }
 
@@ -226,6 +233,36 @@ fn take_part(prng: &mut Prng, content: usize, spec: &ContentSpec, nodes: &mut [N
 
 fn trackers(prng: &mut Prng) -> Vec<TrackerSpec> {
     (0..prng.below(3) as usize).map(|i| tracker(prng, i)).collect()
+}
+
+/// In every second world most nodes take part in the DHT, in which one or two of them are known to all.
+fn overlay(prng: &mut Prng, nodes: &mut [NodePlan]) {
+    if prng.chance(1, 2) {
+        return;
+    }
+    let mut open: Vec<usize> = (0..nodes.len()).filter(|&i| !nodes[i].host.nat).collect();
+    prng.shuffle(&mut open);
+    open.truncate(1 + prng.index(2));
+    let limits = bounds::overlay(prng);
+    for (i, node) in nodes.iter_mut().enumerate() {
+        let is_router = open.contains(&i);
+        let takes_part = prng.chance(5, 6);
+        let (named, read_only) = (prng.chance(1, 2), prng.chance(1, 8) && !is_router);
+        if takes_part || is_router {
+            node.dht = Some(DhtPlan { routers: open.clone(), named, limits, read_only });
+        }
+    }
+}
+
+/// Where there is a DHT, there may be up to two who do it harm.
+fn liars(prng: &mut Prng, nodes: &[NodePlan], tiny: bool) -> Vec<LiarPlan> {
+    let count = if nodes.iter().any(|node| node.dht.is_some()) { [0, 1, 2][prng.index(3)] } else { 0 };
+    let one = |i: usize| {
+        let lie = Lie::ALL[prng.index(Lie::ALL.len())];
+        let ip = IpAddr::V4(Ipv4Addr::new(63, 7, 10, i as u8));
+        LiarPlan { absent: false, lie, host: host(prng, vec![ip], tiny, false) }
+    };
+    (0..count).map(one).collect()
 }
 
 fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {

@@ -4,11 +4,13 @@
 //! ```text
 //! mod.rs    the value             draw.rs    a value from a seed      odds.rs  which mishaps, how often
 //! print.rs  as lines              bounds.rs  tiny and real limits     build.rs  the world of it
+//! crowd.rs  many at one door
 //! cut.rs    what can be taken out   directed.rs  values about one thing each
 //! ```
 
 mod bounds;
 mod build;
+mod crowd;
 mod cut;
 mod directed;
 mod draw;
@@ -20,6 +22,7 @@ use tide_engine::{Limits, RateLimits};
 
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::liar::Lie;
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
 use crate::tracker::TrackerSpec;
@@ -47,6 +50,8 @@ pub struct Scenario {
     pub nodes: Vec<NodePlan>,
     /// Peers that break the rules.
     pub mutants: Vec<MutantPlan>,
+    /// Nodes of the DHT that do harm.
+    pub liars: Vec<LiarPlan>,
     /// The trackers; all of them have all torrents.
     pub trackers: Vec<TrackerSpec>,
     /// What goes wrong, and how often.
@@ -104,6 +109,21 @@ pub struct NodePlan {
     pub pex: bool,
     /// Its torrents.
     pub torrents: Vec<TorrentPlan>,
+    /// Its part in the DHT, if it takes one.
+    pub dht: Option<DhtPlan>,
+}
+
+/// A node's part in the DHT.
+#[derive(Clone, Debug)]
+pub struct DhtPlan {
+    /// The nodes by which it finds in; they may be itself.
+    pub routers: Vec<usize>,
+    /// Whether it knows them by name.
+    pub named: bool,
+    /// Its bounds and habits.
+    pub limits: tide_dht::Limits,
+    /// Whether it asks and does not answer (BEP 43).
+    pub read_only: bool,
 }
 
 /// A node's part in a torrent.
@@ -125,6 +145,17 @@ pub struct TorrentPlan {
     pub priorities: Vec<u8>,
     /// The torrent's own rates.
     pub limits: RateLimits,
+}
+
+/// A node of the DHT that does harm to all others.
+#[derive(Clone, Debug)]
+pub struct LiarPlan {
+    /// Whether it is not there at all.
+    pub absent: bool,
+    /// Which harm.
+    pub lie: Lie,
+    /// Its address, and how it is connected.
+    pub host: HostSpec,
 }
 
 /// A peer that breaks the rules.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::disk::ContentSpec;
 use crate::net::HostSpec;
 
@@ -27,6 +27,9 @@ impl fmt::Display for Scenario {
             node.torrents.iter().try_for_each(|torrent| writeln!(f, "          {torrent}"))?;
         }
         self.mutants.iter().enumerate().try_for_each(|(i, mutant)| writeln!(f, "mutant {i}  {mutant}"))?;
+        for (i, liar) in self.liars.iter().enumerate() {
+            writeln!(f, "liar {i}    {} in the DHT, {}", liar.lie, Host(&liar.host))?;
+        }
         self.trackers.iter().try_for_each(|tracker| writeln!(f, "{tracker}"))?;
         write!(f, "mishaps  ")?;
         if self.odds.iter().next().is_none() {
@@ -81,7 +84,12 @@ impl fmt::Display for NodePlan {
         write!(f, ", memory {}/{}", limits.memory, limits.chunk_len)?;
         write!(f, ", leases {}, disk jobs {}", limits.leases, limits.disk_jobs)?;
         write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)?;
-        f.write_str(if self.pex { "" } else { ", no peer exchange" })
+        f.write_str(if self.pex { "" } else { ", no peer exchange" })?;
+        let Some(DhtPlan { routers, named, limits, read_only }) = &self.dht else { return Ok(()) };
+        let named = if *named { " by name" } else { "" };
+        let read_only = if *read_only { ", read-only" } else { "" };
+        write!(f, ", DHT by {routers:?}{named}{read_only}")?;
+        write!(f, ", announces each {:?}, {} lookups of {}", limits.announce, limits.active, limits.alpha)
     }
 }
 

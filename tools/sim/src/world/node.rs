@@ -154,6 +154,17 @@ impl Node {
         SocketAddr::new(self.spec.host.ips[0], self.spec.port)
     }
 
+    /// Where it listens, at all of its addresses.
+    pub fn addrs(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.spec.host.ips.iter().map(|&ip| SocketAddr::new(ip, self.spec.port))
+    }
+
+    /// Where another node finds it: at the first of its own of a family that both have.
+    pub fn addr_for(&self, other: &Node) -> SocketAddr {
+        let common = |addr: &SocketAddr| other.addrs().any(|theirs| theirs.is_ipv4() == addr.is_ipv4());
+        self.addrs().find(common).unwrap_or_else(|| self.addr())
+    }
+
     /// Its host on the net.
     pub fn host(&self) -> HostId {
         self.host

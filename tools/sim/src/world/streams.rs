@@ -106,6 +106,7 @@ impl World {
         self.trail.bytes(&data);
         let (host, from) = (self.nodes[node.0 as usize].host, SocketAddr::new(ip, spec.port));
         self.overhear_announce(node, to, &data);
+        self.judge_overlay(node, &data);
         self.net.send(self.now, host, from, to, data);
     }
 

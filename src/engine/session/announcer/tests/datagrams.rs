@@ -146,3 +146,42 @@ fn without_http_its_trackers_fail_and_udp_works() {
     world.submit(job(2, URL, Event::None));
     assert!(is_connect(&packet(&mut world, TRACKER)));
 }
+
+#[test]
+fn stopped_gives_up_what_the_torrent_was_telling_the_tracker() {
+    let mut world = World::new();
+    world.submit(job(1, URL, Event::Started));
+    let connect = packet(&mut world, TRACKER);
+    assert!(reply(&mut world, &connect, 0, b"\x11\x22\x33\x44\x55\x66\x77\x88"));
+    let started = packet(&mut world, TRACKER);
+    world.submit(job(2, URL, Event::Started));
+    let others = packet(&mut world, TRACKER);
+    world.submit(AnnounceJob { number: 3, ..job(1, URL, Event::Stopped) });
+    let stopped = packet(&mut world, TRACKER);
+    assert!(!reply(&mut world, &started, 1, ANNOUNCED), "nobody waits for it any more");
+    world.wait_until(15);
+    let mut again: Vec<_> = world.datagrams().into_iter().map(|(_, data)| data).collect();
+    again.sort_unstable();
+    let mut expected = [others.clone(), stopped.clone()];
+    expected.sort_unstable();
+    assert_eq!(again, expected);
+    assert!(reply(&mut world, &stopped, 1, ANNOUNCED));
+    assert!(reply(&mut world, &others, 1, ANNOUNCED));
+    let mut told: Vec<_> = world.told().into_iter().map(|(of, said)| (of, said.number, said.event)).collect();
+    told.sort_unstable_by_key(|(_, number, _)| *number);
+    assert_eq!(told, [(torrent(2), 2, Some(Event::Started)), (torrent(1), 3, Some(Event::Stopped))]);
+    assert!(world.announcer.is_idle());
+}
+
+#[test]
+fn stopped_gives_up_a_stream() {
+    let mut world = World::new();
+    world.submit(job(1, "http://1.2.3.4:80/announce", Event::Started));
+    let conn = world.dialled("1.2.3.4:80");
+    world.connect(conn);
+    world.submit(job(1, "http://1.2.3.4:80/announce", Event::Stopped));
+    assert_eq!(world.closes(), [conn]);
+    let conn = world.dialled("1.2.3.4:80");
+    assert!(world.connect(conn).contains("event=stopped"));
+    assert!(world.told().is_empty());
+}

@@ -15,7 +15,7 @@ use tide_tracker::{Announce, Answer, Error, Event, Family, Policy, Reply, Schedu
 use super::Announcer;
 use crate::border::{NetError, Output, ResolveId};
 use crate::command::{RateLimits, Setup};
-use crate::desk::{Desk, Role};
+use crate::desk::{Asker, Desk, Role};
 use crate::id::{ConnKey, TorrentKey};
 use crate::limits::Limits;
 use crate::mail::{AnnounceJob, Announced, Mail, Question, ToTorrent};
@@ -40,6 +40,7 @@ fn job(number: u64, url: &str, event: Event) -> AnnounceJob {
     let url = TrackerUrl::parse(url).expect(url);
     AnnounceJob {
         torrent: torrent(number),
+        number,
         tracker: tracker_key(&url),
         url,
         family: Family::V4,
@@ -90,6 +91,7 @@ impl World {
             announce_port: None,
             picker: None,
             trackers: true,
+            dht: None,
             pex: true,
             now: Instant::ZERO,
         };
@@ -125,7 +127,14 @@ impl World {
         let [(id, name)] = &lookups[..] else { panic!("one lookup: {lookups:?}") };
         assert_eq!(name, host);
         let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().expect(ip)).collect();
-        self.announcer.resolved(&mut self.desk, self.now, *id, Ok(ips));
+        self.answer_lookup(*id, &Ok(ips));
+    }
+
+    fn answer_lookup(&mut self, id: ResolveId, result: &Result<Vec<IpAddr>, NetError>) {
+        for asker in self.desk.names.answered(id) {
+            let Asker::Announce(key) = asker else { panic!("only the announcer asks: {asker:?}") };
+            self.announcer.resolved(&mut self.desk, self.now, key, result);
+        }
     }
 
     fn dials(&mut self) -> Vec<(ConnKey, SocketAddr, Option<String>)> {
