@@ -103,6 +103,10 @@ pub struct Desk {
     pub line: Line,
     /// Crews that wait to dial.
     pub dialers: Line,
+    /// Crews that wait to serve: for the session's rate, or its memory for uploads.
+    pub servers: Line,
+    /// Crews whose members are not read for want of the session's rate.
+    pub readers: Line,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -126,6 +130,8 @@ impl Desk {
             faults: Faults::default(),
             line: Line::default(),
             dialers: Line::default(),
+            servers: Line::default(),
+            readers: Line::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),
