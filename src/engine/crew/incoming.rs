@@ -10,7 +10,7 @@ use super::Crew;
 use super::lease::{Arrival, Place};
 use super::member::Parked;
 use crate::border::{NetError, Want};
-use crate::desk::{Desk, Flow, Reason};
+use crate::desk::{Desk, Reason};
 use crate::id::PeerKey;
 use crate::mail::{Copies, End, ToSession, ToTorrent};
 use crate::session::dht::words::ToDht;
@@ -32,8 +32,7 @@ impl Crew {
         if member.parked.is_some() {
             return Want::Nothing;
         }
-        let allowed =
-            self.down.available(now).min(desk.purses.at_hand(now, Flow::Down)).min(most as u64) as usize;
+        let allowed = self.readable(desk, now).min(most as u64) as usize;
         if allowed == 0 {
             self.throttle(desk, now, key);
             return Want::Nothing;
@@ -113,8 +112,7 @@ impl Crew {
     /// Bytes came from a member: `placed` into the place that was named last, and behind them `scratch`.
     pub fn filled(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, placed: usize, mut scratch: &[u8]) {
         let total = (placed + scratch.len()) as u64;
-        desk.purses.draw(now, Flow::Down, total);
-        self.down.take(now, total);
+        self.has_read(desk, now, total);
         let Some(member) = self.roster.get_mut(key) else { return };
         if placed > 0
             && let Some(event) = member.session.filled(now, placed as u32)

@@ -5,8 +5,8 @@
 //! handout.rs   which block is asked of whom
 //! lease.rs     one leased piece: blocks and the memory they wait in      leases.rs  all of them
 //! verify.rs    a whole piece: hashed, judged, written                    paging.rs  when memory is short
-//! serving.rs   requests of members: read, lent, sent
 //! learning.rs  metadata, sought and served                               gossip.rs  peers are told of each other
+//! serving.rs   requests of members: read, lent, sent           rationing.rs  when the rate is used up
 //! meeting.rs   who comes and goes                                        member.rs, roster.rs  who is here
 //! survey.rs    how its tables stand
 //! ```
@@ -21,6 +21,7 @@ pub mod leases;
 mod meeting;
 pub mod member;
 mod paging;
+mod rationing;
 pub mod roster;
 mod serving;
 mod survey;
@@ -43,6 +44,7 @@ use crate::mail::{End, Muster, ToCrew, ToTorrent, Traffic, Whom};
 
 use leases::Leases;
 use roster::Roster;
+pub use serving::{FLOW, Turn};
 
 /// Blocks that a torrent's own rate lets through at once, however low it is: less, and no block ever would.
 const BURST_BLOCKS: u64 = 2;
@@ -78,11 +80,13 @@ pub struct Crew {
     /// Addresses to be dialled as soon as there is room.
     to_dial: VecDeque<SocketAddr>,
     /// Members whose requests wait for an allowance.
-    unserved: Vec<SlotKey>,
+    unserved: VecDeque<SlotKey>,
     /// Whether members are not read, or chunks not brought back, for want of memory.
     starved: bool,
     /// Whether members are not read because a rate is used up.
     throttled: bool,
+    /// What may still be read of the session's rate before it is others' turn.
+    ration: u64,
     traffic: Traffic,
     down: Bucket,
     up: Bucket,
@@ -117,8 +121,9 @@ impl Crew {
             held_back: false,
             reads: 0,
             to_dial: VecDeque::new(),
-            unserved: Vec::new(),
+            unserved: VecDeque::new(),
             throttled: false,
+            ration: u64::MAX,
             starved: false,
             traffic: Traffic::default(),
             down,
@@ -215,6 +220,8 @@ impl Crew {
     fn disband(&mut self, desk: &mut Desk, now: Instant) {
         self.disbanding = true;
         self.give_up_dials(desk);
+        desk.servers.leave(self.key);
+        desk.readers.leave(self.key);
         for key in self.roster.keys() {
             self.leave(desk, key, End::Parted);
         }

@@ -1,11 +1,12 @@
 //! Requests of members: neighbours are read together, the blocks are lent to the session, and what was sent is given
 //! back to the allowance.
 
+use std::collections::BTreeSet;
+
 use tide_base::{Instant, Payload, SlotKey, Span};
 use tide_disk::{Outcome, Task, Trouble};
 
 use super::Crew;
-use super::member::Parked;
 use crate::border::Output;
 use crate::desk::gates::{CrewErrand, Errand};
 use crate::desk::{Desk, Flow, Owner, Reason, Stock};
@@ -14,48 +15,120 @@ use crate::shard::Slices;
 use tide_base::Duration;
 
 /// How long a member waits for a used-up rate to refill before it is looked at again.
-const REFILL: Duration = Duration::from_millis(25);
+pub(super) const REFILL: Duration = Duration::from_millis(25);
 
 /// Bytes of a flow that are asked for at a time; the treasury gives as much of it as the rate allows at once.
-const FLOW: u64 = 1 << 20;
+pub const FLOW: u64 = 1 << 20;
+
+/// What came of looking whether there is something to read for a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Look {
+    /// One read is begun.
+    Begun,
+    /// There is nothing to be read for it now.
+    Idle,
+    /// The torrent's own rate is used up.
+    Slow,
+    /// The session's rate is, or its memory for uploads: others may wait as well.
+    Short,
+}
+
+/// What came of a crew's turn to serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// It was used, or nobody needed it.
+    Over,
+    /// It comes again as soon as there is something to be had.
+    Kept,
+}
 
 impl Crew {
-    /// Reads what members wait for, as far as the allowances go.
+    /// Reads what members wait for, as far as the allowances go; if other crews wait already, when it is this one's
+    /// turn.
     pub(super) fn serve_all(&mut self, desk: &mut Desk, now: Instant) {
-        for key in core::mem::take(&mut self.unserved) {
-            self.roster.busy(key);
+        let mut waiting = core::mem::take(&mut self.unserved);
+        let known: BTreeSet<SlotKey> = waiting.iter().copied().collect();
+        waiting.extend(self.roster.take_busy().into_iter().filter(|key| !known.contains(key)));
+        let mut others_first = desk.servers.has_others(self.key);
+        while let Some(key) = waiting.pop_front() {
+            let look = if others_first { self.needs(desk, key) } else { self.serve_next(desk, now, key) };
+            match look {
+                // Once round, so that nobody takes it all.
+                Look::Begun => waiting.push_back(key),
+                Look::Idle => self.served(desk, now, key),
+                Look::Slow | Look::Short => {
+                    others_first |= look == Look::Short;
+                    self.unserved.push_back(key);
+                    self.served(desk, now, key);
+                }
+            }
         }
-        for key in self.roster.take_busy() {
-            while self.serve_next(desk, now, key) {}
-            self.serve_metadata(now, key);
-            self.offer(desk, key);
-            self.rearm(desk, key);
+        if others_first && !self.unserved.is_empty() {
+            desk.servers.join(self.key);
         }
     }
 
-    /// Begins one read for a member; false if there is nothing to read for it now.
-    fn serve_next(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) -> bool {
+    /// It is this crew's turn: one read for the member who waits longest.
+    pub fn serve_turn(&mut self, desk: &mut Desk, now: Instant) -> Turn {
+        while let Some(key) = self.unserved.pop_front() {
+            let look = self.serve_next(desk, now, key);
+            if look != Look::Short {
+                self.served(desk, now, key);
+            }
+            match look {
+                Look::Begun => {
+                    self.unserved.push_back(key);
+                    desk.servers.join(self.key);
+                    return Turn::Over;
+                }
+                Look::Idle => {}
+                Look::Slow => {
+                    self.unserved.push_back(key);
+                    return Turn::Over;
+                }
+                Look::Short => {
+                    self.unserved.push_front(key);
+                    return Turn::Kept;
+                }
+            }
+        }
+        Turn::Over
+    }
+
+    fn served(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
+        self.serve_metadata(now, key);
+        self.offer(desk, key);
+        self.rearm(desk, key);
+    }
+
+    /// Whether a member needs something of which others are to have first.
+    fn needs(&self, desk: &Desk, key: SlotKey) -> Look {
         let ahead = u64::from(desk.limits.upload_ahead);
-        let Some(member) = self.roster.get_mut(key) else { return false };
-        if !member.waits() || member.lent >= ahead {
-            return false;
+        let needs = self.roster.get(key).is_some_and(|member| member.waits() && member.lent < ahead);
+        if needs { Look::Short } else { Look::Idle }
+    }
+
+    /// Begins one read for a member, if there is something to read for it now.
+    fn serve_next(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) -> Look {
+        if self.needs(desk, key) == Look::Idle {
+            return Look::Idle;
         }
-        let most = u64::from(desk.limits.read_len)
-            .min(self.up.available(now))
-            .min(desk.purses.at_hand(now, Flow::Up));
+        let read = u64::from(desk.limits.read_len);
         let block = u64::from(self.facts.layout.block_len());
-        if most < block && (!desk.purses.unlimited(Flow::Up) || self.up.rate().is_some()) {
-            desk.purses.want(now, Flow::Up, FLOW);
-            desk.wait_for_shares(self.key);
+        let own = self.up.available(now).min(read);
+        if own < block && self.up.rate().is_some() {
             desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
-            self.unserved.push(key);
-            return false;
+            return Look::Slow;
         }
-        if !desk.purses.take(Stock::UploadMemory, u64::from(desk.limits.read_len)) {
-            desk.wait_for_shares(self.key);
-            self.unserved.push(key);
-            return false;
+        let most = own.min(desk.purses.at_hand(now, Flow::Up));
+        if most < block && !desk.purses.unlimited(Flow::Up) {
+            desk.purses.want(now, Flow::Up, FLOW);
+            return Look::Short;
         }
+        if !desk.purses.take(Stock::UploadMemory, read) {
+            return Look::Short;
+        }
+        let member = self.roster.get_mut(key).expect("it needs something");
         let (cover, spans) = member.take_run(most as u32);
         desk.purses.give(Stock::UploadMemory, u64::from(desk.limits.read_len - cover.len));
         if !self.have.has(cover.piece.0) {
@@ -64,7 +137,7 @@ impl Crew {
                 member.session.refuse(now, span);
             }
             desk.purses.give(Stock::UploadMemory, u64::from(cover.len));
-            return true;
+            return Look::Begun;
         }
         self.up.take(now, u64::from(cover.len));
         desk.purses.draw(now, Flow::Up, u64::from(cover.len));
@@ -74,7 +147,7 @@ impl Crew {
         self.reads += 1;
         let errand = Errand::Crew(self.key, CrewErrand::Serve { member: key, cover, spans });
         desk.gates.disk(self.facts.volume, self.facts.store, Task::Read(cover), errand);
-        true
+        Look::Begun
     }
 
     /// A read for a member is done.
@@ -155,34 +228,6 @@ impl Crew {
         {
             member.offered = true;
             desk.put(Output::Send(member.conn));
-        }
-    }
-
-    /// A member is not read until the rate has refilled.
-    pub(super) fn throttle(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
-        desk.purses.want(now, Flow::Down, FLOW);
-        desk.wait_for_shares(self.key);
-        desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
-        if let Some(member) = self.roster.get_mut(key) {
-            member.park(now, Parked::Rate);
-            self.throttled = true;
-        }
-    }
-
-    /// Lets members be read again once their rate has refilled.
-    pub(super) fn wake_throttled(&mut self, desk: &mut Desk, now: Instant) {
-        if !self.throttled {
-            return;
-        }
-        let some = self.down.available(now).min(desk.purses.at_hand(now, Flow::Down)) > 0;
-        if some {
-            self.throttled = false;
-            self.unpark(desk, now, |parked| parked == Parked::Rate);
-        } else {
-            // What was granted may have expired while the torrent's own limit held its use back.
-            desk.purses.want(now, Flow::Down, FLOW);
-            desk.wait_for_shares(self.key);
-            desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The torrents of a shard that wait for an upload slot, or the crews that wait to dial, whoever waits longest first.
-//! Slots and dials are dealt out in this order and one at a time, so that a torrent with a hundred peers, or a hundred
-//! addresses where nobody answers, waits no less than one with a single one.
+//! The torrents of a shard that wait for an upload slot, or the crews that wait to dial or to serve, whoever waits longest
+//! first. Slots, dials and reads are dealt out in this order and one at a time, so that a torrent with a hundred peers, or
+//! a hundred addresses where nobody answers, waits no less than one with a single one.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -21,6 +21,13 @@ impl Line {
         }
     }
 
+    /// Has waited longest all the same: its turn came and could not be used.
+    pub fn keep_turn(&mut self, who: SlotKey) {
+        if self.members.insert(who) {
+            self.order.push_front(who);
+        }
+    }
+
     /// Waits no more.
     pub fn leave(&mut self, who: SlotKey) {
         if self.members.remove(&who) {
@@ -33,6 +40,11 @@ impl Line {
         let who = self.order.pop_front()?;
         self.members.remove(&who);
         Some(who)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.order.len()
     }
 
     /// Whether nobody waits.

@@ -113,6 +113,10 @@ pub struct Desk {
     pub dialers: Line,
     /// Names being looked up, on shard 0.
     pub names: Names,
+    /// Crews that wait to serve: for the session's rate, or its memory for uploads.
+    pub servers: Line,
+    /// Crews whose members are not read for want of the session's rate.
+    pub readers: Line,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -137,6 +141,8 @@ impl Desk {
             line: Line::default(),
             dialers: Line::default(),
             names: Names::default(),
+            servers: Line::default(),
+            readers: Line::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),

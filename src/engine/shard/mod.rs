@@ -4,13 +4,14 @@
 //! mod.rs      the tables, the turn, the routes                opening.rs  connections before hands are shaken
 //! central.rs  on shard 0: what the session has only one of    slices.rs   bytes to be sent, named in place
 //! figures.rs  what can be told about a shard                  survey.rs   how its tables stand
-//! ending.rs   the session ends
+//! sharing.rs  whose turn it is to take what there is little of        ending.rs  the session ends
 //! ```
 
 mod central;
 mod ending;
 mod figures;
 mod opening;
+mod sharing;
 mod slices;
 mod survey;
 
@@ -50,6 +51,10 @@ pub struct Shard {
     central: Option<Box<Central>>,
     /// Whom something happened to since the last turn was settled.
     touched: BTreeSet<Owner>,
+    /// Who of them is settled first: of those who wait for shares, each in turn.
+    first: Owner,
+    /// What was dealt out in this turn of the rate at which may be read.
+    rationed: u64,
     ending: Option<Instant>,
     finished: bool,
     turns: u64,
@@ -75,6 +80,8 @@ impl Shard {
             by_hash: BTreeMap::new(),
             directory: BTreeMap::new(),
             touched: BTreeSet::new(),
+            first: Owner::Session,
+            rationed: 0,
             ending: None,
             finished: false,
             turns: 0,
@@ -218,7 +225,7 @@ impl Shard {
             }
             FromSession::Grant(resource, amount) => {
                 self.desk.purses.granted(now, resource, amount);
-                self.touched.append(&mut self.desk.take_waiting());
+                self.wake_waiting();
                 // At once: behind a grant there may come a recall, and slots would go to and fro, used by nobody.
                 self.deal_out_slots(now);
                 self.deal_out_dials(now);
@@ -228,7 +235,7 @@ impl Shard {
                 self.desk.setup.rates = rates;
                 self.desk.purses.set_unlimited(crate::desk::Flow::Down, rates.down.is_none());
                 self.desk.purses.set_unlimited(crate::desk::Flow::Up, rates.up.is_none());
-                self.touched.append(&mut self.desk.take_waiting());
+                self.wake_waiting();
             }
             FromSession::Ban(ip, until) => self.ban(now, ip, until),
         }
@@ -304,6 +311,7 @@ impl Shard {
     /// Decides: to be called once a turn, after its inputs.
     pub fn settle(&mut self, now: Instant) {
         self.turns += 1;
+        self.rationed = 0;
         self.deadlines(now);
         // Mail within the shard wakes whom it reaches, who may write again; it ends when nobody has anything to say.
         for round in 0.. {
@@ -311,14 +319,16 @@ impl Shard {
             while let Some(mail) = self.desk.take_local() {
                 self.mail(now, mail);
             }
-            while let Some(owner) = self.touched.pop_first() {
+            while let Some(owner) = self.next_touched() {
                 self.settle_one(now, owner);
             }
             if self.desk.purses.take_freed() {
-                self.touched.append(&mut self.desk.take_waiting());
+                self.wake_waiting();
             }
             self.deal_out_slots(now);
             self.deal_out_dials(now);
+            self.deal_out_reads(now);
+            self.deal_out_rations(now);
             self.ease_memory();
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
@@ -332,30 +342,6 @@ impl Shard {
         self.end(now);
         while let Some(job) = self.desk.gates.next_job(now) {
             self.desk.put(job);
-        }
-    }
-
-    fn deal_out_slots(&mut self, now: Instant) {
-        while let Some(slot) = self.desk.next_in_line() {
-            let torrent = self.torrents.get_mut(slot).expect("whoever leaves waits no more");
-            torrent.slot_came(now);
-            self.touched.insert(Owner::Torrent(slot));
-        }
-    }
-
-    fn deal_out_dials(&mut self, now: Instant) {
-        while let Some(slot) = self.desk.next_to_dial(now) {
-            let crew = self.crews.get_mut(slot).expect("whoever disbands waits no more");
-            crew.dial_next(&mut self.desk, now);
-        }
-    }
-
-    /// Somebody is short of memory: a crew that has some it does not need at once gives way, lest a torrent without
-    /// peers hold what others wait for.
-    fn ease_memory(&mut self) {
-        let desk = &mut self.desk;
-        if desk.purses.is_pressed(Stock::Memory) && desk.memory.out() > 0 {
-            let _ = self.crews.iter_mut().any(|(_, crew)| crew.give_way(desk));
         }
     }
 

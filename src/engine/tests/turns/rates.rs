@@ -120,3 +120,28 @@ fn nothing_goes_at_rate_zero_until_the_limit_is_lifted() {
         transfer.world.shut_down_all();
     }
 }
+
+#[test]
+fn torrents_of_one_session_share_its_rate() {
+    for shards in SHARDS {
+        for (up, down) in [(limit(50_000), NONE), (NONE, limit(50_000))] {
+            let mut world = World::new();
+            let (seeds, disk) = (Memory::default(), Memory::default());
+            world.node(Setup { rates: up, ..setup(shards) }, seeds.clone());
+            world.node(Setup { rates: down, ..setup(shards) }, disk);
+            let peers = vec![world.nodes[0].addr];
+            let mut keys = Vec::new();
+            // All of them at home on the same shard.
+            for seed in [10, 20, 30] {
+                let (spec, contents) = torrent(seed, &[2_000_000], 65_536, 16_384);
+                fill(&seeds, &spec, &contents);
+                world.add(0, spec.clone());
+                keys.push(world.add(LEECH, tide_engine::AddTorrent { peers: peers.clone(), ..spec }));
+            }
+            world.run(Duration::from_secs(60), |_| false);
+            let got: Vec<u64> = keys.iter().map(|&key| world.stats(LEECH, key).downloaded).collect();
+            let all: u64 = got.iter().sum();
+            assert!(got.iter().all(|&got| got * 5 > all), "{shards} shards, {up:?}, {down:?}: {got:?}");
+        }
+    }
+}

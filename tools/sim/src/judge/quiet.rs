@@ -1,6 +1,7 @@
 //! Who has nothing to do sleeps: wake-ups, counted by their reason, stay under a bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use tide_base::{Duration, Instant};
 use tide_engine::{Reason, State, Survey};
@@ -62,13 +63,15 @@ pub struct Quiet {
     from: Instant,
     woke: BTreeMap<Reason, u64>,
     dialled: u64,
+    /// Whom it dialled.
+    addresses: BTreeSet<SocketAddr>,
     accepted: u64,
 }
 
 impl Quiet {
     /// Begins to count.
     pub fn new(now: Instant, node: usize) -> Quiet {
-        Quiet { node, from: now, woke: BTreeMap::new(), dialled: 0, accepted: 0 }
+        Quiet { node, from: now, woke: BTreeMap::new(), dialled: 0, addresses: BTreeSet::new(), accepted: 0 }
     }
 
     /// A shard of the node takes a turn because of a deadline, as [`Shard::wake_at`](tide_engine::Shard::wake_at) told,
@@ -78,8 +81,9 @@ impl Quiet {
     }
 
     /// The node dials a peer.
-    pub fn dialled(&mut self) {
+    pub fn dialled(&mut self, to: SocketAddr) {
         self.dialled += 1;
+        self.addresses.insert(to);
     }
 
     /// A peer has dialled the node.
@@ -110,10 +114,8 @@ impl Quiet {
             let finding = || Finding { oracle: Oracle::Quiet, node: self.node, at: now, text: text() };
             if times > most { Err(finding()) } else { Ok(()) }
         };
-        // Trackers name new addresses all the time. Each is tried a few times, ever more rarely.
-        let addresses: u64 =
-            surveys.iter().flat_map(|survey| &survey.torrents).map(|torrent| torrent.book.len() as u64).sum();
-        let tries = TRIES * addresses;
+        // Trackers name new addresses all the time. Each is tried a few times, ever more rarely, and then forgotten.
+        let tries = TRIES * self.addresses.len() as u64;
         enough("dialled", self.dialled, DIALS * torrents * minutes + tries)?;
         for (reason, times) in self.counts() {
             let (always, torrent, peer) = bound(reason);

@@ -216,7 +216,7 @@ impl World {
     pub(super) fn judge_dial(&mut self, id: NodeId, to: SocketAddr) {
         let (now, node) = (self.now, id.0 as usize);
         if !self.tracker_ips.contains(&to.ip()) {
-            self.note_dial(id);
+            self.note_dial(id, to);
             self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
         }
     }

@@ -151,9 +151,9 @@ impl World {
     }
 
     /// A node dials a peer.
-    pub(super) fn note_dial(&mut self, id: NodeId) {
+    pub(super) fn note_dial(&mut self, id: NodeId, to: SocketAddr) {
         if let Some(quiet) = self.quiet.get_mut(&id) {
-            quiet.dialled();
+            quiet.dialled(to);
         }
     }
 

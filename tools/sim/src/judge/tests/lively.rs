@@ -1,5 +1,7 @@
 //! Whoever waits is named, and for whom; whoever wakes for nothing is.
 
+use std::net::SocketAddr;
+
 use tide_base::{Duration, Instant, PieceIndex};
 use tide_disk::{Trouble, TroubleKind};
 use tide_engine::{Reason, State, Survey, TorrentCommand};
@@ -139,14 +141,15 @@ fn who_waits_to_dial_wakes_for_its_turn_and_nobody_else_does() {
     let surveys = world.surveys();
     let later = world.now + Duration::from_secs(60);
     let mut quiet = Quiet::new(world.now, 1);
-    (0..8).for_each(|_| quiet.dialled());
+    let dead = SocketAddr::from(([10, 9, 0, 1], 6881));
+    (0..8).for_each(|_| quiet.dialled(dead));
     (0..8).for_each(|_| quiet.woke(Reason::Refill));
     assert_eq!(quiet.judge(later, &surveys[1]), Ok(()));
     (0..8).for_each(|_| quiet.woke(Reason::Refill));
     let finding = quiet.judge(later, &surveys[1]).expect_err("shares that nobody needs");
     assert!(finding.text.contains("Refill"), "{finding}");
     let mut quiet = Quiet::new(world.now, 1);
-    (0..100).for_each(|_| quiet.dialled());
+    (0..100).for_each(|_| quiet.dialled(dead));
     let finding = quiet.judge(later, &surveys[1]).expect_err("one peer dialled again and again");
     assert!(finding.text.contains("dialled"), "{finding}");
 }

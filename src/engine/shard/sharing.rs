@@ -1,0 +1,92 @@
+//! Whose turn it is to take what there is little of: shares of rates and of memory, upload slots, dials.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use tide_base::Instant;
+
+use super::Shard;
+use crate::crew::{FLOW, Turn};
+use crate::desk::{Flow, Owner, Stock};
+
+/// The least that a crew is allowed to read at a time: a usual block, or all time would go into small reads.
+const RATION_MIN: u64 = 16 * 1024;
+
+impl Shard {
+    /// Those who wait for shares may find some. It is the next one's turn to look first, or the first would take all
+    /// there is each time, and the others never get any.
+    pub(super) fn wake_waiting(&mut self) {
+        let mut waiting = self.desk.take_waiting();
+        if let Some(next) = next_after(&waiting, Bound::Excluded(self.first)) {
+            self.first = next;
+        }
+        self.touched.append(&mut waiting);
+    }
+
+    /// Whoever is to be settled next.
+    pub(super) fn next_touched(&mut self) -> Option<Owner> {
+        let next = next_after(&self.touched, Bound::Included(self.first))?;
+        self.touched.remove(&next);
+        Some(next)
+    }
+
+    pub(super) fn deal_out_slots(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.next_in_line() {
+            let torrent = self.torrents.get_mut(slot).expect("whoever leaves waits no more");
+            torrent.slot_came(now);
+            self.touched.insert(Owner::Torrent(slot));
+        }
+    }
+
+    pub(super) fn deal_out_dials(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.next_to_dial(now) {
+            let crew = self.crews.get_mut(slot).expect("whoever disbands waits no more");
+            crew.dial_next(&mut self.desk, now);
+        }
+    }
+
+    pub(super) fn deal_out_reads(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.servers.next() {
+            let crew = self.crews.get_mut(slot).expect("whoever disbands waits no more");
+            if crew.serve_turn(&mut self.desk, now) == Turn::Kept {
+                return self.desk.servers.keep_turn(slot);
+            }
+        }
+    }
+
+    /// Those who wait to read get equal rations of what there is. Who has not used its ration by the next turn leaves it
+    /// to the others.
+    pub(super) fn deal_out_rations(&mut self, now: Instant) {
+        let unlimited = self.desk.purses.unlimited(Flow::Down);
+        let mut left = self.desk.purses.at_hand(now, Flow::Down).saturating_sub(self.rationed);
+        let ration = (left / self.desk.readers.len().max(1) as u64).max(RATION_MIN);
+        while left > 0
+            && let Some(slot) = self.desk.readers.next()
+        {
+            let ration = if unlimited { u64::MAX } else { ration.min(left) };
+            let crew = self.crews.get_mut(slot).expect("whoever disbands waits no more");
+            crew.resume(&mut self.desk, now, ration);
+            if !unlimited {
+                left -= ration;
+                self.rationed += ration;
+            }
+        }
+        if !self.desk.readers.is_empty() {
+            self.desk.purses.want(now, Flow::Down, FLOW);
+        }
+    }
+
+    /// Somebody is short of memory: a crew that has some it does not need at once gives way, lest a torrent without
+    /// peers hold what others wait for.
+    pub(super) fn ease_memory(&mut self) {
+        let desk = &mut self.desk;
+        if desk.purses.is_pressed(Stock::Memory) && desk.memory.out() > 0 {
+            let _ = self.crews.iter_mut().any(|(_, crew)| crew.give_way(desk));
+        }
+    }
+}
+
+/// The next in the order of keys, which goes on with the first after the last.
+fn next_after(owners: &BTreeSet<Owner>, from: Bound<Owner>) -> Option<Owner> {
+    owners.range((from, Bound::Unbounded)).next().or_else(|| owners.first()).copied()
+}
