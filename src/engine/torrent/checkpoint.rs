@@ -189,6 +189,11 @@ impl Checkpoint {
         self.save_at = Instant::NEVER;
     }
 
+    /// Whether a save that it asked for is under way.
+    pub fn is_saving(&self) -> bool {
+        self.saving
+    }
+
     /// The resume data is in its place.
     pub fn saved(&mut self) {
         assert!(core::mem::take(&mut self.saving), "a save that finishes began");

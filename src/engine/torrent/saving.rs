@@ -68,8 +68,8 @@ impl Torrent {
 
     /// Resume data are saved, or not.
     pub(super) fn save_done(&mut self, now: Instant, result: &Result<Outcome, Trouble>) {
-        // While the store is opened anew, it is not the checkpoint's.
-        if matches!(self.phase, Phase::Leaving(_) | Phase::Opening) {
+        // What is saved when the metadata is here is not the checkpoint's, whatever has become of the torrent meanwhile.
+        if matches!(self.phase, Phase::Leaving(_)) || !self.checkpoint.is_saving() {
             return;
         }
         match result {
