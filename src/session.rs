@@ -9,7 +9,7 @@ use std::time::Duration;
 use tide_base::{InfoHash, InfoHashes, PeerId, Prng, ShardId};
 use tide_disk::StoreKey;
 use tide_engine::{
-    AddTorrent, Answer, Command, Happening, Listening, RateLimits, SessionStats, Setup, TorrentKey,
+    AddTorrent, Answer, Command, Happening, Listening, RateLimits, Reachable, SessionStats, Setup, TorrentKey,
 };
 
 use crate::add::{Add, file_table};
@@ -74,6 +74,8 @@ impl Session {
             epoch: clock.epoch(),
             announce_port: config.announce_port,
             trackers: config.trackers,
+            local: config.looks_near().then(tide_local::limits::Limits::default),
+            mapping: config.maps_ports().then(tide_portmap::limits::Limits::default),
             picker: config.picker.clone(),
             now: clock.now(),
         };
@@ -156,6 +158,11 @@ impl Session {
     /// Where the session could be reached when it started.
     pub fn listening(&self) -> &Listening {
         &self.inner.shell.listening
+    }
+
+    /// How the world sees and reaches the session, as far as is known by now; [`What::Reachable`] tells of changes.
+    pub fn reachable(&self) -> Reachable {
+        self.inner.shell.shared.board.last_reachable()
     }
 
     /// Whether the session has ended or failed.
@@ -291,6 +298,8 @@ pub enum What {
     Torrent(Torrent, Happening),
     /// The session can be reached there now.
     Listening(Listening),
+    /// The world sees and reaches the session like that now: addresses by vote, ports opened in gateways.
+    Reachable(Reachable),
     /// The session has failed: a bug, in these words. Nothing follows.
     Broken(String),
 }
@@ -317,6 +326,7 @@ impl Events {
                 What::Torrent(Torrent::new(inner, event.torrent, event.info_hashes), event.what)
             }
             Notice::Listening(listening) => What::Listening(listening),
+            Notice::Reachable(reachable) => What::Reachable(*reachable),
             Notice::Broken(why) => What::Broken(why),
         };
         Some(Event { sequence, what })

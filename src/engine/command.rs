@@ -259,6 +259,10 @@ pub struct Setup {
     pub announce_port: Option<u16>,
     /// Whether trackers are asked at all.
     pub trackers: bool,
+    /// How peers are looked for on the local network (BEP 14); `None` for not at all.
+    pub local: Option<tide_local::limits::Limits>,
+    /// How gateways are asked to open our ports; `None` for not at all.
+    pub mapping: Option<tide_portmap::limits::Limits>,
     /// Makes the pickers of torrents that are not fetched in order; `None` is the rarest piece first.
     pub picker: Option<Factory>,
     /// The first moment.
@@ -279,6 +283,8 @@ impl Setup {
             epoch: WallClock(0),
             announce_port: None,
             trackers: true,
+            local: None,
+            mapping: None,
             picker: None,
             now: Instant::ZERO,
         }

@@ -21,7 +21,10 @@ pub mod survey;
 pub mod torrent;
 mod turn;
 
-pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
+pub use border::{
+    Arrival, Gateway, Input, Listening, Membership, NetError, Networks, Output, OwnAddress, ResolveId, Via,
+    Want,
+};
 pub use command::{
     AddTorrent, Answer, Check, Command, CommandError, CommandId, Content, RateLimits, Reply, Setup,
     TorrentCommand,
@@ -33,7 +36,9 @@ pub use id::{ConnKey, PeerKey, TorrentKey};
 pub use limits::Limits;
 pub use mail::Mail;
 pub use shard::{SLICES, Shard, Slices};
-pub use stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo};
+pub use stats::{
+    FileInfo, MappedPort, PeerInfo, PieceInfo, Reachable, SessionStats, State, TorrentStats, TrackerInfo,
+};
 pub use survey::{Glance, Survey};
 pub use tide_peer::Fault;
 pub use torrent::picker;

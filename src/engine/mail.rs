@@ -17,6 +17,7 @@ use crate::desk::gates::LeaseRef;
 use crate::desk::purse::{Resource, Stock};
 use crate::id::{PeerKey, TorrentKey};
 use crate::stats::PeerInfo;
+use crate::torrent::book::Sources;
 
 /// Mail from one shard to another, or within one.
 #[derive(Debug)]
@@ -137,6 +138,13 @@ pub enum ToTorrent {
     },
     /// What a tracker said. Sent by the session's announcer in place of a crew.
     Announced(Box<Announced>),
+    /// Peers were found without a tracker. Sent by the session's parts in place of a crew.
+    Found {
+        /// How.
+        source: Sources,
+        /// Where they listen.
+        peers: Vec<SocketAddr>,
+    },
 }
 
 /// A peer has shaken hands.
@@ -335,6 +343,19 @@ pub enum ToSession {
     Announce(Box<AnnounceJob>),
     /// A torrent has ended: its announces are not waited for.
     Forget(TorrentKey),
+    /// A torrent looks for peers on the local network from now on.
+    Near(InfoHash, TorrentKey),
+    /// It does not any more.
+    Far(InfoHash, TorrentKey),
+    /// Somebody says what our address is.
+    Seen {
+        /// In which capacity.
+        by: tide_portmap::Source,
+        /// Who.
+        voter: IpAddr,
+        /// What it is.
+        ip: IpAddr,
+    },
 }
 
 /// What the session's parts tell shards.
@@ -352,6 +373,19 @@ pub enum FromSession {
     Rates(RateLimits),
     /// Do not talk to this address until then.
     Ban(IpAddr, Instant),
+    /// How the world sees and reaches us.
+    Outside(Outside),
+}
+
+/// How the world sees and reaches us, as far as a torrent needs to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outside {
+    /// Our IPv4 address.
+    pub v4: Option<IpAddr>,
+    /// Our IPv6 address.
+    pub v6: Option<IpAddr>,
+    /// The port that a gateway has opened for peers.
+    pub port: Option<u16>,
 }
 
 /// A tracker is to be asked.

@@ -12,6 +12,7 @@ mod kill;
 mod loopback;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod memory;
+mod nearby;
 #[cfg(feature = "cli")]
 mod program;
 mod scene;

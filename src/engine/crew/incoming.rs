@@ -2,6 +2,7 @@
 
 use tide_base::{Bits, Instant, PieceIndex, SlotKey, Span};
 use tide_peer::{Choke, Due, Event, Hello, Interest, Want as SessionWant};
+use tide_portmap::Source;
 
 use super::Crew;
 use super::lease::{Arrival, Place};
@@ -9,7 +10,7 @@ use super::member::Parked;
 use crate::border::{NetError, Want};
 use crate::desk::{Desk, Flow, Reason};
 use crate::id::PeerKey;
-use crate::mail::{Copies, End, ToTorrent};
+use crate::mail::{Copies, End, ToSession, ToTorrent};
 
 /// Scratch behind a block that is read into its place: the head of the next one, and the small messages between them.
 /// More would only be copied.
@@ -311,9 +312,16 @@ impl Crew {
         }
         member.upload_only = hello.upload_only.unwrap_or(false);
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
-        let listens = hello.port.filter(|_| !member.outgoing).map(|port| (member.addr.ip(), port));
-        if let Some(at) = listens {
-            desk.tell_torrent(self.torrent, ToTorrent::Listens { peer, at: at.into() });
+        // The whole address: one of this link alone is none without its interface.
+        let mut at = member.addr;
+        let listens = hello.port.filter(|_| !member.outgoing);
+        let seen = hello.yourip.filter(|_| !core::mem::replace(&mut member.saw_us, true));
+        if let Some(ip) = seen {
+            desk.tell_session(ToSession::Seen { by: Source::Peer, voter: at.ip(), ip });
+        }
+        if let Some(port) = listens {
+            at.set_port(port);
+            desk.tell_torrent(self.torrent, ToTorrent::Listens { peer, at });
         }
         self.part_seeds(desk, key);
     }

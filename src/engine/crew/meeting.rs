@@ -130,6 +130,7 @@ impl Crew {
             peer_id,
             client: client::name(&peer_id),
             outgoing,
+            saw_us: false,
             session,
             interesting: 0,
             upload_only: false,
@@ -177,7 +178,7 @@ impl Crew {
     fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
         Hello {
             client: Some(desk.setup.client.clone()),
-            port: desk.listen_port(),
+            port: desk.port_for(addr.ip()),
             reqq: Some(self.config.limits.serves),
             yourip: Some(addr.ip()),
             upload_only: self.missing.none().then_some(true),

@@ -18,6 +18,9 @@ impl Shard {
             torrent.shut_down(&mut self.desk, now);
             self.touched.insert(Owner::Torrent(slot));
         }
+        if let Some(central) = &mut self.central {
+            central.stop(now);
+        }
         self.desk.reply(id, Ok(Answer::Ok));
     }
 

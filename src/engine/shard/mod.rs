@@ -22,12 +22,13 @@ use tide_base::{InfoHash, Instant, ShardId, SlotKey, Slots};
 use tide_disk::{Done, Hashed, Trouble, TroubleKind};
 use tide_peer::SessionConfig;
 
-use crate::border::{Input, NetError, Output, Want};
+use crate::border::{Input, NetError, Output, Via, Want};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
 use crate::desk::{Desk, Errand, Owner, Reason, Role, Stock};
 use crate::id::{ConnKey, TorrentKey};
 use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
+use crate::session::mapping::Mapping;
 use crate::torrent::Torrent;
 
 use central::Central;
@@ -92,7 +93,7 @@ impl Shard {
         match input {
             Input::Connected { conn, local: _ } => self.connected(now, conn),
             Input::Closed { conn, why } => self.closed(now, conn, why),
-            Input::Datagram { from, data } => self.datagram(now, from, data),
+            Input::Datagram { via, from, data } => self.datagram(now, via, from, data),
             Input::Resolved { id, result } => {
                 if let Some(central) = &mut self.central {
                     central.resolved(&mut self.desk, now, id, result);
@@ -104,9 +105,17 @@ impl Shard {
             Input::Command { id, command } => self.command(now, id, *command),
             Input::Listening(listening) => {
                 self.desk.listening = listening;
+                if let Some(central) = &mut self.central {
+                    central.place(&self.desk, now);
+                }
                 for (slot, torrent) in self.torrents.iter_mut() {
                     torrent.listening_changed(&self.desk);
                     self.touched.insert(Owner::Torrent(slot));
+                }
+            }
+            Input::Networks(networks) => {
+                if let Some(central) = &mut self.central {
+                    central.networks_changed(&self.desk, now, networks);
                 }
             }
         }
@@ -221,6 +230,15 @@ impl Shard {
                 self.touched.append(&mut self.desk.take_waiting());
             }
             FromSession::Ban(ip, until) => self.ban(now, ip, until),
+            FromSession::Outside(outside) => {
+                let before = self.desk.announce_port();
+                self.desk.outside = outside;
+                let moved = self.desk.announce_port() != before;
+                for (slot, torrent) in self.torrents.iter_mut() {
+                    torrent.outside_changed(&self.desk, now, moved);
+                    self.touched.insert(Owner::Torrent(slot));
+                }
+            }
         }
     }
 
@@ -426,6 +444,10 @@ impl Shard {
                 Some(central) => Want::Scratch(central.want(request)),
                 None => Want::Nothing,
             },
+            Some(&Role::Gateway(stream)) => match self.mapping() {
+                Some(mapping) => Want::Scratch(mapping.want(stream)),
+                None => Want::Nothing,
+            },
             Some(Role::Dialling(_)) | None => Want::Nothing,
         }
     }
@@ -443,6 +465,11 @@ impl Shard {
             Some(&Role::Tracker(request)) => {
                 if let Some(central) = &mut self.central {
                     central.filled(&mut self.desk, now, request, scratch);
+                }
+            }
+            Some(&Role::Gateway(stream)) => {
+                if let Some(mapping) = self.mapping_mut() {
+                    mapping.filled(now, stream, scratch);
                 }
             }
             Some(Role::Dialling(_)) | None => {}
@@ -465,6 +492,11 @@ impl Shard {
                     central.gather(request, out);
                 }
             }
+            Some(&Role::Gateway(stream)) => {
+                if let Some(mapping) = self.mapping() {
+                    mapping.gather(stream, out);
+                }
+            }
             _ => {}
         }
     }
@@ -482,6 +514,11 @@ impl Shard {
             Some(&mut Role::Tracker(request)) => {
                 if let Some(central) = &mut self.central {
                     central.sent(request, len);
+                }
+            }
+            Some(&mut Role::Gateway(stream)) => {
+                if let Some(mapping) = self.mapping_mut() {
+                    mapping.sent(stream, len);
                 }
             }
             _ => {}
@@ -503,14 +540,28 @@ impl Shard {
                     central.closed(&mut self.desk, now, request, why);
                 }
             }
+            &Role::Gateway(stream) => {
+                self.desk.forget_conn(conn);
+                if let Some(mapping) = self.mapping_mut() {
+                    mapping.closed(now, stream);
+                }
+            }
             Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.unmet(conn, why),
         }
     }
 
-    fn datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) {
+    fn datagram(&mut self, now: Instant, via: Via, from: SocketAddr, data: &[u8]) {
         if let Some(central) = &mut self.central {
-            central.datagram(&mut self.desk, now, from, data);
+            central.datagram(&mut self.desk, now, via, from, data);
         }
+    }
+
+    fn mapping(&self) -> Option<&Mapping> {
+        self.central.as_ref()?.mapping()
+    }
+
+    fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        self.central.as_mut()?.mapping_mut()
     }
 
     fn conn_due(&mut self, now: Instant, conn: ConnKey) {
@@ -522,7 +573,7 @@ impl Shard {
                     crew.due(&mut self.desk, now, member);
                 }
             }
-            Role::Tracker(_) => {}
+            Role::Tracker(_) | Role::Gateway(_) => {}
             Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
                 self.unmet(conn, NetError::TimedOut)
             }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 
-use tide::{Add, Backing, Config, Listen, RateLimits, Session};
+use tide::{Add, Backing, Config, Listen, RateLimits, Session, When};
 use tide_base::id::hex;
 
 use crate::args::Matches;
@@ -50,6 +50,12 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         (None, false) => Listen::At(addrs),
         (None, true) => Listen::Default,
     };
+    let local_discovery = match (matches.has("lsd"), matches.has("no-lsd")) {
+        (true, true) => return Err(Failure::usage("--lsd and --no-lsd exclude each other")),
+        (true, false) => When::Always,
+        (false, true) => When::Never,
+        (false, false) => When::Fitting,
+    };
     let threads = |flag: &str| matches.number(flag).and_then(|count| u16::try_from(count).ok());
     let peers = matches.number("max-peers").and_then(|count| u32::try_from(count).ok());
     Ok(Config {
@@ -60,6 +66,8 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         max_peers: peers.unwrap_or(plain.max_peers),
         rates: RateLimits { down: matches.rate("down"), up: matches.rate("up") },
         trackers: !matches.has("no-trackers"),
+        local_discovery,
+        port_mapping: if matches.has("no-portmap") { When::Never } else { When::Fitting },
         backing: match matches.text("storage") {
             Some("file") => Backing::File,
             Some("memory") => Backing::Memory,

@@ -56,6 +56,8 @@ pub struct Announcer {
     names: Names,
     clients: Clients,
     timers: Timers<Owner, ()>,
+    /// Which trackers said what of our address.
+    seen: Vec<(IpAddr, IpAddr)>,
 }
 
 impl Announcer {
@@ -69,6 +71,7 @@ impl Announcer {
             names: Names::default(),
             clients: Clients::new(prng),
             timers: Timers::new(),
+            seen: Vec::new(),
         }
     }
 
@@ -156,6 +159,11 @@ impl Announcer {
     /// gone; what is still under way for one that is gone is out of time.
     pub fn is_awaited(&self) -> bool {
         self.requests.iter().any(|(_, request)| !matches!(request.hearer, Hearer::Nobody))
+    }
+
+    /// Which trackers have said what of our address since this was asked last, in that order.
+    pub fn take_seen(&mut self) -> Vec<(IpAddr, IpAddr)> {
+        core::mem::take(&mut self.seen)
     }
 
     /// Starts what may start, and lets the UDP clients send and tell what has ended.

@@ -4,6 +4,7 @@ mod choice;
 mod content;
 mod disk;
 mod mutants;
+mod nearby;
 mod orders;
 mod rates;
 mod restart;
