@@ -101,6 +101,15 @@ impl Judge {
         }
     }
 
+    /// Something was said to everybody on a network; what is wrong with that, if anything is.
+    pub fn overheard_by_all(&mut self, now: Instant, node: usize, wrong: Option<String>) -> Verdict {
+        self.tally.count(Oracle::Private);
+        match wrong {
+            Some(text) => Err(Finding { oracle: Oracle::Private, node, at: now, text }),
+            None => Ok(()),
+        }
+    }
+
     /// Datagrams are changed on their way: whom a tracker seems to have named is not known.
     pub fn mangled(&mut self) {
         self.mangled = true;

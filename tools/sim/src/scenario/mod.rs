@@ -20,6 +20,7 @@ use tide_engine::{Limits, RateLimits};
 
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::home::HomeSpec;
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
 use crate::tracker::TrackerSpec;
@@ -61,6 +62,8 @@ pub struct Scenario {
     pub look_every: u32,
     /// Whether there is a second act; without, the run ends with the first.
     pub second_act: bool,
+    /// Whether in the second act, too, nobody is told of anybody: they find each other, or do not complete.
+    pub strangers: bool,
 }
 
 impl Scenario {
@@ -98,6 +101,10 @@ pub struct NodePlan {
     pub pace: Pace,
     /// What its disk is.
     pub medium: MediumSpec,
+    /// Whether it looks for peers on its local network.
+    pub local: bool,
+    /// The gateway that it asks for ports, if it has one; it is alone behind it.
+    pub gateway: Option<HomeSpec>,
     /// Its torrents.
     pub torrents: Vec<TorrentPlan>,
 }

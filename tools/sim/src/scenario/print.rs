@@ -64,11 +64,12 @@ struct Host<'a>(&'a HostSpec);
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HostSpec { ips, up, down, queue, delay, nat, sockets } = self.0;
+        let HostSpec { ips, up, down, queue, delay, nat, lan, sockets } = self.0;
         let ips: Vec<String> = ips.iter().map(ToString::to_string).collect();
         let nat = if *nat { " nat" } else { "" };
+        let lan = lan.map_or(String::new(), |lan| format!(" lan {lan}"));
         let ips = ips.join(",");
-        write!(f, "{ips} up {up} down {down} queue {queue} delay {delay:?} sockets {sockets}{nat}")
+        write!(f, "{ips} up {up} down {down} queue {queue} delay {delay:?} sockets {sockets}{nat}{lan}")
     }
 }
 
@@ -79,7 +80,11 @@ impl fmt::Display for NodePlan {
         write!(f, ", turns of {} inputs, {} bytes", self.turns.inputs, self.turns.bytes)?;
         write!(f, ", memory {}/{}", limits.memory, limits.chunk_len)?;
         write!(f, ", leases {}, disk jobs {}", limits.leases, limits.disk_jobs)?;
-        write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)
+        write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)?;
+        if self.local {
+            write!(f, ", looks for neighbours")?;
+        }
+        self.gateway.iter().try_for_each(|home| write!(f, ", gateway {home:?}"))
     }
 }
 
