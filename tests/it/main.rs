@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod faults;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod gateway;
 #[cfg(feature = "cli")]
 mod hostile;
 #[cfg(feature = "tls")]
@@ -12,6 +14,7 @@ mod kill;
 mod loopback;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod memory;
+#[cfg(feature = "cli")]
 mod nearby;
 #[cfg(feature = "cli")]
 mod program;
