@@ -32,8 +32,8 @@ pub(super) struct Central {
     mapping: Option<Mapping>,
     view: View,
     networks: Networks,
-    /// The sockets that were asked for last.
-    sockets: Vec<Via>,
+    /// The sockets that were asked for last, and whether others may be needed.
+    sockets: (Vec<Via>, bool),
     /// What shards were told last.
     outside: Outside,
     ending: bool,
@@ -49,7 +49,7 @@ impl Central {
             mapping: setup.mapping.map(|limits| Mapping::new(limits, prng.split("mapping"))),
             view: View::new(),
             networks: Networks::default(),
-            sockets: Vec::new(),
+            sockets: (Vec::new(), false),
             outside: Outside::default(),
             ending: false,
         }
@@ -92,11 +92,13 @@ impl Central {
             ToSession::Announce(job) => self.announcer.submit(desk, now, *job),
             ToSession::Forget(torrent) => self.announcer.forget(torrent),
             ToSession::Near(hash, key) => {
+                self.sockets.1 = true;
                 if let Some(local) = &mut self.local {
                     local.add(now, hash, key);
                 }
             }
             ToSession::Far(hash, key) => {
+                self.sockets.1 = true;
                 if let Some(local) = &mut self.local {
                     local.remove(hash, key);
                 }
@@ -127,6 +129,7 @@ impl Central {
 
     /// Where we listen, or which networks there are, has changed.
     pub(super) fn place(&mut self, desk: &Desk, now: Instant) {
+        self.sockets.1 = true;
         if let Some(local) = &mut self.local {
             local.place(&desk.listening, &self.networks);
         }
@@ -180,12 +183,15 @@ impl Central {
 
     /// Has the sockets opened that are needed now.
     fn ask_for_sockets(&mut self, desk: &mut Desk) {
+        if !core::mem::take(&mut self.sockets.1) {
+            return;
+        }
         let local = self.local.iter().flat_map(Local::sockets);
         let mut sockets: Vec<Via> = local.chain(self.mapping.iter().flat_map(Mapping::sockets)).collect();
         sockets.sort();
         sockets.dedup();
-        if sockets != self.sockets {
-            self.sockets.clone_from(&sockets);
+        if sockets != self.sockets.0 {
+            self.sockets.0.clone_from(&sockets);
             desk.put(Output::Sockets(sockets));
         }
     }

@@ -1,12 +1,12 @@
 //! What the world tells the judges, and what they may ask of it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
-use tide_engine::{Happening, Limits, RateLimits, Survey};
+use tide_engine::{Happening, Limits, RateLimits, Reachable, Survey};
 
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
@@ -230,6 +230,16 @@ impl World {
             .find(|hash| torrents.iter().any(|known| known.spec.private && known.info_hash() == **hash));
         let text = private.map(|hash| format!("{hash:?} is private and was named to the local network"));
         self.ask_judge(|judge, _| judge.overheard_by_all(now, node, text));
+    }
+
+    /// A node tells its user how the world sees it.
+    pub(super) fn judge_reachable(&mut self, id: NodeId, reachable: &Reachable) {
+        let (now, node) = (self.now, id.0 as usize);
+        let told: Vec<IpAddr> =
+            [reachable.external_v4, reachable.external_v6].into_iter().flatten().collect();
+        let own = &self.nodes[node].spec.host.ips;
+        let wrong: Vec<IpAddr> = told.iter().copied().filter(|ip| !own.contains(ip)).collect();
+        self.ask_judge(|judge, _| judge.seen_at(now, node, told.len() as u64, &wrong));
     }
 
     /// A gateway may have opened or closed ports.

@@ -174,6 +174,7 @@ impl Driver for Turn<'_> {
             Output::Datagram { via, to, data } => self.world.send_datagram(node, via, to, data),
             Output::Sockets(sockets) => self.world.set_sockets(node, sockets),
             Output::Reachable(reachable) => {
+                self.world.judge_reachable(node, &reachable);
                 let life = self.world.nodes[node.0 as usize].life.as_mut().expect("it has a turn");
                 life.reachable = *reachable;
             }
