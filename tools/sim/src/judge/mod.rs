@@ -110,21 +110,24 @@ impl Judge {
         }
     }
 
-    /// A node says that the world sees it at these addresses, of which `wrong` are not its own.
+    /// A node says that the world sees it at these addresses, of which `wrong` are not its own. Where datagrams are changed
+    /// on their way, a gateway's may be the one that was.
     pub fn seen_at(&mut self, now: Instant, node: usize, all: u64, wrong: &[IpAddr]) -> Verdict {
+        if self.mangled {
+            return Ok(());
+        }
         for _ in 0..all {
             self.tally.count(Oracle::Address);
         }
-        match wrong {
-            [] => Ok(()),
-            wrong => {
-                let text = format!("it believes to be at {wrong:?}");
-                Err(Finding { oracle: Oracle::Address, node, at: now, text })
-            }
+        if wrong.is_empty() {
+            return Ok(());
         }
+        let text = format!("it believes to be at {wrong:?}");
+        Err(Finding { oracle: Oracle::Address, node, at: now, text })
     }
 
-    /// Datagrams are changed on their way: whom a tracker seems to have named is not known.
+    /// Datagrams are changed on their way: whom a tracker seems to have named, and what a gateway seems to have said, is
+    /// not known.
     pub fn mangled(&mut self) {
         self.mangled = true;
     }
