@@ -8,6 +8,7 @@ use tide_disk::{Allocation, Backing};
 use tide_engine::picker::Factory;
 use tide_engine::{Limits, RateLimits};
 
+use crate::dht::DhtConfig;
 use crate::error::Error;
 use crate::shell::keeper::Medium;
 use crate::shell::listener::Wish;
@@ -89,12 +90,15 @@ pub struct Config {
     /// where fitting, as people expect of a program that listens; [`What::Reachable`](crate::What::Reachable) tells what
     /// came of it. Gateways are known on Linux only.
     pub port_mapping: When,
+    /// How the session takes part in the DHT; `None`: not at all. Private torrents never do. Default: it does, as one
+    /// more node, on its UDP sockets.
+    pub dht: Option<DhtConfig>,
     /// Which medium holds content. Default: files, with pages lent from mappings on the way out.
     pub backing: Backing,
     /// How space for files comes to be. Default: as it is written.
     pub allocation: Allocation,
-    /// The port that trackers and peers are told, if it is neither the one listened on nor the one that a gateway has
-    /// opened, behind a router that was told by hand.
+    /// The port that trackers, the DHT and peers are told, if it is neither the one listened on nor the one that a gateway
+    /// has opened, behind a router that was told by hand.
     pub announce_port: Option<u16>,
     /// Seed of all randomness; `None`, the default, asks the system for one.
     pub seed: Option<u64>,
@@ -132,6 +136,7 @@ impl Default for Config {
             trackers: true,
             local_discovery: When::Fitting,
             port_mapping: When::Fitting,
+            dht: Some(DhtConfig::default()),
             backing: Backing::default(),
             allocation: Allocation::default(),
             announce_port: None,

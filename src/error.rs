@@ -44,6 +44,10 @@ pub enum Error {
     Trouble(Trouble),
     /// It has not happened in the time given.
     TimedOut,
+    /// The session takes no part in the DHT, or has no UDP socket for it.
+    NoDht,
+    /// No node of the DHT answered.
+    NoNodes,
     /// The session has ended.
     Ended,
     /// The session has failed: a bug in it, in these words. Everything that was complete is safe.
@@ -64,6 +68,8 @@ impl fmt::Display for Error {
             Error::Gone => f.write_str("no such torrent"),
             Error::Trouble(trouble) => trouble.fmt(f),
             Error::TimedOut => f.write_str("it did not happen in time"),
+            Error::NoDht => f.write_str("the session takes no part in the DHT"),
+            Error::NoNodes => f.write_str("no node of the DHT answered"),
             Error::Ended => f.write_str("the session has ended"),
             Error::Broken(why) => write!(f, "the session has failed, please report this: {why}"),
         }
@@ -117,6 +123,8 @@ impl Error {
             CommandError::Full(bound) => Error::Full(bound),
             CommandError::Trouble(trouble) => Error::Trouble(trouble),
             CommandError::Ending => Error::Ended,
+            CommandError::NoDht => Error::NoDht,
+            CommandError::NoNodes => Error::NoNodes,
         }
     }
 }

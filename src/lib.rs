@@ -22,6 +22,7 @@
 
 mod add;
 mod config;
+pub mod dht;
 mod error;
 mod hashing;
 pub mod make;
@@ -33,6 +34,7 @@ pub mod verify;
 
 pub use add::Add;
 pub use config::{Config, DEFAULT_PORT, Listen, When};
+pub use dht::{Dht, DhtConfig};
 pub use error::Error;
 pub use session::{Event, Events, Session, What};
 pub use shell::keeper::Medium;

@@ -14,6 +14,7 @@ use tide_engine::{
 
 use crate::add::{Add, file_table};
 use crate::config::Config;
+use crate::dht::Dht;
 use crate::error::Error;
 use crate::shell::board::{Next, Notice};
 use crate::shell::clock::Clock;
@@ -62,6 +63,8 @@ impl Session {
             let Locked { locked, refused } = code::lock();
             log::debug!("{locked} bytes of code are locked in memory; {refused} may not be");
         }
+        let volumes = VolumeTable::default();
+        let dht = config.dht.as_ref().map(|dht| dht.setup(&config, &volumes)).transpose()?;
         let clock = Clock::start();
         let setup = Setup {
             shards: config.shards,
@@ -76,6 +79,7 @@ impl Session {
             trackers: config.trackers,
             local: config.looks_near().then(tide_local::limits::Limits::default),
             mapping: config.maps_ports().then(tide_portmap::limits::Limits::default),
+            dht,
             picker: config.picker.clone(),
             now: clock.now(),
         };
@@ -91,7 +95,7 @@ impl Session {
             StartError::Listen(refused) => Error::Listen { addr: refused.addr, source: refused.source },
             StartError::Resources(source) => Error::Resources(source),
         })?;
-        let (volumes, torrents, stores) = (VolumeTable::default(), Mutex::default(), AtomicU64::new(1));
+        let (torrents, stores) = (Mutex::default(), AtomicU64::new(1));
         Ok(Session { inner: Arc::new(Inner { shell, volumes, torrents, stores, config }) })
     }
 
@@ -125,6 +129,11 @@ impl Session {
 
     fn handle(&self, (key, hashes): Entry) -> Torrent {
         Torrent::new(Arc::clone(&self.inner), key, hashes)
+    }
+
+    /// Its part in the DHT.
+    pub fn dht(&self) -> Dht {
+        Dht::new(Arc::clone(&self.inner))
     }
 
     /// What happens. Each event goes to one reader: two readers share them.
@@ -254,6 +263,7 @@ impl Inner {
             paused: add.paused,
             check: add.check,
             peers: add.peers,
+            nodes: add.metainfo.nodes,
             limits: add.limits,
         })
     }
@@ -267,6 +277,7 @@ fn add_up(sum: &mut SessionStats, part: &SessionStats) {
     sum.uploaded += part.uploaded;
     sum.memory += part.memory;
     sum.turns += part.turns;
+    sum.dht_nodes += part.dht_nodes;
     sum.faults.merge(&part.faults);
 }
 

@@ -268,6 +268,7 @@ fn torrent(disk: &Memory) -> AddTorrent {
         paused: None,
         check: Check::Skip,
         peers: Vec::new(),
+        nodes: Vec::new(),
         limits: None,
     }
 }

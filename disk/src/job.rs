@@ -68,7 +68,8 @@ pub enum Task {
         /// The bytes.
         chunks: Vec<Chunk>,
     },
-    /// Makes durable what was answered as written before this job was handed in. Answer: [`Outcome::Synced`].
+    /// Makes durable what was answered as written or loaded before this job was handed in: also what lay there before
+    /// the store was opened, since its writer may have been killed before a sync. Answer: [`Outcome::Synced`].
     ///
     /// A failure sticks: what was written since the last success may be lost, and the system would say so only once.
     /// Every later sync fails alike until the store was closed and opened again, whose owner then checks what the last

@@ -138,7 +138,7 @@ pub trait StorageFile: Send + Sync + 'static {
     /// What the system says.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
-    /// Makes what was written durable.
+    /// Makes durable what the file has, whoever wrote it.
     ///
     /// # Errors
     /// What the system says; `NotFound` if the file has no name any more, so that it will be gone once it is closed.

@@ -167,7 +167,10 @@ impl<S: Storage> Store<S> {
             let mut part = plan::take_mut(&mut slices, &mut open, extent.len);
             let read = match self.read_extent(desk, extent, &mut part) {
                 Err(trouble) if trouble.kind == TroubleKind::Missing => 0,
-                other => other?,
+                other => {
+                    self.found(extent.holder);
+                    other?
+                }
             };
             if read < extent.len {
                 complete = false;
@@ -175,6 +178,15 @@ impl<S: Storage> Store<S> {
             }
         }
         Ok(complete)
+    }
+
+    /// Content is there that may be called durable after the next sync, whoever wrote it.
+    fn found(&mut self, holder: Holder) {
+        match holder {
+            Holder::Padding => {}
+            Holder::Aside => self.unsynced.aside(),
+            Holder::File(file) => self.unsynced.found(file, &self.spec.files.files()[file].path),
+        }
     }
 
     /// Fills `into` from one extent as far as it goes. Returns how many bytes there were.

@@ -1,4 +1,4 @@
-//! What was written and is not durable yet.
+//! What is there and perhaps not durable yet.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 /// Files and folders of a store in which there is something that a power cut could take.
 #[derive(Debug)]
 pub(crate) struct Unsynced {
-    /// Files written since they were last handed out.
+    /// Files written, or found to have content, since they were last handed out.
     written: Set,
     /// What is handed out at this moment.
     handed_out: Set,
@@ -60,7 +60,14 @@ impl Unsynced {
         self.written.files.set(file as u32);
     }
 
-    /// Something was put aside.
+    /// A file at `path` below the root was read by somebody who may call durable what was there. Who wrote it, and
+    /// whether that was ever synced, nobody knows: its writer may have been killed before.
+    pub(crate) fn found(&mut self, file: usize, path: &Path) {
+        self.file(file);
+        self.name(path);
+    }
+
+    /// Something was put aside, or found there.
     pub(crate) fn aside(&mut self) {
         self.written.aside = true;
     }

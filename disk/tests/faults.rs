@@ -165,6 +165,28 @@ fn a_sync_that_could_not_open_a_file_loses_nothing() {
 }
 
 #[test]
+fn what_was_found_is_made_durable_although_somebody_else_wrote_it() {
+    let spec = store(Allocation::Sparse);
+    let (storage, faults): (_, Faults) = Faulty::new(Memory::default());
+    let mut killed = Desk::new(storage.clone(), Limits::default());
+    killed.open(1, &spec).expect("opens");
+    killed.write(1, 0, 0, &[1; 16]).expect("writes");
+    drop(killed);
+    let mut desk = Desk::new(storage, Limits::default());
+    desk.open(1, &spec).expect("opens");
+    faults.fail(0, EIO);
+    assert!(matches!(desk.run(1, Task::Sync), Ok(Outcome::Synced)));
+    assert!(!faults.happened(), "nobody has looked at anything yet");
+    faults.fail(-1, EIO);
+    assert_eq!(desk.load(1, 0, 0, 16).expect("it is there"), (vec![1; 16], true));
+    let before = faults.calls.load(Ordering::Relaxed);
+    assert!(matches!(desk.run(1, Task::Sync), Ok(Outcome::Synced)));
+    assert_eq!(faults.calls.load(Ordering::Relaxed), before + 4, "the file, opened for it, and both folders");
+    assert!(matches!(desk.run(1, Task::Sync), Ok(Outcome::Synced)));
+    assert_eq!(faults.calls.load(Ordering::Relaxed), before + 4, "it is durable now");
+}
+
+#[test]
 fn of_merged_writes_only_the_one_to_blame_fails() {
     let files = [file("a", 16), file("b", 16), file("c", 16)];
     let spec = spec(Path::new("/m"), Backing::Memory, &files, 16);

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use tide_base::{Duration, InfoHashes, Instant, Layout, PeerId, WallClock};
 use tide_disk::{Allocation, Backing, FileTable, StoreKey, Trouble, VolumeId};
+use tide_metainfo::HostPort;
 
 use crate::id::TorrentKey;
+use crate::session::dht::words::{DhtAnswer, DhtCommand, DhtSetup};
 use crate::stats::{FileInfo, PeerInfo, PieceInfo, SessionStats, TorrentStats, TrackerInfo};
 use crate::torrent::picker::Factory;
 
@@ -26,6 +28,8 @@ pub enum Command {
     SetLimits(RateLimits),
     /// Figures of the whole session, as far as this shard knows them; the asker adds the shards up. Answer: [`Answer::Session`].
     SessionStats,
+    /// Something of the DHT. Goes to shard 0. Answer: [`Answer::Dht`], within a minute.
+    Dht(DhtCommand),
     /// End: announce `stopped`, write resume data, close everything, within the budget; then
     /// [`Output::Finished`](crate::Output::Finished). Goes to every shard.
     Shutdown(Duration),
@@ -139,6 +143,8 @@ pub struct AddTorrent {
     pub check: Check,
     /// Peers to meet at once.
     pub peers: Vec<SocketAddr>,
+    /// Nodes of the DHT that the torrent names (BEP 5).
+    pub nodes: Vec<HostPort>,
     /// Limits of this torrent. Default: none.
     pub limits: Option<RateLimits>,
 }
@@ -204,6 +210,8 @@ pub enum Answer {
     Trackers(Vec<TrackerInfo>),
     /// This shard's part of the session's figures.
     Session(SessionStats),
+    /// What the DHT says.
+    Dht(DhtAnswer),
 }
 
 /// Why a command was not carried out.
@@ -221,6 +229,10 @@ pub enum CommandError {
     Trouble(Trouble),
     /// The session is ending.
     Ending,
+    /// The session takes no part in the DHT, or has no socket for it.
+    NoDht,
+    /// No node of the DHT answered.
+    NoNodes,
 }
 
 impl core::fmt::Display for CommandError {
@@ -232,6 +244,8 @@ impl core::fmt::Display for CommandError {
             CommandError::Full(bound) => write!(f, "limit reached: {bound}"),
             CommandError::Trouble(trouble) => trouble.fmt(f),
             CommandError::Ending => f.write_str("the session is ending"),
+            CommandError::NoDht => f.write_str("the session takes no part in the DHT"),
+            CommandError::NoNodes => f.write_str("no node of the DHT answered"),
         }
     }
 }
@@ -263,6 +277,8 @@ pub struct Setup {
     pub local: Option<tide_local::limits::Limits>,
     /// How gateways are asked to open our ports; `None` for not at all.
     pub mapping: Option<tide_portmap::limits::Limits>,
+    /// How the session takes part in the DHT; `None`: not at all.
+    pub dht: Option<DhtSetup>,
     /// Makes the pickers of torrents that are not fetched in order; `None` is the rarest piece first.
     pub picker: Option<Factory>,
     /// The first moment.
@@ -285,6 +301,7 @@ impl Setup {
             trackers: true,
             local: None,
             mapping: None,
+            dht: None,
             picker: None,
             now: Instant::ZERO,
         }

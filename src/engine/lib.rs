@@ -35,6 +35,7 @@ pub use faults::Faults;
 pub use id::{ConnKey, PeerKey, TorrentKey};
 pub use limits::Limits;
 pub use mail::Mail;
+pub use session::dht::words::{DhtAnswer, DhtCommand, DhtSetup, DhtStats, StateFile};
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{
     FileInfo, MappedPort, PeerInfo, PieceInfo, Reachable, SessionStats, State, TorrentStats, TrackerInfo,

@@ -16,6 +16,7 @@ use crate::command::RateLimits;
 use crate::desk::gates::LeaseRef;
 use crate::desk::purse::{Resource, Stock};
 use crate::id::{PeerKey, TorrentKey};
+use crate::session::dht::words::ToDht;
 use crate::stats::PeerInfo;
 use crate::torrent::book::Sources;
 
@@ -138,11 +139,11 @@ pub enum ToTorrent {
     },
     /// What a tracker said. Sent by the session's announcer in place of a crew.
     Announced(Box<Announced>),
-    /// Peers were found without a tracker. Sent by the session's parts in place of a crew.
+    /// Peers were found in another way than by a tracker. Sent by the session's parts in place of a crew.
     Found {
-        /// How.
+        /// In which way.
         source: Sources,
-        /// Where they listen.
+        /// Where they listen, as strangers say.
         peers: Vec<SocketAddr>,
     },
 }
@@ -320,6 +321,8 @@ pub struct Muster {
     pub volume: VolumeId,
     /// The torrent's limits.
     pub limits: RateLimits,
+    /// Whether its peers may come from trackers only (BEP 27), so that not even ways into the DHT are told.
+    pub private: bool,
 }
 
 /// What shards tell the session's parts.
@@ -356,6 +359,8 @@ pub enum ToSession {
         /// What it is.
         ip: IpAddr,
     },
+    /// Something for the part in the DHT.
+    Dht(ToDht),
 }
 
 /// What the session's parts tell shards.

@@ -227,4 +227,6 @@ pub struct SessionStats {
     pub turns: u64,
     /// Which rules peers broke, and how often.
     pub faults: Faults,
+    /// Nodes of the DHT that answered lately; none if the session takes no part in it.
+    pub dht_nodes: u32,
 }

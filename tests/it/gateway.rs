@@ -8,13 +8,13 @@ use crate::work::{LEAVE, Work, tide};
 /// Seeds at a port of all addresses.
 fn seed(work: &Work, space: &str) -> TideCommand {
     let command = tide(["seed"]).arg(&work.torrent.file).arg("-d").arg(work.payload.parent());
-    command.args(["-p", "6881", "--no-trackers", "-v"]).inside(space)
+    command.args(["-p", "6881", "--no-trackers", "--no-dht", "-v"]).inside(space)
 }
 
 /// Downloads into a folder.
 fn get(work: &Work, space: &str, name: &str) -> TideCommand {
     let command = tide(["get"]).arg(&work.torrent.file).arg("-d").arg(work.folder(name));
-    command.args(["-p", "6882", "--no-trackers", "--timeout", "60s"]).inside(space)
+    command.args(["-p", "6882", "--no-trackers", "--no-dht", "--timeout", "60s"]).inside(space)
 }
 
 /// The outer port for peers, once both of its ports are open.

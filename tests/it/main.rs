@@ -1,5 +1,6 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+mod dht;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod faults;
 #[cfg(all(feature = "cli", target_os = "linux"))]

@@ -17,7 +17,7 @@ fn libtorrent() -> LibTorrent {
 
 /// A session of ours that looks for neighbours.
 fn ours(scene: &Scene, shards: u16, folder: &Path) -> Ours {
-    let config = Config { shards, local_discovery: When::Always, ..Config::default() };
+    let config = Config { shards, local_discovery: When::Always, dht: None, ..Config::default() };
     let ours = Ours::start_with(scene, net::fresh().into(), folder, config);
     ours.release();
     ours
@@ -91,9 +91,9 @@ fn to_an_aria2_next_door() {
 #[test]
 fn programs_next_door_find_each_other() {
     let work = Work::new(Payload::one_file);
-    let seed = Seed::start(&work.seed_command().arg("--lsd"), work.hash());
+    let seed = Seed::start(&work.seed_command().args(["--lsd", "--no-dht"]), work.hash());
     let folder = work.folder("got");
-    work.get(&folder).args(["--lsd", "--timeout", "60s"]).run().expect_code(0);
+    work.get(&folder).args(["--lsd", "--no-dht", "--timeout", "60s"]).run().expect_code(0);
     work.assert_same(&folder);
     drop(seed);
 }
@@ -101,8 +101,8 @@ fn programs_next_door_find_each_other() {
 #[test]
 fn a_private_torrent_is_not_spoken_of_next_door() {
     let work = Work::with(Payload::one_file, &["--private"]);
-    let seed = Seed::start(&work.seed_command().arg("--lsd"), work.hash());
-    let get = work.get(&work.folder("got")).args(["--lsd", "--timeout", "3s"]).run();
+    let seed = Seed::start(&work.seed_command().args(["--lsd", "--no-dht"]), work.hash());
+    let get = work.get(&work.folder("got")).args(["--lsd", "--no-dht", "--timeout", "3s"]).run();
     assert_ne!(get.code, Some(0), "nobody was to be found: {}", get.stderr);
     drop(seed);
 }

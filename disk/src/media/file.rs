@@ -51,7 +51,11 @@ pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
 }
 
 pub(super) fn sync(file: &File) -> io::Result<()> {
-    file.sync_data()?;
+    match file.sync_data() {
+        // Where nothing can be written some file systems have nothing to sync either.
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::INVAL | Errno::ROFS)) => {}
+        other => other?,
+    }
     if fstat(file)?.st_nlink == 0 {
         return Err(Errno::NOENT.into());
     }

@@ -118,17 +118,23 @@ pub(super) fn make_folders(at: Place<'_>) -> io::Result<()> {
 }
 
 pub(super) fn sync_folder(at: Place<'_>) -> io::Result<()> {
-    let folder = match parent(at) {
-        Ok((folder, name)) => step_into(&folder, name, OFlags::RDONLY)?,
+    let opened = match parent(at) {
+        Ok((folder, name)) => step_into(&folder, name, OFlags::RDONLY),
         Err(error) if at.below.as_os_str().is_empty() => {
             debug_assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
-            root(at.root, OFlags::RDONLY)?
+            root(at.root, OFlags::RDONLY)
         }
         Err(error) => return Err(error),
     };
+    let folder = match opened {
+        // Content can be read in a folder that may not be listed. Whose name is lost there is missed at the next start.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        other => other?,
+    };
     match rustix::fs::fsync(&folder) {
-        // Some network file systems cannot sync a folder; their servers do it with each name.
-        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        // Some network file systems cannot sync a folder; their servers do it with each name. Nor can some that are
+        // only read.
+        Ok(()) | Err(Errno::INVAL | Errno::ROFS) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

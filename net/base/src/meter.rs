@@ -74,6 +74,11 @@ impl Bucket {
         Bucket { rate, burst, nano_tokens: u128::from(burst) * 1_000_000_000, at: now }
     }
 
+    /// The same without a token in it yet.
+    pub fn empty(now: Instant, rate: Option<u64>, burst: u64) -> Bucket {
+        Bucket { nano_tokens: 0, ..Bucket::new(now, rate, burst) }
+    }
+
     /// Tokens a second, `None` without limit.
     pub fn rate(&self) -> Option<u64> {
         self.rate
@@ -166,6 +171,8 @@ mod tests {
             taken += bucket.take(Instant::from_millis(ms), 7);
         }
         assert!((5000..=5100).contains(&taken), "{taken}");
+        let mut empty = Bucket::empty(Instant::ZERO, Some(1000), 100);
+        assert_eq!((empty.available(Instant::ZERO), empty.available(Instant::from_millis(70))), (0, 70));
         let now = Instant::from_secs(5);
         bucket.take(now, u64::MAX);
         assert_eq!(bucket.ready_at(now, 50), now + Duration::from_millis(50));

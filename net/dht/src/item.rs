@@ -42,6 +42,8 @@ pub enum ItemError {
     Sequence,
     /// The signature is the key's.
     Signature,
+    /// The seed of a key is not all zeros.
+    Seed,
 }
 
 impl core::fmt::Display for ItemError {
@@ -52,6 +54,7 @@ impl core::fmt::Display for ItemError {
             ItemError::SaltLength => "an item's salt is longer than 64 bytes",
             ItemError::Sequence => "an item's sequence number is negative",
             ItemError::Signature => "an item's signature is not its key's",
+            ItemError::Seed => "a key's seed is all zeros",
         })
     }
 }
@@ -114,6 +117,10 @@ impl Item {
     /// The first [`ItemError`] that applies.
     #[cfg(feature = "ed25519")]
     pub fn sign(seed: &[u8; 32], salt: &[u8], seq: i64, value: &[u8]) -> Result<Item, ItemError> {
+        // The library would panic.
+        if *seed == [0; 32] {
+            return Err(ItemError::Seed);
+        }
         let pair = ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new(*seed));
         let signature = *pair.sk.sign(signing_buffer(salt, seq, value), None);
         let signed = Signed { key: *pair.pk, salt: salt.into(), seq, signature };
@@ -175,6 +182,13 @@ mod tests {
     fn signed(salt: &[u8], signature: &str) -> Signed {
         let signature = unhex(signature).expect("a signature");
         Signed { key: unhex(KEY).expect("a key"), salt: salt.into(), seq: 1, signature }
+    }
+
+    #[cfg(feature = "ed25519")]
+    #[test]
+    fn a_seed_that_nobody_drew_is_refused() {
+        assert_eq!(Item::sign(&[0; 32], b"", 1, VALUE), Err(ItemError::Seed));
+        assert!(Item::sign(&[1; 32], b"", 1, VALUE).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How many requests should be in flight.
 //!
 //! Too few and the peer waits for us; the number that keeps it busy is the data that it delivers in the time from a
-//! request to its answer, which is not known in the beginning and changes. So: begin at a generous floor; add one for
+//! request to its answer, which is not known in the beginning and changes. So: begin at a floor; add one for
 //! each block that comes (which doubles the pipeline every round trip) until a second brings no more than the second
 //! before; from then on hold what the measured rate delivers in [`Limits::asks_queue`]. Never less than the floor
 //! while data flows: a window that follows the rate it permits would shrink for ever after the first hiccup. A peer
@@ -122,11 +122,11 @@ mod tests {
     #[test]
     fn it_begins_at_the_floor_grows_with_what_comes_and_then_follows_the_rate() {
         let mut depth = Depth::new(Instant::ZERO);
-        assert_eq!(target(&mut depth, 0), 64);
+        assert_eq!(target(&mut depth, 0), 16);
         flow(&mut depth, 0, 1, 50);
-        assert_eq!(target(&mut depth, 1), 114);
+        assert_eq!(target(&mut depth, 1), 66);
         flow(&mut depth, 1, 1, 100);
-        assert_eq!(target(&mut depth, 2), 214);
+        assert_eq!(target(&mut depth, 2), 166);
         flow(&mut depth, 2, 10, 100);
         let follows = target(&mut depth, 12);
         assert!((260..=305).contains(&follows), "{follows}");
@@ -138,12 +138,12 @@ mod tests {
     fn it_never_spirals_below_the_floor_but_a_snub_leaves_one() {
         let mut depth = Depth::new(Instant::ZERO);
         flow(&mut depth, 0, 10, 2);
-        assert!(target(&mut depth, 10) >= 64);
-        assert!(target(&mut depth, 1000) >= 64);
+        assert!(target(&mut depth, 10) >= 16);
+        assert!(target(&mut depth, 1000) >= 16);
         depth.snub();
         assert_eq!(target(&mut depth, 1000), 1);
         depth.arrived(Instant::from_secs(1001), BLOCK);
-        assert_eq!(target(&mut depth, 1001), 65);
+        assert_eq!(target(&mut depth, 1001), 17);
     }
 
     #[test]

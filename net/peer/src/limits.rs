@@ -31,8 +31,10 @@ pub struct Limits {
     pub asks: u32,
     /// Requests of ours in flight that the peer takes if it does not say (`reqq`). BEP 10: libtorrent's 250.
     pub asks_unsaid: u32,
-    /// Requests of ours in flight that the pipeline does not shrink below while data flows. 64 blocks are 1 MiB: a
-    /// pipeline that follows a measured rate without a floor feeds on its own shrinking until nothing is left of it.
+    /// Requests of ours in flight that the pipeline begins with, and does not shrink below while data flows: a pipeline
+    /// that follows a measured rate without a floor feeds on its own shrinking until nothing is left of it. 16 blocks
+    /// are 256 KiB, a common piece; four times as many tie a slow seed's next minute to whoever came first, and a swarm
+    /// of ten around it takes 1.6 times as long.
     pub asks_floor: u32,
     /// How long the requests in flight should keep the peer busy at the measured rate. 3 s as libtorrent: it covers
     /// the path, the peer's disk, and the turns by which many peers share their upload.
@@ -174,7 +176,7 @@ impl Default for Limits {
             serves: 2000,
             asks: 1024,
             asks_unsaid: 250,
-            asks_floor: 64,
+            asks_floor: 16,
             asks_queue: Duration::from_secs(3),
             asks_quiet: Duration::from_secs(20),
             ask_age_min: Duration::from_secs(60),

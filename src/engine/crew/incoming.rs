@@ -1,5 +1,7 @@
 //! Bytes from a member: where they belong, and what they mean.
 
+use core::net::SocketAddr;
+
 use tide_base::{Bits, Instant, PieceIndex, SlotKey, Span};
 use tide_peer::{Choke, Due, Event, Hello, Interest, Want as SessionWant};
 use tide_portmap::Source;
@@ -11,6 +13,7 @@ use crate::border::{NetError, Want};
 use crate::desk::{Desk, Flow, Reason};
 use crate::id::PeerKey;
 use crate::mail::{Copies, End, ToSession, ToTorrent};
+use crate::session::dht::words::ToDht;
 
 /// Scratch behind a block that is read into its place: the head of the next one, and the small messages between them.
 /// More would only be copied.
@@ -42,7 +45,9 @@ impl Crew {
             let scratch = if idle {
                 IDLE
             } else if short {
-                HEAD
+                // However small the last read was: content in the scratch that has no place is asked for again, and
+                // may come like this again.
+                member.session.before_content().min(IDLE)
             } else {
                 BEHIND
             };
@@ -182,7 +187,8 @@ impl Crew {
                 self.roster.hungry(key);
             }
             Event::Wanted(_) | Event::Withdrawn(_) => {}
-            Event::Suggested(_) | Event::KeepAlive | Event::Port(_) => {}
+            Event::Port(port) => self.is_node(desk, key, port),
+            Event::Suggested(_) | Event::KeepAlive => {}
             // None is offered.
             Event::Metadata(_) | Event::Pex(_) | Event::Extended { .. } => {}
         }
@@ -303,6 +309,16 @@ impl Crew {
         self.roster.hungry(key);
         self.show_interest(now, key);
         self.part_seeds(desk, key);
+    }
+
+    /// A peer says that it is a node of the DHT, too: once is enough.
+    fn is_node(&mut self, desk: &mut Desk, key: SlotKey, port: u16) {
+        let member = member_mut(self, key);
+        let at = SocketAddr::new(member.addr.ip(), port);
+        let is_news = !core::mem::replace(&mut member.is_node, true);
+        if is_news && port != 0 && !self.facts.private && desk.setup.dht.is_some() {
+            desk.tell_session(ToSession::Dht(ToDht::Node(at)));
+        }
     }
 
     fn introduced(&mut self, desk: &mut Desk, key: SlotKey, hello: &Hello) {

@@ -167,9 +167,10 @@ impl Lease {
         Some(self.block_ref(at as u32))
     }
 
-    /// Blocks that are asked for by fewer than `copies` members, fewest first: candidates for the endgame.
+    /// Blocks that are asked for by fewer than `copies` members, fewest first: candidates for the endgame. Nothing is
+    /// asked for a lease that ends as soon as its jobs come back: the asks would outlive it.
     pub fn doubtful(&self, copies: u8) -> impl Iterator<Item = BlockRef> + '_ {
-        (1..copies).flat_map(move |n| {
+        (1..if self.doomed { 1 } else { copies }).flat_map(move |n| {
             let asked = move |(_, block): &(usize, &Block)| **block == Block::Asked(n);
             self.blocks.iter().enumerate().filter(asked).map(|(i, _)| self.block_ref(i as u32))
         })
@@ -281,15 +282,16 @@ impl Lease {
         self.places.iter().all(|place| matches!(place, Place::Held(_)))
     }
 
-    /// A held chunk that nobody needs at once, to be brought to disk: one that nobody is writing into, or of a piece
-    /// being hashed chunk by chunk one whose turn is over, or else the one whose turn comes last.
-    pub fn idle_chunk(&self) -> Option<usize> {
+    /// A held chunk that nobody needs at once, to be brought to disk: one that nobody is writing into, or is about to
+    /// (`awaited`), or of a piece being hashed chunk by chunk one whose turn is over, or else the one whose turn comes
+    /// last.
+    pub fn idle_chunk(&self, awaited: impl Fn(usize) -> bool) -> Option<usize> {
         let held = |i: &usize| matches!(self.places[*i], Place::Held(_));
         match self.stage {
             _ if self.doomed => None,
             Stage::Filling => {
                 let busy = |i: usize| self.writers.iter().any(|&(block, _)| self.chunk_of(block).0 == i);
-                (0..self.places.len()).find(|i| held(i) && !busy(*i))
+                (0..self.places.len()).find(|i| held(i) && !busy(*i) && !awaited(*i))
             }
             Stage::Hashing { next, stream: Some(_) } | Stage::Blaming { next, .. } => {
                 let next = next as usize;
@@ -456,6 +458,8 @@ mod tests {
         lease.ask_again(BlockIndex(0));
         assert_eq!(lease.doubtful(2).map(|at| at.block.0).collect::<Vec<_>>(), [1, 2, 3]);
         lease.check_invariants();
+        lease.doomed = true;
+        assert_eq!(lease.doubtful(2).count(), 0);
     }
 
     #[test]

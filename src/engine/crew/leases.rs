@@ -91,11 +91,13 @@ impl Leases {
         }
     }
 
-    /// The lease, with memory that could be freed, that was touched longest ago.
-    pub fn coldest(&self) -> Option<(PieceIndex, usize)> {
+    /// The lease, with memory that could be freed, that was touched longest ago. Somebody is about to write into the
+    /// `awaited` chunks.
+    pub fn coldest(&self, awaited: &BTreeSet<(PieceIndex, usize)>) -> Option<(PieceIndex, usize)> {
+        let idle = |lease: &Lease| lease.idle_chunk(|chunk| awaited.contains(&(lease.piece(), chunk)));
         self.leases
             .values()
-            .filter_map(|lease| Some((lease.touched, lease.piece(), lease.idle_chunk()?)))
+            .filter_map(|lease| Some((lease.touched, lease.piece(), idle(lease)?)))
             .min()
             .map(|(_, piece, chunk)| (piece, chunk))
     }

@@ -12,7 +12,7 @@ use tide_peer::{Choke, Hello, Interest, Session, client, fast};
 use super::Crew;
 use super::member::Member;
 use crate::border::{NetError, Output};
-use crate::desk::{Desk, Flow, Reason, Role, Stock};
+use crate::desk::{Desk, Reason, Role, Stock};
 use crate::id::{ConnKey, PeerKey};
 use crate::mail::{End, Joined, MemberRates, ToTorrent};
 use crate::stats::PeerInfo;
@@ -21,13 +21,28 @@ use crate::stats::PeerInfo;
 const TO_DIAL: usize = 64;
 
 impl Crew {
-    /// The torrent wants this address to be dialled.
+    /// The torrent wants this address to be dialled, when it is this crew's turn.
     pub(super) fn dial(&mut self, desk: &mut Desk, now: Instant, addr: SocketAddr) {
-        if self.disbanding || self.to_dial.len() >= TO_DIAL {
-            return self.not_met(desk, addr, End::Spared);
+        let full = self.disbanding || self.to_dial.len() >= TO_DIAL;
+        let reason = if full { Some(End::Spared) } else { self.reason_against(desk, now, addr) };
+        match reason {
+            Some(end) => self.not_met(desk, addr, end),
+            None => {
+                self.to_dial.push_back(addr);
+                desk.dialers.join(self.key);
+            }
         }
-        self.to_dial.push_back(addr);
-        self.dial_waiting(desk, now);
+    }
+
+    /// Why an address is not to be dialled, if there is a reason.
+    fn reason_against(&self, desk: &Desk, now: Instant, addr: SocketAddr) -> Option<End> {
+        let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
+        let is_member = || self.roster.iter().any(|(_, member)| member.addr == addr);
+        match () {
+            () if desk.bans.is_banned(now, addr.ip()) => Some(End::Barred),
+            () if full || is_member() => Some(End::Spared),
+            () => None,
+        }
     }
 
     /// The torrent hears that nothing came of an address that it gave.
@@ -36,35 +51,27 @@ impl Crew {
         desk.tell_torrent(self.torrent, ToTorrent::Left { peer, addr, end, gave: 0 });
     }
 
-    /// Dials as many of the waiting addresses as the allowances permit.
-    pub(super) fn dial_waiting(&mut self, desk: &mut Desk, now: Instant) {
-        while let Some(&addr) = self.to_dial.front() {
-            if desk.bans.is_banned(now, addr.ip()) {
-                self.to_dial.pop_front();
-                self.not_met(desk, addr, End::Barred);
+    /// It is this crew's turn: dials one of the waiting addresses, and waits again for the others' turns.
+    pub fn dial_next(&mut self, desk: &mut Desk, now: Instant) {
+        while let Some(addr) = self.to_dial.pop_front() {
+            if let Some(end) = self.reason_against(desk, now, addr) {
+                self.not_met(desk, addr, end);
                 continue;
             }
-            let full = desk.conns.with_ip(addr.ip()) >= desk.limits.peers_per_ip;
-            if full || self.roster.iter().any(|(_, member)| member.addr == addr) {
-                self.to_dial.pop_front();
-                self.not_met(desk, addr, End::Spared);
-                continue;
-            }
-            if !desk.has_room_for_stranger()
-                || desk.purses.draw(now, Flow::Dials, 1) == 0
-                || !desk.meet_stranger()
-            {
-                return desk.wait_for_shares(self.key);
-            }
-            self.to_dial.pop_front();
+            desk.take_dial(now);
             let conn = desk.conns.insert(addr, now, Role::Dialling(self.key));
             desk.wake_conn(conn, now + desk.limits.connect_timeout, Reason::Handshake);
             desk.put(Output::Dial { conn, to: addr, tls: None });
+            break;
+        }
+        if !self.to_dial.is_empty() {
+            desk.dialers.join(self.key);
         }
     }
 
     /// Nobody is met any more: the torrent hears of every address that it gave.
     pub(super) fn give_up_dials(&mut self, desk: &mut Desk) {
+        desk.dialers.leave(self.key);
         for addr in core::mem::take(&mut self.to_dial) {
             self.not_met(desk, addr, End::Spared);
         }
@@ -82,6 +89,9 @@ impl Crew {
             .into_iter()
             .partition::<VecDeque<_>, _>(|addr| addr.ip() == ip);
         self.to_dial = others;
+        if self.to_dial.is_empty() {
+            desk.dialers.leave(self.key);
+        }
         for addr in banned {
             self.not_met(desk, addr, End::Barred);
         }
@@ -120,10 +130,11 @@ impl Crew {
         let mut session = Session::new(now, &self.config, self.facts.layout, met);
         session.have_field(now, &self.have);
         session.hello(now, &self.hello(desk, addr));
-        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
-        let grant = fast::allowed_set(addr.ip(), &self.facts.info_hash, pieces, grants, sha1);
-        session
-            .allow_fast(now, &grant.into_iter().filter(|piece| self.have.has(piece.0)).collect::<Vec<_>>());
+        if let Some(port) = desk.dht_port(addr.ip()).filter(|_| !self.facts.private) {
+            session.port(now, port);
+        }
+        let grant = self.grant_for(desk, addr.ip());
+        session.allow_fast(now, &grant);
         let member = Member {
             conn,
             addr,
@@ -134,10 +145,12 @@ impl Crew {
             session,
             interesting: 0,
             upload_only: false,
+            is_node: false,
             current: None,
             writing: None,
             parked: None,
             optimistic: false,
+            granted: grant.len() as u32,
             barren: false,
             demanding: 0,
             lent: 0,
@@ -156,6 +169,19 @@ impl Crew {
         let joined = Box::new(Joined { peer, addr, peer_id, outgoing });
         desk.tell_torrent(self.torrent, ToTorrent::Joined(joined));
         Ok(key)
+    }
+
+    /// The pieces that somebody new may fetch while choked (BEP 6): none while others are still at theirs. In a crowd at
+    /// one door everybody would be served at once, each for a small part of the line, and for long nobody would have a
+    /// piece to pass on.
+    fn grant_for(&self, desk: &Desk, ip: IpAddr) -> Vec<PieceIndex> {
+        let newcomers = self.roster.iter().filter(|(_, member)| member.is_newcomer()).count();
+        if newcomers >= desk.limits.newcomers as usize {
+            return Vec::new();
+        }
+        let (pieces, grants) = (self.facts.layout.pieces(), self.config.limits.allowed_fast_out);
+        let set = fast::allowed_set(ip, &self.facts.info_hash, pieces, grants, sha1);
+        set.into_iter().filter(|piece| self.have.has(piece.0)).collect()
     }
 
     /// Two connections to one peer: both sides keep the one that the greater peer id made, or else the older.

@@ -42,6 +42,8 @@ pub struct Member {
     pub interesting: u32,
     /// Whether it wants no content.
     pub upload_only: bool,
+    /// Whether it said that it is a node of the DHT.
+    pub is_node: bool,
     /// The piece it is working on.
     pub current: Option<PieceIndex>,
     /// The block it is writing into memory.
@@ -50,6 +52,8 @@ pub struct Member {
     pub parked: Option<Parked>,
     /// Whether it was unchoked to get to know it.
     pub optimistic: bool,
+    /// How many pieces it was allowed to fetch while choked (BEP 6).
+    pub granted: u32,
     /// Whether there was no piece for it, and nothing has changed since.
     pub barren: bool,
     /// Whether a demand for it is under way.
@@ -82,6 +86,11 @@ impl Member {
     /// Whether it gives and does not take.
     pub fn gives_only(&self) -> bool {
         self.upload_only || self.is_seed()
+    }
+
+    /// Whether it may fetch pieces while choked, and has not as many yet.
+    pub fn is_newcomer(&self) -> bool {
+        self.granted > 0 && self.session.has().count() < self.granted
     }
 
     /// Counts anew how many of the missing pieces it has.

@@ -96,6 +96,9 @@ impl Crew {
         config: Arc<SessionConfig>,
     ) -> Crew {
         let block_len = facts.layout.block_len();
+        // Empty ones: else a torrent that stops and starts again and again would get a burst each time.
+        let bucket = |rate| Bucket::empty(now, rate, burst(rate, block_len));
+        let (down, up) = (bucket(facts.limits.down), bucket(facts.limits.up));
         Crew {
             key,
             torrent,
@@ -115,8 +118,8 @@ impl Crew {
             throttled: false,
             starved: false,
             traffic: Traffic::default(),
-            down: Bucket::new(now, facts.limits.down, burst(facts.limits.down, block_len)),
-            up: Bucket::new(now, facts.limits.up, burst(facts.limits.up, block_len)),
+            down,
+            up,
             disbanding: false,
             facts,
         }
@@ -182,7 +185,6 @@ impl Crew {
 
     /// Decides what became possible in this turn.
     pub fn settle(&mut self, desk: &mut Desk, now: Instant) {
-        self.dial_waiting(desk, now);
         self.feed_all(desk, now);
         self.relieve(desk, now);
         self.serve_all(desk, now);

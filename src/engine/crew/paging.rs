@@ -1,12 +1,15 @@
 //! Memory is short: chunks of unfinished pieces go to the disk, coldest first, and come back when a block for them
 //! arrives or their piece is hashed. Whoever finds no memory is not read meanwhile; TCP tells the sender.
 
+use std::collections::BTreeSet;
+
 use tide_base::{Chunk, Instant, PieceIndex};
 use tide_disk::{Outcome, Task, Trouble};
+use tide_peer::Want;
 
 use super::Crew;
 use super::lease::{Place, Stage};
-use super::member::Parked;
+use super::member::{Member, Parked};
 use crate::desk::gates::{CrewErrand, Errand, LeaseRef};
 use crate::desk::{Desk, Stock};
 use crate::mail::ToTorrent;
@@ -24,7 +27,7 @@ impl Crew {
         }
         desk.wait_for_shares(self.key);
         for _ in self.leaving..starving {
-            let Some((piece, chunk)) = self.leases.coldest() else { break };
+            let Some((piece, chunk)) = self.coldest() else { break };
             self.page_out(desk, piece, chunk);
         }
         let chunk_len = u64::from(desk.limits.chunk_len);
@@ -39,11 +42,28 @@ impl Crew {
     /// Somebody else is short of memory: brings a chunk to the disk, one at a time. False if there is none.
     pub fn give_way(&mut self, desk: &mut Desk) -> bool {
         if self.leaving == 0
-            && let Some((piece, chunk)) = self.leases.coldest()
+            && let Some((piece, chunk)) = self.coldest()
         {
             self.page_out(desk, piece, chunk);
         }
         self.leaving > 0
+    }
+
+    fn coldest(&self) -> Option<(PieceIndex, usize)> {
+        self.leases.coldest(&self.awaited())
+    }
+
+    /// The chunks that members write into as soon as they are read: each has begun a block there. What has come back
+    /// for one of them must not leave before he was read, else two who lack memory drive each other's out for ever.
+    fn awaited(&self) -> BTreeSet<(PieceIndex, usize)> {
+        let awaits = |member: &Member| {
+            let Want::Payload { span, at: 0 } = member.session.want() else { return None };
+            let block = self.facts.layout.block(span)?;
+            let lease = self.leases.get(span.piece).filter(|lease| lease.needs(block.block))?;
+            // Whoever waits for memory anywhere is not read before there is some, and perhaps this is it.
+            (member.parked != Some(Parked::Memory)).then(|| (span.piece, lease.chunk_of(block.block).0))
+        };
+        self.roster.iter().filter_map(|(_, member)| awaits(member)).collect()
     }
 
     fn parked(&self, why: Parked) -> u32 {

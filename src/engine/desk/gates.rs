@@ -19,6 +19,21 @@ pub enum Errand {
     Torrent(SlotKey, TorrentErrand),
     /// A crew's.
     Crew(SlotKey, CrewErrand),
+    /// The session's.
+    Session(SessionErrand),
+}
+
+/// What the session's parts wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionErrand {
+    /// The store of the DHT's state to be opened.
+    OpenState,
+    /// That state.
+    LoadState,
+    /// That state to be replaced.
+    SaveState,
+    /// That store closed.
+    CloseState,
 }
 
 /// What a torrent wanted.

@@ -1,11 +1,12 @@
-//! The torrents of a shard that wait for an upload slot, whoever waits longest first. Slots are dealt out in this order
-//! and one at a time, so that a torrent with a hundred peers waits no less than one with a single peer.
+//! The torrents of a shard that wait for an upload slot, or the crews that wait to dial, whoever waits longest first.
+//! Slots and dials are dealt out in this order and one at a time, so that a torrent with a hundred peers, or a hundred
+//! addresses where nobody answers, waits no less than one with a single one.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use tide_base::SlotKey;
 
-/// Torrents that wait, each once.
+/// Torrents, or crews, that wait, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
     order: VecDeque<SlotKey>,
@@ -14,24 +15,24 @@ pub struct Line {
 
 impl Line {
     /// Joins at the end, unless it waits already.
-    pub fn join(&mut self, torrent: SlotKey) {
-        if self.members.insert(torrent) {
-            self.order.push_back(torrent);
+    pub fn join(&mut self, who: SlotKey) {
+        if self.members.insert(who) {
+            self.order.push_back(who);
         }
     }
 
     /// Waits no more.
-    pub fn leave(&mut self, torrent: SlotKey) {
-        if self.members.remove(&torrent) {
-            self.order.retain(|&waiting| waiting != torrent);
+    pub fn leave(&mut self, who: SlotKey) {
+        if self.members.remove(&who) {
+            self.order.retain(|&waiting| waiting != who);
         }
     }
 
     /// Takes out whoever waits longest.
     pub fn next(&mut self) -> Option<SlotKey> {
-        let torrent = self.order.pop_front()?;
-        self.members.remove(&torrent);
-        Some(torrent)
+        let who = self.order.pop_front()?;
+        self.members.remove(&who);
+        Some(who)
     }
 
     /// Whether nobody waits.
@@ -40,7 +41,7 @@ impl Line {
     }
 
     /// Whether anybody but this one waits.
-    pub fn has_others(&self, torrent: SlotKey) -> bool {
-        self.members.iter().any(|&waiting| waiting != torrent)
+    pub fn has_others(&self, who: SlotKey) -> bool {
+        self.members.iter().any(|&waiting| waiting != who)
     }
 }

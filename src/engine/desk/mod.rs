@@ -7,6 +7,7 @@ pub mod conns;
 pub mod gates;
 pub mod line;
 pub mod memory;
+pub mod names;
 pub mod purse;
 mod survey;
 
@@ -30,6 +31,7 @@ pub use conns::{Conns, Role};
 pub use gates::{Errand, Gates};
 pub use line::Line;
 pub use memory::Memory;
+pub use names::{Asker, Names};
 pub use purse::{Flow, Purses, Stock};
 
 /// Whose deadline it is.
@@ -74,6 +76,8 @@ pub enum Reason {
     Ban,
     /// The session has used up its time for ending.
     Ending,
+    /// The DHT: a node did not answer, or is to be asked.
+    Dht,
 }
 
 /// What the torrents and crews of one shard share.
@@ -107,6 +111,10 @@ pub struct Desk {
     pub faults: Faults,
     /// Torrents that wait for an upload slot.
     pub line: Line,
+    /// Crews that wait to dial.
+    pub dialers: Line,
+    /// Names being looked up, on shard 0.
+    pub names: Names,
     /// Crews and torrents that wait for a share.
     waiting: BTreeSet<Owner>,
     outbox: VecDeque<Output>,
@@ -130,6 +138,8 @@ impl Desk {
             outside: Outside::default(),
             faults: Faults::default(),
             line: Line::default(),
+            dialers: Line::default(),
+            names: Names::default(),
             waiting: BTreeSet::new(),
             outbox: VecDeque::new(),
             local: VecDeque::new(),
@@ -183,6 +193,13 @@ impl Desk {
         self.mail(ShardId::FIRST, Mail::ToSession { from, what });
     }
 
+    /// Has a name looked up, unless that is under way for somebody else: the answer is for both.
+    pub fn look_up(&mut self, name: &str, asker: Asker) {
+        if let Some(id) = self.names.ask(name, asker) {
+            self.put(Output::Resolve { id, host: name.into() });
+        }
+    }
+
     /// Answers a command.
     pub fn reply(&mut self, id: CommandId, reply: Reply) {
         self.put(Output::Reply { id, reply });
@@ -203,6 +220,13 @@ impl Desk {
     /// The port that trackers are told.
     pub fn announce_port(&self) -> u16 {
         self.listen_port().unwrap_or(0)
+    }
+
+    /// The port on which nodes of the DHT at addresses like `ip` reach us, if they can.
+    pub fn dht_port(&self, ip: IpAddr) -> Option<u16> {
+        self.setup.dht.as_ref().filter(|dht| dht.reach == tide_dht::Reach::Open)?;
+        let socket = if ip.is_ipv4() { self.listening.udp_v4 } else { self.listening.udp_v6 };
+        socket.map(|at| self.setup.announce_port.unwrap_or(at.port()))
     }
 
     /// The families of addresses on which peers can reach us; both if they cannot at all.
@@ -298,6 +322,40 @@ impl Desk {
     pub fn has_room_for_stranger(&mut self) -> bool {
         let half_open = self.purses.has(Stock::HalfOpen, 1);
         self.purses.has(Stock::Peers, 1) && half_open
+    }
+
+    /// The crew that waits longest to dial, if it may; it is to dial, and waits no more.
+    pub fn next_to_dial(&mut self, now: Instant) -> Option<SlotKey> {
+        let kept = !self.dialers.is_empty() && self.may_keep_place() && self.has_room_for_stranger();
+        self.purses.keep_place(kept);
+        if !kept {
+            return None;
+        }
+        if self.purses.at_hand(now, Flow::Dials) == 0 {
+            self.purses.want(now, Flow::Dials, 1);
+            return None;
+        }
+        self.dialers.next()
+    }
+
+    /// Whether a place that is free here is ours. What is recalled is for whoever waits on another shard: we ask anew,
+    /// and wait behind him.
+    fn may_keep_place(&mut self) -> bool {
+        let recalled = [Stock::HalfOpen, Stock::Peers].map(|stock| {
+            let recalled = !self.purses.keeps_place() && self.purses.is_recalled(stock);
+            if recalled {
+                self.purses.lack(stock, 1);
+            }
+            recalled
+        });
+        recalled == [false; 2]
+    }
+
+    /// Takes what a crew needs whose [turn it is to dial](Self::next_to_dial).
+    pub fn take_dial(&mut self, now: Instant) {
+        let taken = self.purses.draw(now, Flow::Dials, 1) == 1 && self.meet_stranger();
+        assert!(taken, "whose turn it is has what it needs");
+        self.purses.keep_place(false);
     }
 
     /// A stranger goes to another shard, and his place with him: nobody shall be let in here and turned away there.

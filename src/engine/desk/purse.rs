@@ -72,6 +72,8 @@ struct StockPurse {
     ahead: bool,
     /// What was in use when a share was asked for ahead of need last.
     hinted: Option<u64>,
+    /// What is not in use and does not go back all the same.
+    kept: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +170,7 @@ impl Purses {
         let purse = &mut self.stocks[stock as usize];
         assert!(purse.used >= amount, "more of {stock:?} was given back than taken");
         purse.used -= amount;
+        purse.short = purse.short.saturating_sub(amount);
         self.freed |= amount > 0;
     }
 
@@ -198,6 +201,19 @@ impl Purses {
     /// Whether somebody on another shard is short of a stock and waits for it to be given back.
     pub fn is_recalled(&self, stock: Stock) -> bool {
         self.stocks[stock as usize].recalled
+    }
+
+    /// Whether one place for a connection stays here, for a dial whose turn in the second has not come yet: it would
+    /// go to and fro between those who wait, used by nobody.
+    pub fn keep_place(&mut self, keep: bool) {
+        for stock in [Stock::HalfOpen, Stock::Peers] {
+            self.stocks[stock as usize].kept = u64::from(keep);
+        }
+    }
+
+    /// Whether a place is kept for a dial.
+    pub fn keeps_place(&self) -> bool {
+        self.stocks[Stock::HalfOpen as usize].kept > 0
     }
 
     /// What is in use of a stock's share.
@@ -256,6 +272,9 @@ impl Purses {
             Resource::Stock(stock) => {
                 let purse = &mut self.stocks[stock as usize];
                 purse.granted += amount;
+                // What was missing before in this turn is here now. To ask for it all the same would be to send it back,
+                // and who goes on because it came would find it gone: every time, if he is always read before the mail.
+                purse.short = purse.short.saturating_sub(amount);
                 purse.asked = false;
                 purse.wanted = 0;
                 purse.recalled = false;
@@ -327,7 +346,7 @@ impl Purses {
     pub fn take_returns(&mut self) -> Vec<(Resource, u64)> {
         let mut returns = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
-            let spare = purse.granted - purse.used;
+            let spare = (purse.granted - purse.used).saturating_sub(purse.kept);
             let recalled = purse.recalled && spare > 0;
             // What was asked for is here meanwhile, or wanted no more: others wait behind an ask that is not needed. It
             // stands until it is granted, and until then whatever else gets free goes back as well.
@@ -372,6 +391,21 @@ impl Purses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_missing_when_a_share_came_is_not_asked_for_again() {
+        let setup = Setup::plain(2);
+        let mut purses = Purses::new(ShardId(1), &setup);
+        let (now, memory) = (Instant::ZERO, Resource::Stock(Stock::Memory));
+        let chunk = u64::from(setup.limits.chunk_len);
+        assert!(!purses.take(Stock::Memory, chunk));
+        assert_eq!(purses.take_asks(), [(memory, 8 * chunk)]);
+        assert!(!purses.take(Stock::Memory, chunk), "it is tried again in the turn in which the share comes");
+        purses.granted(now, memory, chunk);
+        assert!(purses.has(Stock::Memory, chunk));
+        assert_eq!((purses.take_asks(), purses.take_returns()), (vec![], vec![]), "the share is kept");
+        assert!(purses.take(Stock::Memory, chunk));
+    }
 
     #[test]
     fn what_gets_free_while_an_ask_stands_that_is_not_needed_goes_back() {

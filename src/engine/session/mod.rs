@@ -2,6 +2,7 @@
 //! carry out announces, look for neighbours, have ports opened, and find out how the world sees us.
 
 pub mod announcer;
+pub mod dht;
 pub mod local;
 pub mod mapping;
 pub mod outside;

@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 use tide_base::{Duration, InfoHash, Instant, Prng, ShardId, SlotKey};
 use tide_portmap::Source;
 
+use tide_disk::Done;
+
 use super::Slices;
 use crate::border::{NetError, Networks, Output, ResolveId, Via};
-use crate::command::Setup;
+use crate::command::{CommandError, CommandId, Setup};
+use crate::desk::gates::SessionErrand;
 use crate::desk::purse::{Resource, Stock};
-use crate::desk::{Desk, Owner, Reason};
+use crate::desk::{Asker, Desk, Owner, Reason};
 use crate::id::TorrentKey;
 use crate::mail::{FromSession, Mail, Outside, ToSession};
 use crate::session::announcer::Announcer;
+use crate::session::dht::Dht;
+use crate::session::dht::words::{DhtCommand, DhtSurvey};
 use crate::session::local::Local;
 use crate::session::mapping::Mapping;
 use crate::session::outside::View;
@@ -27,6 +32,8 @@ const BAN: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Central {
     treasury: Treasury,
     announcer: Announcer,
+    /// The part in the DHT, if it is taken.
+    dht: Option<Box<Dht>>,
     directory: BTreeMap<InfoHash, TorrentKey>,
     local: Option<Local>,
     mapping: Option<Mapping>,
@@ -44,6 +51,7 @@ impl Central {
         Central {
             treasury: Treasury::new(setup),
             announcer: Announcer::new(setup, prng.split("announcer")),
+            dht: setup.dht.as_ref().map(|dht| Box::new(Dht::new(dht, prng.split("dht"), setup.now))),
             directory: BTreeMap::new(),
             local: setup.local.map(|limits| Local::new(limits, prng.split("local"))),
             mapping: setup.mapping.map(|limits| Mapping::new(limits, prng.split("mapping"))),
@@ -90,7 +98,17 @@ impl Central {
             }
             ToSession::Ban(ip) => broadcast(desk, || FromSession::Ban(ip, now + BAN)),
             ToSession::Announce(job) => self.announcer.submit(desk, now, *job),
-            ToSession::Forget(torrent) => self.announcer.forget(torrent),
+            ToSession::Forget(torrent) => {
+                self.announcer.forget(torrent);
+                if let Some(dht) = &mut self.dht {
+                    dht.forget(torrent);
+                }
+            }
+            ToSession::Dht(what) => {
+                if let Some(dht) = &mut self.dht {
+                    dht.told(now, what);
+                }
+            }
             ToSession::Near(hash, key) => {
                 self.sockets.1 = true;
                 if let Some(local) = &mut self.local {
@@ -107,12 +125,14 @@ impl Central {
         }
     }
 
-    /// While somebody waits for a stock, everybody else gives back what is not in use. Of upload slots so does the one
-    /// who waits, if others wait behind: what gets free with him is the next one's, and not his own torrents' for ever.
+    /// While somebody waits for a stock, everybody else gives back what is not in use. Of upload slots and of places for
+    /// connections so does the one who waits, if others wait behind: what gets free with him is the next one's, and not
+    /// his own torrents' for ever.
     fn recall(&self, desk: &mut Desk, resource: Resource) {
         let Resource::Stock(stock) = resource else { return };
         let Some(short) = self.treasury.is_short_of(stock) else { return };
-        let all = stock == Stock::UploadSlots && self.treasury.is_contended(stock);
+        let in_turn = matches!(stock, Stock::UploadSlots | Stock::HalfOpen | Stock::Peers);
+        let all = in_turn && self.treasury.is_contended(stock);
         for shard in (0..desk.setup.shards).map(ShardId).filter(|&shard| all || shard != short) {
             desk.mail(shard, Mail::FromSession(FromSession::Recall(stock)));
         }
@@ -173,14 +193,6 @@ impl Central {
         self.view.tell(desk, mapped, self.mapping.as_ref().and_then(Mapping::trouble));
     }
 
-    /// The session ends: what gateways opened for it is closed.
-    pub(super) fn stop(&mut self, now: Instant) {
-        self.ending = true;
-        if let Some(mapping) = &mut self.mapping {
-            mapping.stop(now);
-        }
-    }
-
     /// Has the sockets opened that are needed now.
     fn ask_for_sockets(&mut self, desk: &mut Desk) {
         if !core::mem::take(&mut self.sockets.1) {
@@ -204,14 +216,56 @@ impl Central {
             self.announcer.due(desk, now);
         }
         self.look_around(desk, now);
+        if let Some(dht) = &mut self.dht {
+            dht.settle(desk, now);
+            desk.timers.arm(Owner::Session, dht.deadline(), Reason::Dht);
+        }
         desk.timers.arm(Owner::Session, self.treasury.deadline(now), Reason::Refill);
         desk.timers.arm(Owner::Session, self.announcer.deadline(), Reason::Announce);
     }
 
-    /// Whether no torrent of any shard is left, no announce is waited for, and no port is open any more.
+    /// The application wants something of the DHT.
+    pub(super) fn command_dht(&mut self, desk: &mut Desk, now: Instant, id: CommandId, what: DhtCommand) {
+        match &mut self.dht {
+            Some(dht) => dht.command(desk, now, id, what),
+            None => desk.reply(id, Err(CommandError::NoDht)),
+        }
+    }
+
+    /// A job of the session's own is done.
+    pub(super) fn disk_done(&mut self, desk: &mut Desk, errand: SessionErrand, done: Done) {
+        if let Some(dht) = &mut self.dht {
+            dht.disk_done(desk, errand, done.result);
+        }
+    }
+
+    /// The session ends: what gateways opened for it is closed.
+    pub(super) fn shut_down(&mut self, desk: &mut Desk, now: Instant) {
+        self.ending = true;
+        if let Some(dht) = &mut self.dht {
+            dht.shut_down(desk, now);
+        }
+        if let Some(mapping) = &mut self.mapping {
+            mapping.stop(now);
+        }
+    }
+
+    /// Whether no torrent of any shard is left, no announce is waited for, all that was to be saved is, and no port is open
+    /// any more.
     pub(super) fn is_idle(&self) -> bool {
-        let closed = self.mapping.as_ref().is_none_or(Mapping::is_stopped);
-        !self.announcer.is_awaited() && self.directory.is_empty() && closed
+        let is_saved = self.dht.as_ref().is_none_or(|dht| dht.is_done());
+        let is_closed = self.mapping.as_ref().is_none_or(Mapping::is_stopped);
+        is_saved && is_closed && !self.announcer.is_awaited() && self.directory.is_empty()
+    }
+
+    /// Nodes of the DHT that answered lately.
+    pub(super) fn dht_nodes(&self) -> u32 {
+        self.dht.as_ref().map_or(0, |dht| dht.nodes())
+    }
+
+    /// How the part in the DHT stands.
+    pub(super) fn survey_dht(&self) -> Option<DhtSurvey> {
+        self.dht.as_ref().map(|dht| dht.survey())
     }
 
     /// How what is shared stands.
@@ -226,7 +280,16 @@ impl Central {
         id: ResolveId,
         result: Result<Vec<IpAddr>, NetError>,
     ) {
-        self.announcer.resolved(desk, now, id, result);
+        for asker in desk.names.answered(id) {
+            match asker {
+                Asker::Announce(request) => self.announcer.resolved(desk, now, request, &result),
+                Asker::Router(router) => {
+                    if let Some(dht) = &mut self.dht {
+                        dht.resolved(now, router, &result);
+                    }
+                }
+            }
+        }
     }
 
     pub(super) fn connected(&mut self, desk: &mut Desk, now: Instant, request: SlotKey) {
@@ -262,7 +325,11 @@ impl Central {
         data: &[u8],
     ) {
         match via {
-            Via::Session => drop(self.announcer.datagram(desk, now, from, data)),
+            // What begins a dictionary is no tracker's.
+            Via::Session => match &mut self.dht {
+                Some(dht) if tide_dht::krpc::is_likely(data) => dht.datagram(now, from, data),
+                _ => drop(self.announcer.datagram(desk, now, from, data)),
+            },
             Via::Group(on) => {
                 if let Some(local) = self.local.as_mut().filter(|local| local.is_ours(on.group)) {
                     local.receive(now, from, data);

@@ -19,7 +19,7 @@ impl Shard {
             self.touched.insert(Owner::Torrent(slot));
         }
         if let Some(central) = &mut self.central {
-            central.stop(now);
+            central.shut_down(&mut self.desk, now);
         }
         self.desk.reply(id, Ok(Answer::Ok));
     }

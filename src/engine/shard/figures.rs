@@ -25,6 +25,7 @@ impl Shard {
             memory: self.desk.memory.out(),
             turns: self.turns,
             faults: self.desk.faults,
+            dht_nodes: self.central.as_ref().map_or(0, |central| central.dht_nodes()),
         }
     }
 }

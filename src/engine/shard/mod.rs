@@ -142,6 +142,11 @@ impl Shard {
                     None => self.take_home(done.chunks),
                 }
             }
+            Errand::Session(errand) => {
+                if let Some(central) = &mut self.central {
+                    central.disk_done(&mut self.desk, errand, done);
+                }
+            }
         }
     }
 
@@ -161,6 +166,7 @@ impl Shard {
                     None => self.take_home(hashed.chunks),
                 }
             }
+            Errand::Session(_) => unreachable!("the session's parts hash nothing"),
         }
     }
 
@@ -221,6 +227,7 @@ impl Shard {
                 self.touched.append(&mut self.desk.take_waiting());
                 // At once: behind a grant there may come a recall, and slots would go to and fro, used by nobody.
                 self.deal_out_slots(now);
+                self.deal_out_dials(now);
             }
             FromSession::Recall(stock) => self.desk.purses.recall(stock),
             FromSession::Rates(rates) => {
@@ -257,6 +264,10 @@ impl Shard {
                 let stats = self.stats();
                 self.desk.reply(id, Ok(Answer::Session(stats)));
             }
+            Command::Dht(what) => match &mut self.central {
+                Some(central) => central.command_dht(&mut self.desk, now, id, what),
+                None => self.desk.reply(id, Err(CommandError::NoDht)),
+            },
             Command::Shutdown(budget) => self.shut_down(now, id, budget),
         }
     }
@@ -322,6 +333,7 @@ impl Shard {
                 self.touched.append(&mut self.desk.take_waiting());
             }
             self.deal_out_slots(now);
+            self.deal_out_dials(now);
             self.ease_memory();
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
@@ -343,6 +355,13 @@ impl Shard {
             let torrent = self.torrents.get_mut(slot).expect("whoever leaves waits no more");
             torrent.slot_came(now);
             self.touched.insert(Owner::Torrent(slot));
+        }
+    }
+
+    fn deal_out_dials(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.next_to_dial(now) {
+            let crew = self.crews.get_mut(slot).expect("whoever disbands waits no more");
+            crew.dial_next(&mut self.desk, now);
         }
     }
 

@@ -86,8 +86,11 @@ impl Shard {
 
     fn our_handshake(&self, crew: SlotKey) -> Option<Handshake> {
         let crew = self.crews.get(crew)?;
-        let info_hash = crew.facts().info_hash;
-        Some(Handshake { reserved: Reserved::OURS, info_hash, peer_id: self.desk.setup.peer_id })
+        let facts = crew.facts();
+        // The bit asks for a port message, which a private torrent's peers have no use for (BEP 5, 27).
+        let is_node = self.desk.setup.dht.is_some() && !facts.private;
+        let reserved = if is_node { Reserved::OURS.with_dht() } else { Reserved::OURS };
+        Some(Handshake { reserved, info_hash: facts.info_hash, peer_id: self.desk.setup.peer_id })
     }
 
     /// Bytes of a handshake came.

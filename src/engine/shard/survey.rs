@@ -17,6 +17,7 @@ impl Shard {
             desk: self.desk.survey(),
             bans: self.desk.bans.iter().collect(),
             treasury: self.central.as_ref().map(|central| central.survey()),
+            dht: self.central.as_ref().and_then(|central| central.survey_dht()),
         }
     }
 

@@ -13,9 +13,10 @@ pub use torrent::{
     AddressState, AddressSurvey, CheckpointSurvey, ChokerSurvey, PeerSurvey, PieceState, TorrentSurvey,
 };
 
-pub use crate::desk::gates::{CrewErrand, Errand, LeaseRef, TorrentErrand};
+pub use crate::desk::gates::{CrewErrand, Errand, LeaseRef, SessionErrand, TorrentErrand};
 pub use crate::desk::purse::{Flow, STOCKS, Stock};
 pub use crate::desk::{Owner, Reason};
+pub use crate::session::dht::words::DhtSurvey;
 
 use core::net::IpAddr;
 
@@ -42,6 +43,8 @@ pub struct Survey {
     pub bans: Vec<(IpAddr, Instant)>,
     /// What the session has only one of; on shard 0.
     pub treasury: Option<TreasurySurvey>,
+    /// The part in the DHT, if it is taken; on shard 0.
+    pub dht: Option<DhtSurvey>,
 }
 
 impl Survey {

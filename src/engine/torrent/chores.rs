@@ -133,7 +133,7 @@ impl Torrent {
     }
 
     /// Whether the store is to be opened anew before anything else.
-    fn must_reopen(&self) -> bool {
+    pub(super) fn must_reopen(&self) -> bool {
         self.chores.contains(&TorrentErrand::Open)
     }
 

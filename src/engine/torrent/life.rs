@@ -96,6 +96,7 @@ impl Torrent {
             progress: Progress::new(Totals::default()),
             schedule: schedule(&spec, desk, prng),
             announces: Vec::new(),
+            sought: None,
             files: Vec::new(),
             resume: None,
             trouble: None,
@@ -216,6 +217,7 @@ impl Torrent {
             store: self.spec.store,
             volume: self.spec.volume,
             limits: self.spec.rate_limits(),
+            private: self.spec.private,
         };
         desk.tell_crew(crew, self.key, ToCrew::Muster(Box::new(muster)));
     }

@@ -63,8 +63,8 @@ impl Torrent {
         if self.spec.private {
             return;
         }
-        for addr in peers {
-            self.book.add(now, *addr, source, &mut desk.prng);
+        for &addr in peers {
+            self.book.add(now, addr, source, &mut desk.prng);
         }
     }
 

@@ -7,6 +7,7 @@
 //! meeting.rs   whom to dial; who came and went (turnover.rs)    announcing.rs  when to ask which tracker
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
 //! commands.rs  what the application wants                       inspect.rs   figures
+//! seeking.rs   whether the DHT is to know of it
 //! survey.rs    how its tables stand
 //! ```
 //! The parts that own a table do not know each other: `availability`, `picker`, `priorities`, `choker`, `book`,
@@ -30,6 +31,7 @@ pub mod picker;
 pub mod priorities;
 pub mod progress;
 mod saving;
+mod seeking;
 mod serving;
 pub mod stock;
 mod survey;
@@ -52,6 +54,7 @@ use crate::desk::{Desk, Owner, Reason};
 use crate::event::{Event, Happening};
 use crate::id::TorrentKey;
 use crate::mail::{ToCrew, ToTorrent};
+use crate::session::dht::words::Wish;
 
 use availability::Availability;
 use book::Book;
@@ -94,6 +97,8 @@ pub struct Torrent {
     schedule: Schedule,
     /// Announces under way.
     announces: Vec<Due>,
+    /// In which way the DHT was last told to announce it.
+    sought: Option<Wish>,
     files: Vec<FileState>,
     resume: Option<resume::Checkpoint>,
     trouble: Option<Trouble>,
@@ -196,6 +201,7 @@ impl Torrent {
         self.turn_over(desk, now);
         self.dial(desk, now);
         self.announce(desk, now);
+        self.seek(desk);
         self.rechoke(desk, now);
         self.save(desk, now);
         self.finish(desk, now);

@@ -58,7 +58,10 @@ impl Torrent {
             Ok(_) => self.checkpoint.sync_finished(now),
             Err(trouble) => {
                 self.checkpoint.sync_failed(now);
-                self.troubled(desk, now, trouble);
+                // A store that is opened anew is looked at again, and whatever is wrong with it shows then.
+                if !self.must_reopen() {
+                    self.troubled(desk, now, trouble);
+                }
             }
         }
     }

@@ -7,8 +7,11 @@ argv[1] is a JSON object of settings. What it can be told is in
 import json
 import os
 import sys
+import time
 
 import libtorrent as lt
+
+PATIENCE = 20  # seconds that a lookup in the DHT may take
 
 settings = {
     "enable_dht": False,
@@ -24,7 +27,8 @@ settings = {
     "alert_mask": lt.alert.category_t.status_notification
     | lt.alert.category_t.error_notification
     | lt.alert.category_t.storage_notification
-    | lt.alert.category_t.tracker_notification,
+    | lt.alert.category_t.tracker_notification
+    | lt.alert.category_t.dht_notification,
 }
 settings.update(json.loads(sys.argv[1]))
 params = lt.session_params()
@@ -42,15 +46,35 @@ def key_of(handle):
 
 def hear_alerts():
     for alert in session.pop_alerts():
-        if isinstance(alert, lt.torrent_finished_alert):
-            # Every piece is verified, but some may not be written yet: the answer to this says when they are.
-            alert.handle.flush_cache()
-        elif isinstance(alert, lt.cache_flushed_alert):
-            flushed.add(key_of(alert.handle))
-        elif isinstance(alert, (lt.tracker_reply_alert, lt.tracker_error_alert, lt.tracker_warning_alert)):
-            tracker_says.setdefault(key_of(alert.handle), []).append(alert.message())
-        elif alert.category() & lt.alert.category_t.error_notification:
-            print(alert.message(), file=sys.stderr, flush=True)
+        hear(alert)
+
+
+def wait_alert(kind, wanted):
+    """The first alert of this kind that is wanted, or None; the others are heard."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        session.wait_for_alert(200)
+        found = None
+        for alert in session.pop_alerts():
+            if found is None and isinstance(alert, kind) and wanted(alert):
+                found = alert
+            else:
+                hear(alert)
+        if found is not None:
+            return found
+    return None
+
+
+def hear(alert):
+    if isinstance(alert, lt.torrent_finished_alert):
+        # Every piece is verified, but some may not be written yet: the answer to this says when they are.
+        alert.handle.flush_cache()
+    elif isinstance(alert, lt.cache_flushed_alert):
+        flushed.add(key_of(alert.handle))
+    elif isinstance(alert, (lt.tracker_reply_alert, lt.tracker_error_alert, lt.tracker_warning_alert)):
+        tracker_says.setdefault(key_of(alert.handle), []).append(alert.message())
+    elif alert.category() & lt.alert.category_t.error_notification:
+        print(alert.message(), file=sys.stderr, flush=True)
 
 
 def add(c):
@@ -119,7 +143,52 @@ def listening(c):
     return {"port": session.listen_port() if session.is_listening() else 0}
 
 
-commands = {f.__name__: f for f in (add, connect, status, limit, peers, reannounce, remove, listening)}
+def dht_announce(c):
+    """Looks for peers by the DHT, and announces the torrent there."""
+    handles[c["torrent"]].force_dht_announce()
+    return {}
+
+
+def dht_nodes(_):
+    session.post_dht_stats()
+    alert = wait_alert(lt.dht_stats_alert, lambda _: True)
+    return {"nodes": sum(bucket["num_nodes"] for bucket in alert.routing_table) if alert else 0}
+
+
+def dht_put(c):
+    """Stores a text as an immutable item (BEP 44): its target, and how many nodes took it."""
+    target = session.dht_put_immutable_item(c["text"].encode())
+    alert = wait_alert(lt.dht_put_alert, lambda a: a.target == target)
+    return {"target": str(target), "nodes": alert.num_success if alert else 0}
+
+
+def dht_get(c):
+    """The text of an immutable item."""
+    target = lt.sha1_hash(bytes.fromhex(c["target"]))
+    session.dht_get_immutable_item(target)
+    alert = wait_alert(lt.dht_immutable_item_alert, lambda a: a.target == target)
+    item = alert.item if alert else None
+    value = item.get("value", item) if isinstance(item, dict) else item
+    return {"text": value.decode() if isinstance(value, bytes) else value}
+
+
+commands = {
+    f.__name__: f
+    for f in (
+        add,
+        connect,
+        status,
+        limit,
+        peers,
+        reannounce,
+        remove,
+        listening,
+        dht_announce,
+        dht_nodes,
+        dht_put,
+        dht_get,
+    )
+}
 for line in sys.stdin:
     command = json.loads(line)
     hear_alerts()

@@ -58,6 +58,47 @@ impl LibTorrent {
         this
     }
 
+    /// Starts a session that is a node of the DHT, too, and finds into it by this one. All addresses of this machine are
+    /// as good to it as any.
+    ///
+    /// # Panics
+    /// When libtorrent is missing or does not start.
+    #[must_use]
+    pub fn start_with_dht(router: impl Into<SocketAddr>) -> Self {
+        Self::start_with(&json!({
+            "enable_dht": true,
+            "dht_bootstrap_nodes": router.into().to_string(),
+            "dht_restrict_routing_ips": false,
+            "dht_restrict_search_ips": false,
+            "dht_prefer_verified_node_ids": false,
+            "dht_ignore_dark_internet": false,
+        }))
+    }
+
+    /// Has it look for a torrent's peers by the DHT, and announce it there, now.
+    pub fn announce_to_dht(&mut self, torrent: &InfoHash) {
+        self.ask(&json!({"do": "dht_announce", "torrent": torrent.as_str()}));
+    }
+
+    /// How many nodes of the DHT it knows.
+    pub fn dht_nodes(&mut self) -> u64 {
+        self.ask(&json!({"do": "dht_nodes"}))["nodes"].as_u64().expect("a number of nodes")
+    }
+
+    /// Has it store a text as an immutable item of the DHT (BEP 44): its target in hexadecimal digits, and how many nodes
+    /// took it.
+    pub fn dht_put(&mut self, text: &str) -> (String, u64) {
+        let answer = self.ask(&json!({"do": "dht_put", "text": text}));
+        let target = answer["target"].as_str().expect("a target").to_owned();
+        (target, answer["nodes"].as_u64().expect("a number of nodes"))
+    }
+
+    /// The text of an immutable item of the DHT, if it finds it.
+    pub fn dht_get(&mut self, target: &str) -> Option<String> {
+        let answer = self.ask(&json!({"do": "dht_get", "target": target}));
+        answer["text"].as_str().map(str::to_owned)
+    }
+
     /// Has it call a peer.
     pub fn connect(&mut self, torrent: &InfoHash, peer: impl Into<SocketAddr>) {
         let peer = peer.into();

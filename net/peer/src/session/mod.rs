@@ -154,6 +154,16 @@ impl Session {
         }
     }
 
+    /// How many bytes can be read before the content of the next block that was asked for, whatever comes. Whoever reads
+    /// no more at a time never has content with nowhere to put it.
+    pub fn before_content(&self) -> usize {
+        match self.arrival {
+            Some(Arrival { span, at, asked: true }) if at < span.len => 0,
+            Some(Arrival { span, at, .. }) => (span.len - at) as usize + self.reader.before_content(),
+            None => self.reader.before_content(),
+        }
+    }
+
     /// Records that `len` bytes were read into the place that [`want`](Session::want) named, which must have been
     /// [`Want::Payload`] with room for them. [`Event::Arrived`] when the block is whole.
     pub fn filled(&mut self, now: Instant, len: u32) -> Option<Event<'static>> {

@@ -81,6 +81,16 @@ impl Reader {
         }
     }
 
+    /// How many more bytes may come, whatever they are, before content of a block that has not begun: at least one.
+    pub fn before_content(&self) -> usize {
+        match &self.state {
+            // A message that is no block and longer than the head of one ends with its next byte, or later.
+            State::Head => BLOCK_HEAD.saturating_sub(self.have).max(1),
+            State::Body { len, body, .. } => len - body.len() + BLOCK_HEAD,
+            State::Skip { left } => *left as usize + BLOCK_HEAD,
+        }
+    }
+
     /// Bytes of memory held for an incomplete message, the reader itself aside.
     pub fn memory(&self) -> usize {
         match &self.state {

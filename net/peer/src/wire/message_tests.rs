@@ -116,3 +116,29 @@ fn an_unknown_message_is_passed_over_without_being_kept() {
     }
     assert_eq!(found, [Message::Unknown { id: 99, len: 200 }, Message::Unchoke]);
 }
+
+#[test]
+fn what_may_be_read_before_content_never_ends_behind_the_head_of_a_block() {
+    let block: &[u8] = b"\0\0\x40\x09\x07\0\0\0\x01\0\0\x40\0";
+    for (before, _) in literals().into_iter().filter(|(bytes, _)| bytes[..] != *block) {
+        let stream = [before, block, b"content"].concat();
+        // However little comes at a time.
+        for gulp in 1..=stream.len() {
+            let (mut reader, mut at) = (Reader::new(), 0);
+            loop {
+                let end = at + reader.before_content().min(gulp);
+                assert!(end <= before.len() + block.len(), "{before:?} in gulps of {gulp}");
+                let mut rest = &stream[at..end];
+                let mut found = None;
+                while let Some(message) = reader.next(&mut rest, &BOUNDS).expect("legal messages") {
+                    found = Some(message);
+                }
+                at = end;
+                if matches!(found, Some(Message::Block(_))) {
+                    break;
+                }
+            }
+            assert_eq!(at, before.len() + block.len());
+        }
+    }
+}

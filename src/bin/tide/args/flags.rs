@@ -25,6 +25,8 @@ pub(crate) const NETWORK: &[Flag] = &[
     Flag::with("down", Takes::RATE, "limit what comes in"),
     Flag::with("up", Takes::RATE, "limit what goes out"),
     Flag::with("max-peers", Takes::COUNT, "the most connections to peers [500]"),
+    Flag::with("dht-node", Takes::HOST, "a node to enter the DHT by, instead of the well-known ones")
+        .repeat(),
     Flag::yes("no-trackers", "ask no trackers"),
     Flag::yes("no-dht", "do not use the DHT"),
     Flag::yes("no-pex", "do not exchange peers with peers"),

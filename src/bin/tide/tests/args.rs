@@ -10,12 +10,12 @@ const CONTRACT: &[(&str, &str)] = &[
     (
         "get",
         "-d --dir -o --output -l --list -s --select --include --exclude --sequential --peer -t --tracker -p --port \
-         --listen --seed --seed-ratio --seed-time --down --up --max-peers --no-trackers --no-dht --no-pex --no-lsd \
+         --listen --dht-node --seed --seed-ratio --seed-time --down --up --max-peers --no-trackers --no-dht --no-pex --no-lsd \
          --no-utp --no-tcp --no-portmap --check --storage --shards --hashers --memory --timeout --on-complete",
     ),
     (
         "seed",
-        "-d --dir --skip-check --ratio --time --peer -t --tracker -p --port --listen --down --up --max-peers \
+        "-d --dir --skip-check --ratio --time --peer -t --tracker -p --port --listen --dht-node --down --up --max-peers \
          --no-trackers --no-dht --no-pex --no-lsd --no-utp --no-tcp --no-portmap",
     ),
     (
@@ -36,7 +36,7 @@ const COMMON: &str = "-h --help -V --version -q --quiet -v --color --json";
 
 /// What comes later, and must be unknown until then.
 const LATER: &[(&str, &[&str])] = &[
-    ("get", &["--dht-node=1.2.3.4:5", "--encryption=off", "--proxy=socks5://x:1", "--super-seed"]),
+    ("get", &["--encryption=off", "--proxy=socks5://x:1", "--super-seed"]),
     ("seed", &["--super-seed", "--proxy=x"]),
     ("create", &["--v2", "--hybrid"]),
     ("magnet", &["--fetch"]),

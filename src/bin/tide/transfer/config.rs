@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 
-use tide::{Add, Backing, Config, Listen, RateLimits, Session, When};
+use tide::metainfo::HostPort;
+use tide::{Add, Backing, Config, DhtConfig, Listen, RateLimits, Session, When};
 use tide_base::id::hex;
 
 use crate::args::Matches;
@@ -28,7 +29,9 @@ pub(crate) fn start(context: &mut Context<'_>, dir: &Path) -> Result<Session, Fa
     if context.matches.has("no-tcp") {
         context.console.warn("--no-tcp changes nothing yet: TCP is all that this version speaks with peers");
     }
-    let session = Session::start(Config { state_dir, ..config })?;
+    let state = dht_state(&config, context.vars);
+    let dht = config.dht.clone().map(|dht| DhtConfig { state, ..dht });
+    let session = Session::start(Config { state_dir, dht, ..config })?;
     let listening = session.listening();
     let tcp = listening.tcp.iter();
     let udp = [listening.udp_v4, listening.udp_v6];
@@ -56,6 +59,11 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         (false, true) => When::Never,
         (false, false) => When::Fitting,
     };
+    let routers: Vec<HostPort> = matches.texts("dht-node").into_iter().filter_map(HostPort::parse).collect();
+    if matches.has("no-dht") && !routers.is_empty() {
+        return Err(Failure::usage("--no-dht and --dht-node exclude each other"));
+    }
+    let routers = Some(routers).filter(|routers| !routers.is_empty());
     let threads = |flag: &str| matches.number(flag).and_then(|count| u16::try_from(count).ok());
     let peers = matches.number("max-peers").and_then(|count| u32::try_from(count).ok());
     Ok(Config {
@@ -68,6 +76,7 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         trackers: !matches.has("no-trackers"),
         local_discovery,
         port_mapping: if matches.has("no-portmap") { When::Never } else { When::Fitting },
+        dht: (!matches.has("no-dht")).then(|| DhtConfig { routers, ..DhtConfig::default() }),
         backing: match matches.text("storage") {
             Some("file") => Backing::File,
             Some("memory") => Backing::Memory,
@@ -120,6 +129,16 @@ fn state_dir(
             None
         }
     }
+}
+
+/// The file of the DHT's state: one for all folders of content, since the network is the same.
+fn dht_state(config: &Config, vars: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if config.backing == Backing::Memory {
+        return None;
+    }
+    let home = state_home(vars)?;
+    std::fs::create_dir_all(&home).ok()?;
+    Some(home.join("dht"))
 }
 
 /// One name for a folder, whatever way leads there; as far as it exists already.

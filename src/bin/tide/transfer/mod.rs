@@ -6,6 +6,7 @@ mod entry;
 mod hook;
 pub(crate) mod line;
 mod news;
+mod overlay;
 pub(crate) mod select;
 mod watch;
 

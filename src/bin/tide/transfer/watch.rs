@@ -13,6 +13,7 @@ use crate::transfer::entry::{Entry, Phase, Plan};
 use crate::transfer::hook::Hooks;
 use crate::transfer::line;
 use crate::transfer::news::{self, News};
+use crate::transfer::overlay::Overlay;
 use crate::units;
 
 /// How long a signal may go unnoticed.
@@ -34,6 +35,7 @@ pub(crate) struct Watch {
     entries: Vec<Entry>,
     news: News,
     hooks: Hooks,
+    overlay: Overlay,
     /// When figures were asked for, programs told, and the log written last.
     looked: Duration,
     told: Duration,
@@ -59,6 +61,7 @@ impl Watch {
             entries: Vec::new(),
             news: News::default(),
             hooks: Hooks::default(),
+            overlay: Overlay::default(),
             looked: now,
             told: now,
             logged: now,
@@ -171,6 +174,7 @@ impl Watch {
             self.conclude(context, at, now);
         }
         self.give_up(context, now);
+        self.overlay.look(&self.session, &mut context.console, now);
         self.show(context, now);
         self.is_over()
     }
@@ -266,12 +270,16 @@ impl Watch {
         if let Some(window) = context.console.window() {
             let all = self.entries.iter().filter_map(|entry| entry.stats.as_ref());
             let mut lines: Vec<_> = all.map(|stats| line::on_terminal(stats, window.columns)).collect();
-            let room = window.rows.saturating_sub(2).max(1);
+            // It is of interest as long as somebody is looked for.
+            let is_looking = self.entries.iter().any(Entry::is_under);
+            let of_dht = self.overlay.line().filter(|_| is_looking);
+            let room = window.rows.saturating_sub(2 + usize::from(of_dht.is_some())).max(1);
             if lines.len() > room {
                 let more = lines.len() + 1 - room;
                 lines.truncate(room - 1);
                 lines.push(format!("… and {more} more"));
             }
+            lines.extend(of_dht);
             context.console.status(&lines);
         }
     }

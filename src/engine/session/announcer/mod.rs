@@ -30,12 +30,11 @@ use tide_tracker::{Answer, Error, Event, Host, Scheme};
 use self::exchange::Ask;
 use self::lane::{Lanes, Way};
 use self::limits::RESOLVE_TIMEOUT;
-use self::names::Names;
 use self::request::{Hearer, Request, Stage};
 use self::udp::Clients;
-use crate::border::{NetError, Output, ResolveId};
+use crate::border::NetError;
 use crate::command::Setup;
-use crate::desk::Desk;
+use crate::desk::{Asker, Desk};
 use crate::id::TorrentKey;
 use crate::mail::{AnnounceJob, Announced, Mail, ToTorrent};
 
@@ -53,7 +52,6 @@ pub struct Announcer {
     requests: Slots<Request>,
     of_torrent: BTreeSet<(TorrentKey, SlotKey)>,
     lanes: Lanes,
-    names: Names,
     clients: Clients,
     timers: Timers<Owner, ()>,
     /// Which trackers said what of our address.
@@ -68,7 +66,6 @@ impl Announcer {
             requests: Slots::new(),
             of_torrent: BTreeSet::new(),
             lanes: Lanes::new(setup.limits.announces as usize),
-            names: Names::default(),
             clients: Clients::new(prng),
             timers: Timers::new(),
             seen: Vec::new(),
@@ -116,25 +113,23 @@ impl Announcer {
         }
     }
 
-    /// A name was looked up. An answer that nobody waits for is ignored.
+    /// The name of a request's host was looked up. An answer that nobody waits for is ignored.
     pub fn resolved(
         &mut self,
         desk: &mut Desk,
         now: Instant,
-        id: ResolveId,
-        result: Result<Vec<IpAddr>, NetError>,
+        key: SlotKey,
+        result: &Result<Vec<IpAddr>, NetError>,
     ) {
-        for key in self.names.answered(id) {
-            if !self.requests.get(key).is_some_and(|request| matches!(request.stage, Stage::Resolving)) {
-                continue;
+        if !self.requests.get(key).is_some_and(|request| matches!(request.stage, Stage::Resolving)) {
+            return;
+        }
+        match result {
+            Ok(ips) => self.found(desk, now, key, ips),
+            Err(NetError::Exhausted) => {
+                self.end(desk, key, Err(Error::Unreachable(NetError::Exhausted.to_string())))
             }
-            match &result {
-                Ok(ips) => self.found(desk, now, key, ips),
-                Err(NetError::Exhausted) => {
-                    self.end(desk, key, Err(Error::Unreachable(NetError::Exhausted.to_string())))
-                }
-                Err(why) => self.end_silent(desk, key, Error::Unreachable(why.to_string())),
-            }
+            Err(why) => self.end_silent(desk, key, Error::Unreachable(why.to_string())),
         }
         self.pump(desk, now);
     }
@@ -195,9 +190,7 @@ impl Announcer {
                 self.found(desk, now, key, &[ip]);
             }
             Host::Name(name) => {
-                if let Some(id) = self.names.ask(name, key) {
-                    desk.put(Output::Resolve { id, host: name.clone() });
-                }
+                desk.look_up(name, Asker::Announce(key));
                 self.arm(key, now + RESOLVE_TIMEOUT);
             }
         }

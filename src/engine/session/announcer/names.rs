@@ -1,43 +1,12 @@
-//! Names under way to their addresses, and which of the addresses may be asked.
+//! Which of a name's addresses may be asked.
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use tide_base::{SlotKey, addr};
+use tide_base::addr;
 use tide_tracker::{Error, Family, Scheme, TrackerUrl};
 
 use super::limits::{STREAM_ADDRESSES, UDP_ADDRESSES};
-use crate::border::ResolveId;
-
-/// Names being looked up, each once at a time whoever waits for it. What is known is remembered by the resolver.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    next: u64,
-    by_name: BTreeMap<Box<str>, ResolveId>,
-    waiters: BTreeMap<ResolveId, (Box<str>, Vec<SlotKey>)>,
-}
-
-impl Names {
-    /// Lets `request` wait for `name`; the number of the lookup if it is to be begun.
-    pub(super) fn ask(&mut self, name: &str, request: SlotKey) -> Option<ResolveId> {
-        if let Some(id) = self.by_name.get(name) {
-            self.waiters.get_mut(id).expect("both tables hold the same lookups").1.push(request);
-            return None;
-        }
-        let id = ResolveId(self.next);
-        self.next += 1;
-        self.by_name.insert(name.into(), id);
-        self.waiters.insert(id, (name.into(), vec![request]));
-        Some(id)
-    }
-
-    /// Ends a lookup; who waits for it, and perhaps some that have given up.
-    pub(super) fn answered(&mut self, id: ResolveId) -> Vec<SlotKey> {
-        let Some((name, waiters)) = self.waiters.remove(&id) else { return Vec::new() };
-        self.by_name.remove(&name);
-        waiters
-    }
-}
 
 /// How far away an address is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -151,18 +120,5 @@ mod tests {
             ask("http://t/x", &["::ffff:10.0.0.1"], Some(Reach::World)),
             Err(Error::BadRedirect(_))
         ));
-    }
-
-    #[test]
-    fn a_name_is_looked_up_once_for_all_that_wait() {
-        let key = SlotKey::from_bits;
-        let mut names = Names::default();
-        let first = names.ask("a", key(1)).expect("a first lookup");
-        let other = names.ask("b", key(2)).expect("another name");
-        assert_eq!(names.ask("a", key(3)), None);
-        assert_eq!(names.answered(first), [key(1), key(3)]);
-        assert_eq!(names.answered(first), []);
-        assert!(names.ask("a", key(4)).is_some_and(|again| again != first && again != other));
-        assert_eq!(names.answered(other), [key(2)]);
     }
 }

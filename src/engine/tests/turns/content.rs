@@ -44,6 +44,7 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
         paused: None,
         check: Check::Resume,
         peers: Vec::new(),
+        nodes: Vec::new(),
         limits: None,
     };
     assert_eq!(layout.len_of(PieceIndex(0)).min(piece_len), layout.len_of(PieceIndex(0)));

@@ -2,9 +2,13 @@
 
 mod choice;
 mod content;
+mod dht;
+mod dials;
 mod disk;
+mod memory;
 mod mutants;
 mod nearby;
+mod newcomers;
 mod orders;
 mod rates;
 mod restart;

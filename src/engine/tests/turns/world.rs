@@ -8,8 +8,8 @@ use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
 use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
     AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Networks,
-    Output, OwnAddress, Reachable, Reply, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats,
-    Via, Want,
+    Output, OwnAddress, Reachable, Reply, ResolveId, Setup, Shard, Slices, TorrentCommand, TorrentKey,
+    TorrentStats, Via, Want,
 };
 use tide_portmap::gateway::Gateway;
 
@@ -42,9 +42,12 @@ pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
     stores: Stores<Disk>,
     disk: Disk,
-    setup: Setup,
+    /// How it is set up, and will be when it starts again.
+    pub(crate) setup: Setup,
     /// Pieces, or parts of them, that were read to be hashed.
     pub(crate) loads: usize,
+    /// Turns that its own deadlines called for.
+    pub(crate) wakes: usize,
     inputs: Vec<VecDeque<Owned>>,
     /// The sockets that it has beside its own.
     pub(crate) sockets: Vec<Via>,
@@ -65,6 +68,7 @@ enum Owned {
     Hashed(Hashed),
     Mail(ShardId, tide_engine::Mail),
     Datagram(Via, SocketAddr, Vec<u8>),
+    Resolved(ResolveId, Result<Vec<IpAddr>, NetError>),
     Command(CommandId, Command),
 }
 
@@ -76,6 +80,7 @@ impl Owned {
             Owned::Disk(done) => Input::Disk(done),
             Owned::Hashed(hashed) => Input::Hashed(hashed),
             Owned::Mail(from, mail) => Input::Mail { from, mail },
+            Owned::Resolved(id, result) => Input::Resolved { id, result },
             Owned::Command(id, command) => Input::Command { id, command: Box::new(command) },
             Owned::Datagram(..) => unreachable!("a datagram is borrowed"),
         }
@@ -94,6 +99,9 @@ pub(crate) struct World {
     pub(crate) gulp: usize,
     /// If there is one, disks and readers take their time.
     pub(crate) lazy: Option<Prng>,
+    /// Whether sockets are read before the inputs of a turn, and not after them: whoever may be read again because of
+    /// an input is read in the next turn, after decisions.
+    pub(crate) reads_first: bool,
     /// Turns since the time passed last.
     spinning: u32,
     strangers: u64,
@@ -103,6 +111,10 @@ pub(crate) struct World {
     pub(crate) gateway: Option<Gateway>,
     /// What was sent to groups.
     pub(crate) multicast: Vec<Vec<u8>>,
+    /// Names that can be looked up, and how often each was.
+    pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
+    /// Datagrams from engine to engine, if they are kept: from where, to where.
+    pub(crate) datagrams: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
 }
 
 impl World {
@@ -114,11 +126,14 @@ impl World {
             next_command: 0,
             gulp: 1 << 20,
             lazy: None,
+            reads_first: false,
             spinning: 0,
             strangers: 0,
             tracker: None,
             gateway: None,
             multicast: Vec::new(),
+            names: BTreeMap::new(),
+            datagrams: None,
         }
     }
 
@@ -152,6 +167,7 @@ impl World {
             disk,
             setup,
             loads: 0,
+            wakes: 0,
             inputs,
             sockets,
             reachable,
@@ -172,24 +188,25 @@ impl World {
     }
 
     /// A datagram leaves a node: for the tracker, a group, or the gateway.
-    fn send_datagram(&mut self, node: usize, via: Via, to: SocketAddr, data: &[u8]) {
+    fn send_datagram(&mut self, node: usize, via: Via, to: SocketAddr, data: Vec<u8>) {
         let (now, from) = (self.now, self.nodes[node].addr);
         match via {
+            Via::Session if data.first() == Some(&b'd') => self.deliver(from, to, data),
             Via::Session => {
-                if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, data)) {
+                if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, &data)) {
                     self.nodes[node].inputs[0].push_back(Owned::Datagram(via, to, answer));
                 }
             }
             Via::Group(on) => {
                 assert!(self.nodes[node].sockets.contains(&via), "what is sent through was asked for");
                 assert_eq!(on.group, to);
-                self.multicast.push(data.to_vec());
+                self.multicast.push(data.clone());
                 for other in &mut self.nodes {
                     let heard =
                         other.sockets.iter().find(|it| matches!(it, Via::Group(at) if at.group == to));
                     if let Some(via) = heard.copied() {
                         let from = SocketAddr::new(from.ip(), to.port());
-                        other.inputs[0].push_back(Owned::Datagram(via, from, data.to_vec()));
+                        other.inputs[0].push_back(Owned::Datagram(via, from, data.clone()));
                     }
                 }
             }
@@ -197,7 +214,7 @@ impl World {
                 assert!(self.nodes[node].sockets.contains(&via), "what is sent through was asked for");
                 assert_eq!(ip, from.ip());
                 let Some(gateway) = &mut self.gateway else { return };
-                for answer in gateway.receive(now, from, to.port(), data) {
+                for answer in gateway.receive(now, from, to.port(), &data) {
                     let from = SocketAddr::new(gateway.config().inside, to.port());
                     self.nodes[node].inputs[0].push_back(Owned::Datagram(via, from, answer));
                 }
@@ -304,6 +321,11 @@ impl World {
         id
     }
 
+    /// The answer to a command, if it is there.
+    pub(crate) fn reply(&self, node: usize, id: CommandId) -> Option<&Reply> {
+        self.nodes[node].replies.get(&id)
+    }
+
     /// Adds a torrent to the shard where the session would.
     pub(crate) fn add(&mut self, node: usize, spec: AddTorrent) -> TorrentKey {
         let hash = spec.info_hashes.v1.expect("a v1 torrent").0;
@@ -363,7 +385,7 @@ impl World {
 
     fn turn(&mut self, node: usize, shard: u16) -> bool {
         let now = self.now;
-        let mut progress = false;
+        let mut progress = self.reads_first && self.read_all(node, shard);
         while let Some(input) = self.nodes[node].inputs[usize::from(shard)].pop_front() {
             progress = true;
             let shard = &mut self.nodes[node].shards[usize::from(shard)];
@@ -376,8 +398,10 @@ impl World {
             };
             shard.handle(now, input);
         }
-        progress |= self.work(node) | self.read_all(node, shard);
+        progress |= self.work(node);
+        progress |= !self.reads_first && self.read_all(node, shard);
         let due = self.nodes[node].shards[usize::from(shard)].wake_at().is_some_and(|(at, _)| at <= now);
+        self.nodes[node].wakes += usize::from(due);
         self.nodes[node].shards[usize::from(shard)].settle(now);
         while let Some(output) = self.nodes[node].shards[usize::from(shard)].poll() {
             progress = true;
@@ -465,10 +489,16 @@ impl World {
         match output {
             Output::Dial { conn, to, tls: _ } => self.connect(End { node, shard, conn }, to),
             Output::Send(conn) => self.write_all(End { node, shard, conn }),
-            Output::Datagram { via, to, data } => self.send_datagram(node, via, to, &data),
+            Output::Datagram { via, to, data } => self.send_datagram(node, via, to, data),
             Output::Sockets(sockets) => self.nodes[node].sockets = sockets,
             Output::Reachable(reachable) => self.nodes[node].reachable = *reachable,
-            Output::Read(_) | Output::Resolve { .. } => {}
+            Output::Resolve { id, host } => {
+                let known = self.names.entry(host.to_string()).or_default();
+                known.1 += 1;
+                let result = if known.0.is_empty() { Err(NetError::NoSuchName) } else { Ok(known.0.clone()) };
+                inputs(self, shard, Owned::Resolved(id, result));
+            }
+            Output::Read(_) => {}
             Output::Close(conn) => self.close(End { node, shard, conn }),
             Output::HandOver { conn, to, arrival } => {
                 // It may have ended in the same turn.
@@ -504,7 +534,21 @@ impl World {
         }
     }
 
+    /// A datagram of the DHT: it arrives, unless nobody is there.
+    fn deliver(&mut self, from: SocketAddr, to: SocketAddr, data: Vec<u8>) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.push((from, to, data.clone()));
+        }
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.addr == to && node.finished == 0) {
+            node.inputs[0].push_back(Owned::Datagram(Via::Session, from, data));
+        }
+    }
+
+    /// Somebody dials; of 10.9.0.0/16 nobody ever hears anything.
     fn connect(&mut self, from: End, to: SocketAddr) {
+        if matches!(to.ip(), IpAddr::V4(ip) if ip.octets()[..2] == [10, 9]) {
+            return;
+        }
         let now = self.now;
         let source = SocketAddr::new(self.nodes[from.node].addr.ip(), 40_000 + self.pipes.len() as u16);
         let listener = self.nodes.iter_mut().position(|node| node.addr == to && node.finished == 0);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::io::Errno;
 use tide_disk::{Access, Backing, FileState, Place, Storage, StorageFile};
 
+use super::held::Held;
 use super::inode::Inode;
 use super::medium::{Medium, State, volume_of};
 use super::names::InodeId;
@@ -110,8 +111,8 @@ impl Storage for Medium {
         let path = at.path();
         let mut state = self.state();
         if !self.quiet {
-            state.begin(matches!(access, Access::Create { .. }))?;
-            if state.dice.hits(Mishap::NoFiles) {
+            state.aside().begin(matches!(access, Access::Create { .. }))?;
+            if state.aside().dice.hits(Mishap::NoFiles) {
                 return Err(Errno::MFILE.into());
             }
         }
@@ -138,7 +139,7 @@ impl Storage for Medium {
     fn stat(&self, at: Place<'_>) -> io::Result<FileState> {
         let (path, mut state) = (at.path(), self.state());
         if !self.quiet {
-            state.begin(false)?;
+            state.aside().begin(false)?;
         }
         if state.names.is_folder(&path) {
             return Err(Errno::ISDIR.into());
@@ -228,7 +229,7 @@ impl Storage for Medium {
 
 impl Medium {
     /// A call that changes something.
-    fn changing(&self) -> io::Result<std::sync::MutexGuard<'_, State>> {
+    fn changing(&self) -> io::Result<Held<'_>> {
         if self.quiet {
             return Err(Errno::ROFS.into());
         }
@@ -251,7 +252,7 @@ impl State {
 }
 
 impl MediumFile {
-    fn begin(&self, changes: bool) -> io::Result<std::sync::MutexGuard<'_, State>> {
+    fn begin(&self, changes: bool) -> io::Result<Held<'_>> {
         let mut state = self.medium.state();
         if self.medium.quiet {
             return if changes { Err(Errno::ROFS.into()) } else { Ok(state) };
@@ -259,11 +260,11 @@ impl MediumFile {
         if state.process != self.process {
             return Err(Errno::BADF.into());
         }
-        state.begin(changes)?;
+        state.aside().begin(changes)?;
         Ok(state)
     }
 
-    fn begin_write(&self) -> io::Result<std::sync::MutexGuard<'_, State>> {
+    fn begin_write(&self) -> io::Result<Held<'_>> {
         if self.writable { self.begin(true) } else { Err(Errno::BADF.into()) }
     }
 
@@ -293,7 +294,7 @@ impl MediumFile {
 impl StorageFile for MediumFile {
     fn read_at(&self, into: &mut [IoSliceMut<'_>], at: u64) -> io::Result<usize> {
         let mut guard = self.begin(false)?;
-        let state = &mut *guard;
+        let state = guard.aside();
         let there = state.inodes[&self.id].body.len.saturating_sub(at);
         let wanted = into.iter().map(|slice| slice.len() as u64).sum::<u64>().min(there);
         let mut left = wanted;

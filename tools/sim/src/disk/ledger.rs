@@ -122,8 +122,18 @@ impl Medium {
         matches!(self.state_of(content, root, piece), PieceTruth::Damaged(_))
     }
 
-    /// What a piece of a store is now, wherever its bytes are: in files, or put aside.
+    /// What a piece of a store is now, wherever its bytes are: in files, or put aside. As long as nothing is changed, that
+    /// is what it was.
     pub fn truth_of(&self, content: &Content, store: &StoreSpec, piece: PieceIndex) -> PieceTruth {
+        let known = self.state().told.of(content.info_hash(), store, piece);
+        known.unwrap_or_else(|| {
+            let truth = self.truth_anew(content, store, piece);
+            self.state().aside().told.tell(content.info_hash(), store, piece, truth);
+            truth
+        })
+    }
+
+    fn truth_anew(&self, content: &Content, store: &StoreSpec, piece: PieceIndex) -> PieceTruth {
         let truth = self.state_of(content, &store.root, piece);
         let files = content.files().files();
         let apart = |part: Part| !self.is_file(&store.root.join(&files[part.file].path));

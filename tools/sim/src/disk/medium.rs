@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tide_base::{Bits, Instant, PieceIndex, Prng};
 
 use super::body::{Run, Stuff};
 use super::content::Content;
+use super::held::{Held, Told};
 use super::inode::{Fates, Inode};
 use super::ledger::Cause;
 use super::names::{InodeId, Names};
@@ -78,6 +79,7 @@ pub(crate) struct State {
     pub(crate) free: BTreeMap<PathBuf, u64>,
     pub(crate) dead: bool,
     clock: i128,
+    pub(super) told: Told,
 }
 
 impl Medium {
@@ -102,18 +104,20 @@ impl Medium {
             free: BTreeMap::new(),
             dead: false,
             clock: BEGINNING,
+            told: Told::default(),
         };
         Medium { state: Arc::new(Mutex::new(state)), quiet: false }
     }
 
     /// Nothing here panics while it holds the lock but for bugs of the simulator, which end the run anyway.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> Held<'_> {
+        Held(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// It is `now`: what is changed from now on is changed then.
     pub fn set_now(&self, now: Instant) {
-        let mut state = self.state();
+        let mut held = self.state();
+        let state = held.aside();
         state.clock = state.clock.max(BEGINNING + i128::from(now.as_nanos()));
     }
 
@@ -380,6 +384,7 @@ impl State {
             free: self.free.clone(),
             dead: self.dead,
             clock: self.clock,
+            told: Told::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod body;
 mod calls;
 mod content;
 mod harm;
+mod held;
 mod inode;
 mod keeper;
 mod ledger;

@@ -30,7 +30,7 @@ pub(super) fn memory_balance(survey: &Survey) -> Compared {
         Errand::Crew(crew, errand) => {
             !matches!(errand, CrewErrand::Serve { .. }) && survey.crews.iter().any(|known| known.key == *crew)
         }
-        Errand::Torrent(..) => false,
+        Errand::Torrent(..) | Errand::Session(_) => false,
     };
     let borrowed: u64 =
         survey.desk.jobs.iter().filter(|job| for_leases(&job.errand)).map(|job| job.memory).sum();

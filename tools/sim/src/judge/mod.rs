@@ -38,6 +38,7 @@ mod credit;
 mod events;
 mod jobs;
 pub mod live;
+mod overlay;
 mod pieces;
 pub mod quiet;
 mod rates;
@@ -51,6 +52,9 @@ pub use quiet::{Quiet, wants_rounds};
 
 use oracle::Compared;
 
+/// Turns that are looked at closely, all if need be, before it is done less often: most worlds have fewer.
+const SURVEYS: u64 = 50_000;
+
 /// Nothing to object, or what.
 pub type Verdict = Result<(), Finding>;
 
@@ -63,8 +67,10 @@ pub type Verdict = Result<(), Finding>;
 pub struct Judge {
     prng: Prng,
     now: Instant,
-    /// One turn in so many is surveyed.
+    /// One turn in so many is surveyed, and fewer the more were.
     every: u64,
+    /// Turns that were.
+    surveyed: u64,
     tally: Tally<Oracle>,
     /// Whether datagrams are changed on their way, so that nobody knows whom a tracker seems to have named.
     mangled: bool,
@@ -95,6 +101,7 @@ impl Judge {
             prng,
             now: Instant::ZERO,
             every: every.max(1),
+            surveyed: 0,
             tally: Tally::default(),
             mangled: false,
             nodes,
@@ -248,6 +255,12 @@ impl Judge {
         self.compare(Oracle::Rates, node, compared)
     }
 
+    /// A user orders other rates, of a node or of one of its torrents: the view tells the new ones from now on, and the
+    /// command is on its way.
+    pub fn rates_ordered(&mut self, node: usize, torrent: Option<InfoHash>) {
+        self.nodes[node].rates.ordered(torrent);
+    }
+
     /// A connection to or from a peer stands (its handshake is not subject to rates).
     pub fn met(&mut self, node: usize) {
         self.nodes[node].rates.met();
@@ -261,6 +274,25 @@ impl Judge {
         let banned = of.bans.dialled(now, to.ip());
         self.compare(Oracle::Dials, node, compared)?;
         self.compare(Oracle::Bans, node, banned)
+    }
+
+    /// A node sends a datagram of the DHT's; `private` are all private torrents that there are.
+    pub fn told_overlay(
+        &mut self,
+        now: Instant,
+        node: usize,
+        datagram: &[u8],
+        private: &[InfoHash],
+    ) -> Verdict {
+        self.passes(now, node)?;
+        self.compare(Oracle::Private, node, overlay::names_nobody(datagram, private))
+    }
+
+    /// A node tells a peer of a private torrent where its node of the DHT is.
+    pub fn told_port(&mut self, now: Instant, node: usize, torrent: InfoHash) -> Verdict {
+        self.passes(now, node)?;
+        let text = format!("{torrent} is private, and its peers are told of a node of the DHT");
+        self.compare(Oracle::Private, node, Err(text))
     }
 
     /// Somebody told a node of addresses of a torrent's peers.
@@ -307,9 +339,12 @@ impl Judge {
         self.nodes[node].trackers.unsure(torrent, tracker);
     }
 
-    /// Whether this turn is to be looked at closely.
+    /// Whether this turn is to be looked at closely. In a world of a million turns of a byte each they are looked at ever
+    /// less often: the square root of them tells as much, and all of them would take the time of ten other worlds.
     pub fn wants_survey(&mut self) -> bool {
-        self.prng.below(self.every) == 0
+        let wants = self.prng.below(self.every.max(self.surveyed / SURVEYS)) == 0;
+        self.surveyed += u64::from(wants);
+        wants
     }
 
     /// A shard has taken a turn: what can be compared at next to no cost. `mail` is never compared with another turn.
@@ -342,6 +377,7 @@ impl Judge {
         self.compare(Oracle::Copies, node, copies::copies_counted(survey))?;
         self.compare(Oracle::Slots, node, slots::slots_kept(survey, limits))?;
         self.compare(Oracle::Queues, node, bounds::queues_bounded(survey, limits))?;
+        self.compare(Oracle::Queues, node, overlay::overlay_bounded(survey))?;
         self.compare(Oracle::Conns, node, bounds::conns_bounded(survey, limits))?;
         self.compare(Oracle::Memory, node, credit::memory_balance(survey))?;
         self.compare(Oracle::Stocks, node, credit::shares_balance(survey))?;
@@ -371,6 +407,7 @@ impl Judge {
         self.passes(now, node)?;
         let limits = view.limits(node);
         self.compare(Oracle::Session, node, credit::session_shares(surveys))?;
+        self.compare(Oracle::Private, node, overlay::announces_no_private(surveys))?;
         self.compare(Oracle::Conns, node, bounds::session_conns(surveys, limits))
     }
 

@@ -9,7 +9,7 @@
 //!   of it lie in the purse of each shard for at most 250 ms, or longer while new ones keep coming: then up to 1 MiB and
 //!   the portion granted last. One more portion may be on its way by mail.
 //! * A torrent's own limit is a bucket of its crew that saves up a second, at least two blocks; a new crew (after a
-//!   pause, a check, trouble) begins with a full one, which is why a full burst more is let pass once for each minute.
+//!   pause, a check, trouble) begins with an empty one.
 //! * A handshake and what comes with it (1 KiB and 68 bytes) is read before anybody asks for an allowance.
 
 use std::collections::BTreeMap;
@@ -41,31 +41,23 @@ struct Level {
     /// Nothing is judged before.
     from: Instant,
     judged: bool,
-    /// Connections whose handshakes have been let pass, and what is left of what they let pass.
+    /// Whether somebody has ordered another rate, and nothing went by since: the order may be on its way.
+    changed: bool,
+    /// Connections whose handshakes are accounted for, and how many bytes of them may still be pardoned.
     met: u64,
     free: u64,
 }
 
 impl Level {
-    /// Of `len` bytes, those that are no handshake's, when `met` connections were made so far. Bytes of the first kind may
-    /// be taken for the second, but each connection's handshake is let pass once and no more.
-    fn counted(&mut self, met: u64, len: u64) -> u64 {
-        self.free += (met - self.met) * HANDSHAKE;
-        self.met = met;
-        let free = self.free.min(len);
-        self.free -= free;
-        len - free
-    }
-
     /// `len` more went by; the level now, if it is to be judged.
     fn rise(&mut self, now: Instant, rate: Option<u64>, len: u64) -> Option<u64> {
         let Some(rate) = rate else {
-            *self = Level { met: self.met, ..Level::default() };
+            *self = Level { met: self.met, changed: true, ..Level::default() };
             return None;
         };
-        if !self.judged || self.rate != rate {
-            let from = if self.judged || self.at > Instant::ZERO { now + GRACE } else { now };
-            *self = Level { rate, nano: 0, at: now, from, judged: true, ..*self };
+        if !self.judged || self.changed || self.rate != rate {
+            let from = if self.judged || self.changed { now + GRACE } else { now };
+            *self = Level { rate, nano: 0, at: now, from, judged: true, changed: false, ..*self };
         }
         let fallen = now.since(self.at).as_nanos() * u128::from(rate);
         self.nano = self.nano.saturating_sub(fallen);
@@ -75,6 +67,17 @@ impl Level {
         }
         self.nano += u128::from(len) * 1_000_000_000;
         Some((self.nano / 1_000_000_000) as u64)
+    }
+
+    /// A level above `most` is pardoned as far as `met` connections' handshakes may account for it, each once and no
+    /// more. It does not show which bytes were theirs.
+    fn pardon(&mut self, level: u64, most: u64, met: u64) -> u64 {
+        self.free += (met - self.met) * HANDSHAKE;
+        self.met = met;
+        let pardoned = level.saturating_sub(most).min(self.free);
+        self.free -= pardoned;
+        self.nano -= u128::from(pardoned) * 1_000_000_000;
+        level - pardoned
     }
 }
 
@@ -91,6 +94,17 @@ pub(super) struct Rates {
 impl Rates {
     pub(super) fn met(&mut self) {
         self.met += 1;
+    }
+
+    /// Other rates are ordered: of the session, or of a torrent.
+    pub(super) fn ordered(&mut self, torrent: Option<InfoHash>) {
+        for way in [Way::Up, Way::Down] {
+            let level = match torrent {
+                None => self.session.entry(way).or_default(),
+                Some(torrent) => self.torrents.entry((torrent, way)).or_default(),
+            };
+            level.changed = true;
+        }
     }
 
     pub(super) fn bytes(
@@ -110,19 +124,19 @@ impl Rates {
         let (rate, shards) = (pick(view.rates(node)), u64::from(view.shards(node)));
         let mut compared = 0;
         let level = self.session.entry(way).or_default();
-        let counted = level.counted(met, len);
-        if let Some(level) = level.rise(now, rate, counted) {
+        if let Some(risen) = level.rise(now, rate, len) {
             let most = session_burst(rate.unwrap_or(0), shards);
+            let level = level.pardon(risen, most, met);
             ensure(level <= most, || too_much(&format!("{way:?} of the session"), rate, level, most))?;
             compared += 1;
         }
         let Some(torrent) = torrent else { return Ok(compared) };
         let rate = pick(view.rates_of(node, torrent));
         let level = self.torrents.entry((torrent, way)).or_default();
-        let counted = level.counted(met, len);
-        if let Some(level) = level.rise(now, rate, counted) {
+        if let Some(risen) = level.rise(now, rate, len) {
             let block = u64::from(view.limits(node).block_len);
-            let most = 2 * torrent_burst(rate.unwrap_or(0), block);
+            let most = torrent_burst(rate.unwrap_or(0), block);
+            let level = level.pardon(risen, most, met);
             ensure(level <= most, || too_much(&format!("{way:?} of {torrent:?}"), rate, level, most))?;
             compared += 1;
         }

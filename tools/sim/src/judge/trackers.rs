@@ -80,9 +80,7 @@ impl Trackers {
                 let least = least.and_then(bounded);
                 let interval = bounded(interval).unwrap_or(limits.usual);
                 let by_hand = least.unwrap_or(interval.min(limits.by_hand));
-                // What a tracker insists on. Its interval is a wish, and which answer it came with is not always told: of
-                // two announces under way, or of an answer that was mangled or cut off after it was overheard.
-                Last::Answered(now, least.unwrap_or(limits.shortest), by_hand)
+                Last::Answered(now, least.unwrap_or(interval), by_hand)
             }
             None => Last::Failed(now),
         };

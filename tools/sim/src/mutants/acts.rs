@@ -68,6 +68,9 @@ impl Mutant {
     /// Does what its vice has it do of itself.
     pub(super) fn throw(&mut self, end: EndId, hands: &mut Hands<'_>) {
         let (Some(vice), Some(conn)) = (self.vice_now(), self.conns.get(&end)) else { return };
+        if self.throwable == 0 {
+            return;
+        }
         let mut scene = Scene {
             layout: &self.spec.layout,
             limits: &self.spec.limits,
@@ -81,6 +84,7 @@ impl Mutant {
         if vice == Vice::NeverReads {
             hands.listen(end, false);
         }
+        self.throwable = self.throwable.saturating_sub(bytes.len());
         hands.send(end, bytes);
         self.shown += 1;
         let conn = self.conns.get_mut(&end).expect("it was there");
@@ -168,7 +172,7 @@ impl Mutant {
                     snatch.answered(&self.spec.layout, &mut conn.asked, span, came);
                 }
             }
-            Word::Other => {}
+            Word::Other | Word::Port => {}
         }
         self.snatch_on(end, hands);
     }

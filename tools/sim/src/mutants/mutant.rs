@@ -22,6 +22,9 @@ const THROWS: u32 = 4;
 const WAITS: u32 = 100;
 /// Bytes that it sends one by one, in each act of the play: enough to be seen doing so.
 pub(super) const DRIPS: u32 = 150;
+/// Bytes that it throws in each act of the play, on all connections: everybody's patience many times over. Nodes that
+/// know it dial it again and again, and would be flooded to the end.
+pub(super) const THROWN: usize = 512 << 10;
 /// How many connections a crowd is.
 const CROWD: u64 = 24;
 
@@ -126,6 +129,8 @@ pub struct Mutant {
     pub(super) shown: u64,
     pub(super) waits: u32,
     pub(super) drips: u32,
+    /// Bytes that it may yet throw.
+    pub(super) throwable: usize,
     /// How often it said what it has, and a number drawn in the beginning.
     pub(super) claims: u64,
 }
@@ -149,6 +154,7 @@ impl Mutant {
             shown: 0,
             waits: WAITS,
             drips: DRIPS,
+            throwable: THROWN,
             claims: 0,
         };
         mutant.claims = mutant.prng.below(2);
@@ -422,7 +428,7 @@ impl Actor for Mutant {
                 self.plan_act(end, at);
             }
         }
-        (self.waits, self.drips) = (WAITS, DRIPS);
+        (self.waits, self.drips, self.throwable) = (WAITS, DRIPS, THROWN);
         let dials = 1 + self.prng_below(3);
         self.plan_dials(dials, 60);
     }

@@ -104,6 +104,8 @@ pub(crate) enum Word {
     Reject(Span),
     /// It introduces itself; by this number it hears that a piece is taken back.
     Hello(Option<u8>),
+    /// It is a node of the DHT.
+    Port,
     /// Anything else.
     Other,
 }
@@ -167,6 +169,7 @@ fn understand(id: u8, body: &[u8]) -> Word {
         (6, 12) => Word::Request(span()),
         (7, 8..) => Word::Block(Span { len: body.len() as u32 - 8, ..span_at(body) }),
         (16, 12) => Word::Reject(span()),
+        (9, 2) => Word::Port,
         (20, 1..) if body[0] == 0 => Word::Hello(dont_have(body)),
         _ => Word::Other,
     }
@@ -208,6 +211,7 @@ mod tests {
             say::extended(0, b"d1:md11:lt_donthavei7eee"),
             say::extended(0, b"d1:mdee"),
             say::extended(3, b"?"),
+            say::message(9, &[1, 2]),
         ]
         .concat();
         let expected = [
@@ -220,6 +224,7 @@ mod tests {
             Word::Hello(Some(7)),
             Word::Hello(None),
             Word::Other,
+            Word::Port,
         ];
         for step in 1..=stream.len() {
             let mut ear = Ear::default();

@@ -1,13 +1,14 @@
 //! A run: a scenario's world in two acts, and a verdict.
 //!
 //! ```text
-//! first act    everything goes wrong; nothing may ever be false      users.rs    what users and machines do
+//! first act    everything goes wrong; nothing may ever be false      users.rs    what users and machines do (askers.rs: of the DHT)
 //! second act   a core is healed, the rest frozen; the core completes finale.rs   who, and when it is reached
 //! rest         nobody has anything to do, so nobody does anything    verdict.rs  how it ended
 //! end          everybody ends in good order and leaves nothing       alarm.rs    errors in the log, panics
 //! ```
 
 mod alarm;
+mod askers;
 mod finale;
 mod users;
 mod verdict;
@@ -23,6 +24,7 @@ use crate::scenario::{Cast, Scenario, build};
 use crate::trail::Trail;
 use crate::world::{Canary, Counts, NodeId, World};
 
+use askers::Askers;
 use users::Users;
 pub use verdict::Verdict;
 
@@ -100,6 +102,7 @@ struct Play<'s> {
     world: World,
     cast: Cast,
     users: Users,
+    askers: Askers,
     prng: Prng,
     core: finale::Core,
 }
@@ -120,7 +123,10 @@ impl<'s> Play<'s> {
         let prng = Prng::new(scenario.seed).split("play");
         let (world, cast) = build(scenario);
         let users = Users::new(Dice::new(prng.split("users"), scenario.odds.clone()), cast.nodes.len());
-        Play { scenario, world, cast, users, prng, core: finale::Core::default() }
+        let public = scenario.private.iter().enumerate().filter(|(_, private)| !**private);
+        let public = public.map(|(content, _)| world.content(content).info_hash()).collect();
+        let askers = Askers::new(prng.split("askers"), public);
+        Play { scenario, world, cast, users, askers, prng, core: finale::Core::default() }
     }
 
     fn all(&mut self, watch: &mut Watch<'_>) -> Step {
@@ -141,6 +147,7 @@ impl<'s> Play<'s> {
             self.go(watch, self.world.now() + self.scenario.tick * share / 100)?;
             let before = self.users.tally().clone();
             self.users.tick(&mut self.world);
+            self.askers.tick(&mut self.world);
             for (mishap, times) in self.users.tally().clone().iter() {
                 if before.of(mishap) < times {
                     self.note(watch, mishap.name(), String::new());

@@ -3,6 +3,42 @@
 use tide_base::{Duration, Prng};
 use tide_engine::Limits;
 
+/// The bounds of nodes of the DHT: mostly hasty ones with small tables and stores.
+pub(super) fn overlay(prng: &mut Prng) -> tide_dht::Limits {
+    let usual = tide_dht::Limits::default();
+    if prng.chance(1, 4) {
+        return usual;
+    }
+    let mut pick = |choices: &[u64]| choices[prng.index(choices.len())];
+    let mut secs = |choices: &[u64]| Duration::from_secs(pick(choices));
+    let limits = tide_dht::Limits {
+        fresh: secs(&[60, 900]),
+        upkeep: secs(&[30, 60]),
+        bootstrap: (secs(&[2, 5]), secs(&[20, 60])),
+        announce: secs(&[60, 300]),
+        announce_retry: secs(&[5, 20]),
+        token_life: secs(&[30, 300]),
+        peer_life: secs(&[120, 2700]),
+        item_life: secs(&[120, 7200]),
+        flood_block: secs(&[20, 300]),
+        ..usual
+    };
+    let mut pick = |choices: &[usize]| choices[prng.index(choices.len())];
+    tide_dht::Limits {
+        alpha: pick(&[1, 2, 4]),
+        candidates: pick(&[4, 16, 100]),
+        active: pick(&[1, 2, 32]),
+        calls: pick(&[1, 4, 512]),
+        torrents: pick(&[1, 2, 4096]),
+        peers: pick(&[2, 8, 1000]),
+        peers_total: pick(&[2, 8, 1 << 16]),
+        items: pick(&[1, 2, 1024]),
+        peers_found: pick(&[2, 8, 1000]),
+        outputs: pick(&[8, 64, 8192]),
+        ..limits
+    }
+}
+
 /// Tiny limits around blocks of `block_len` bytes.
 pub(super) fn tiny(prng: &mut Prng, block_len: u32) -> Limits {
     let mut pick = |choices: &[u32]| choices[prng.index(choices.len())];

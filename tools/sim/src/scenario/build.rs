@@ -1,12 +1,16 @@
 //! The world of a scenario.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_base::{PeerId, Prng, WallClock};
-use tide_engine::Setup;
+use tide_dht::Reach;
+use tide_disk::{Backing, VolumeId};
+use tide_engine::{DhtSetup, Setup, StateFile};
+use tide_metainfo::HostPort;
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::dice::Dice;
 use crate::disk::Content;
 use crate::home::Home;
@@ -34,6 +38,9 @@ pub fn build(scenario: &Scenario) -> (World, Cast) {
         world.add_content(Content::new(content.clone()));
     }
     let trackers = trackers(scenario, &mut world, &prng);
+    for (i, plan) in scenario.nodes.iter().enumerate() {
+        world.add_name(&router_name(i), plan.host.ips.clone());
+    }
     let nodes: Vec<NodeId> =
         (0..scenario.nodes.len()).map(|i| world.add_node(node_spec(scenario, i))).collect();
     for (id, plan) in nodes.iter().zip(&scenario.nodes) {
@@ -86,6 +93,7 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
             local: plan.local.then(tide_local::limits::Limits::default),
             mapping: gateway.map(|_| tide_portmap::limits::Limits::default()),
             epoch: WallClock(1_700_000_000),
+            dht: plan.dht.as_ref().map(|dht| dht_setup(scenario, dht)),
             ..Setup::plain(plan.shards)
         },
         turns: plan.turns,
@@ -115,6 +123,30 @@ fn homes(scenario: &Scenario, world: &mut World, prng: &Prng) {
         let home = Home::new(spec, inside, prng.split(&format!("home {i}")));
         let id = world.add_actor(host, &Home::ports(), Box::new(home));
         world.set_gateway(id, inside.into(), Home::groups());
+    }
+}
+
+/// What a router is called.
+fn router_name(node: usize) -> String {
+    format!("router{node}.example")
+}
+
+fn dht_setup(scenario: &Scenario, plan: &DhtPlan) -> DhtSetup {
+    let router = |&node: &usize| {
+        let at = scenario.nodes[node].addr();
+        let host = if plan.named { router_name(node) } else { at.ip().to_string() };
+        HostPort { host, port: at.port() }
+    };
+    DhtSetup {
+        routers: plan.routers.iter().map(router).collect(),
+        reach: if plan.read_only { Reach::ReadOnly } else { Reach::Open },
+        state: Some(StateFile {
+            path: PathBuf::from("/v0/state/dht"),
+            volume: VolumeId(0),
+            backing: Backing::File,
+        }),
+        limits: plan.limits,
+        ..DhtSetup::default()
     }
 }
 

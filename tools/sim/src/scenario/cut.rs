@@ -23,6 +23,8 @@ pub enum Cut {
     Halves(u32),
     /// A node has one shard.
     OneShard(usize),
+    /// A node takes no part in the DHT.
+    NoDht(usize),
 }
 
 impl Scenario {
@@ -35,6 +37,7 @@ impl Scenario {
         cuts.extend(self.odds.iter().map(|(mishap, _)| Cut::Mishap(mishap)));
         cuts.extend((1..6).map(Cut::Halves));
         cuts.extend((0..self.nodes.len()).filter(|&i| self.nodes[i].shards > 1).map(Cut::OneShard));
+        cuts.extend((0..self.nodes.len()).filter(|&i| self.nodes[i].dht.is_some()).map(Cut::NoDht));
         cuts
     }
 
@@ -66,6 +69,11 @@ impl Scenario {
             }
             Cut::Mishap(mishap) => self.odds.set(mishap, 0),
             Cut::Halves(times) => self.first_act /= 1 << times.min(20),
+            Cut::NoDht(node) => {
+                if let Some(node) = self.nodes.get_mut(node) {
+                    node.dht = None;
+                }
+            }
             Cut::OneShard(node) => {
                 if let Some(node) = self.nodes.get_mut(node) {
                     node.shards = 1;
@@ -85,6 +93,7 @@ impl fmt::Display for Cut {
             Cut::Mishap(mishap) => write!(f, "{mishap}"),
             Cut::Halves(times) => write!(f, "halves:{times}"),
             Cut::OneShard(i) => write!(f, "shards:{i}"),
+            Cut::NoDht(i) => write!(f, "dht:{i}"),
         }
     }
 }
@@ -106,6 +115,7 @@ impl FromStr for Cut {
             "torrent" => Cut::Content(number),
             "halves" => Cut::Halves(number as u32),
             "shards" => Cut::OneShard(number),
+            "dht" => Cut::NoDht(number),
             _ => return Err(unknown()),
         })
     }

@@ -8,7 +8,7 @@ use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 use tide_portmap::{Protocol, Want};
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
 use crate::dice::{MILLION, Odds};
 use crate::disk::{ContentSpec, MediumSpec, Pace};
 use crate::home::HomeSpec;
@@ -23,6 +23,8 @@ use crate::world::{Hashers, Holding, TurnSpec};
 pub enum Directed {
     /// Nothing goes wrong, and all that is left when all is done is looked at.
     Calm,
+    /// A swarm that nothing but the DHT can bring together, beside a private one that has a tracker.
+    Trackerless,
     /// Many who want something from one who has few slots.
     Crowded,
     /// Nobody knows anybody, there is no tracker, and all are on one local network.
@@ -40,18 +42,30 @@ impl Directed {
     pub fn all() -> impl Iterator<Item = Directed> {
         let vices = Vice::ALL.iter().map(|&vice| Directed::Vice(vice));
         let mishaps = Mishap::ALL.iter().map(|&mishap| Directed::Mishap(mishap));
-        let worlds = [Directed::Calm, Directed::Crowded, Directed::Neighbours, Directed::Mapped];
+        let worlds = [
+            Directed::Calm,
+            Directed::Crowded,
+            Directed::Trackerless,
+            Directed::Neighbours,
+            Directed::Mapped,
+        ];
         worlds.into_iter().chain(vices).chain(mishaps)
     }
 
     /// The scenario, with dice that follow from `seed`.
     pub fn scenario(self, seed: u64) -> Scenario {
-        let mut scenario = base(seed, if self == Directed::Crowded { 9 } else { 3 });
+        let count = match self {
+            Directed::Crowded => 9,
+            Directed::Trackerless => 7,
+            _ => 3,
+        };
+        let mut scenario = base(seed, count);
         match self {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
             Directed::Neighbours => alone_on_one_network(&mut scenario),
             Directed::Mapped => behind_a_gateway(&mut scenario),
+            Directed::Trackerless => trackerless(&mut scenario),
             Directed::Vice(vice) => {
                 if vice == Vice::RequestsChoked {
                     // Refusals must get through, or it is found for not reading them.
@@ -72,6 +86,7 @@ impl fmt::Display for Directed {
             Directed::Crowded => f.write_str("crowded"),
             Directed::Neighbours => f.write_str("neighbours"),
             Directed::Mapped => f.write_str("mapped"),
+            Directed::Trackerless => f.write_str("trackerless"),
             Directed::Vice(vice) => write!(f, "{vice}"),
             Directed::Mishap(mishap) => write!(f, "{mishap}"),
         }
@@ -194,6 +209,7 @@ fn node(prng: &mut Prng, i: usize) -> NodePlan {
         local: false,
         gateway: None,
         torrents: Vec::new(),
+        dht: None,
     }
 }
 
@@ -202,6 +218,21 @@ fn tracker(i: usize, http: bool) -> TrackerSpec {
     let mut spec = TrackerSpec::new(format!("tracker{i}.example"), at, Duration::from_secs(30));
     (spec.http, spec.udp) = (http, !http);
     spec
+}
+
+/// All are nodes of the DHT, which they find into by one who takes no part in the torrents.
+fn trackerless(scenario: &mut Scenario) {
+    let router = scenario.nodes.len() - 1;
+    scenario.nodes[router].torrents.clear();
+    for node in &mut scenario.nodes {
+        let limits = tide_dht::Limits::default();
+        node.dht = Some(DhtPlan { routers: vec![router], named: true, limits, read_only: false });
+        for torrent in &mut node.torrents {
+            torrent.peers.clear();
+            torrent.tracked = scenario.private[torrent.content];
+        }
+    }
+    scenario.second_act = true;
 }
 
 /// A mutant whom everybody knows, fast enough to be heard.

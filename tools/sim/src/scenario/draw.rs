@@ -6,7 +6,7 @@ use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
 use tide_portmap::{Protocol, Want};
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, odds};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
 use crate::home::HomeSpec;
@@ -34,9 +34,10 @@ pub fn draw(seed: u64) -> Scenario {
     for (content, spec) in contents.iter().enumerate() {
         take_part(&mut parts, content, spec, &mut nodes, !trackers.is_empty());
     }
+    overlay(&mut root.split("dht"), &mut nodes);
     let mutants = mutants(&mut root.split("mutants"), contents.len(), count);
     nearby(&mut root.split("nearby"), &mut nodes);
-    Scenario {
+    let mut scenario = Scenario {
         seed,
         tiny,
         private,
@@ -52,7 +53,9 @@ pub fn draw(seed: u64) -> Scenario {
         strangers: false,
         contents,
         odds,
-    }
+    };
+    crowd::perhaps(&mut root.split("crowd"), &mut scenario);
+    scenario
 }
 
 fn content(prng: &mut Prng, tiny: bool, block_len: u32) -> ContentSpec {
@@ -151,6 +154,7 @@ fn node(prng: &mut Prng, i: usize, tiny: bool, block_len: u32, odds: &Odds) -> N
         local: false,
         gateway: None,
         torrents: Vec::new(),
+        dht: None,
     }
 }
 
@@ -204,6 +208,25 @@ fn take_part(prng: &mut Prng, content: usize, spec: &ContentSpec, nodes: &mut [N
 
 fn trackers(prng: &mut Prng) -> Vec<TrackerSpec> {
     (0..prng.below(3) as usize).map(|i| tracker(prng, i)).collect()
+}
+
+/// In every second world most nodes take part in the DHT, in which one or two of them are known to all.
+fn overlay(prng: &mut Prng, nodes: &mut [NodePlan]) {
+    if prng.chance(1, 2) {
+        return;
+    }
+    let mut open: Vec<usize> = (0..nodes.len()).filter(|&i| !nodes[i].host.nat).collect();
+    prng.shuffle(&mut open);
+    open.truncate(1 + prng.index(2));
+    let limits = bounds::overlay(prng);
+    for (i, node) in nodes.iter_mut().enumerate() {
+        let is_router = open.contains(&i);
+        let takes_part = prng.chance(5, 6);
+        let (named, read_only) = (prng.chance(1, 2), prng.chance(1, 8) && !is_router);
+        if takes_part || is_router {
+            node.dht = Some(DhtPlan { routers: open.clone(), named, limits, read_only });
+        }
+    }
 }
 
 fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {

@@ -4,11 +4,13 @@
 //! ```text
 //! mod.rs    the value             draw.rs    a value from a seed      odds.rs  which mishaps, how often
 //! print.rs  as lines              bounds.rs  tiny and real limits     build.rs  the world of it
+//! crowd.rs  many at one door
 //! cut.rs    what can be taken out   directed.rs  values about one thing each
 //! ```
 
 mod bounds;
 mod build;
+mod crowd;
 mod cut;
 mod directed;
 mod draw;
@@ -107,6 +109,21 @@ pub struct NodePlan {
     pub gateway: Option<HomeSpec>,
     /// Its torrents.
     pub torrents: Vec<TorrentPlan>,
+    /// Its part in the DHT, if it takes one.
+    pub dht: Option<DhtPlan>,
+}
+
+/// A node's part in the DHT.
+#[derive(Clone, Debug)]
+pub struct DhtPlan {
+    /// The nodes by which it finds in; they may be itself.
+    pub routers: Vec<usize>,
+    /// Whether it knows them by name.
+    pub named: bool,
+    /// Its bounds and habits.
+    pub limits: tide_dht::Limits,
+    /// Whether it asks and does not answer (BEP 43).
+    pub read_only: bool,
 }
 
 /// A node's part in a torrent.

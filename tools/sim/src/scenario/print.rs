@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MutantPlan, NodePlan, Scenario, TorrentPlan};
+use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::disk::ContentSpec;
 use crate::net::HostSpec;
 
@@ -84,7 +84,14 @@ impl fmt::Display for NodePlan {
         if self.local {
             write!(f, ", looks for neighbours")?;
         }
-        self.gateway.iter().try_for_each(|home| write!(f, ", gateway {home:?}"))
+        if let Some(home) = &self.gateway {
+            write!(f, ", gateway {home:?}")?;
+        }
+        let Some(DhtPlan { routers, named, limits, read_only }) = &self.dht else { return Ok(()) };
+        let named = if *named { " by name" } else { "" };
+        let read_only = if *read_only { ", read-only" } else { "" };
+        write!(f, ", DHT by {routers:?}{named}{read_only}")?;
+        write!(f, ", announces each {:?}, {} lookups of {}", limits.announce, limits.active, limits.alpha)
     }
 }
 

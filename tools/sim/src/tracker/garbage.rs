@@ -35,6 +35,9 @@ const BODIES: [&[u8]; 14] = [
     b"d8:intervali1800e5:peersld2:ip9:not an ip4:porti-5eed4:porti99999999eeee",
 ];
 
+/// The peers that can be read out of [`BODIES`].
+pub(super) const READABLE: [&str; 2] = ["10.0.0.1:6881", "10.0.0.2:6881"];
+
 /// An HTTP error.
 pub(super) fn http_error(prng: &mut Prng) -> Output {
     let framed = match prng.below(6) {

@@ -110,6 +110,8 @@ impl Office {
             want: ask.want,
         };
         let found = self.registry.announce(now, &visit).ok()?;
+        // Also where garbage is made of the answer: a cut-off list still names those in front.
+        self.name(ask, found.v4.iter().chain(&found.v6));
         Some(Reply {
             interval: i128::from(self.interval),
             least: self.least.filter(|_| way.carrier == Carrier::Http),
@@ -138,10 +140,14 @@ impl Office {
         if ask.event != Event::Stopped {
             self.invent(dice, peer(way, ask), &mut reply);
         }
-        let named = reply.v4.iter().chain(&reply.v6);
-        self.named.extend(named.map(|&addr| (ask.info_hash, addr::canonical(addr))));
+        self.name(ask, reply.v4.iter().chain(&reply.v6));
         self.log.told(&line(way, ask), Told::Interval { interval: reply.interval, least: reply.least });
         Some(reply)
+    }
+
+    /// Notes that the asker is told of these.
+    pub(super) fn name<'a>(&mut self, ask: &Announce, peers: impl Iterator<Item = &'a SocketAddr>) {
+        self.named.extend(peers.map(|&addr| (ask.info_hash, addr::canonical(addr))));
     }
 
     /// Names peers that are none.

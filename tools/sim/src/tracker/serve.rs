@@ -115,10 +115,14 @@ impl Tracker {
         }
         if self.dice.hits(Mishap::TrackerGarbage) {
             let honest = match asked {
-                Asked::Announce(ask) => match self.office.register(now, way, ask) {
-                    Some(reply) => http::announced(&reply, way.from.ip(), ask.compact),
-                    None => full(),
-                },
+                Asked::Announce(ask) => {
+                    let readable = garbage::READABLE.map(|text| text.parse().expect("an address"));
+                    self.office.name(ask, readable.iter());
+                    match self.office.register(now, way, ask) {
+                        Some(reply) => http::announced(&reply, way.from.ip(), ask.compact),
+                        None => full(),
+                    }
+                }
                 Asked::Scrape(hashes) => http::scraped(&self.office.registry, hashes),
             };
             return garbage::http(self.dice.prng(), &honest);

@@ -215,6 +215,7 @@ impl World {
     pub(super) fn judge_dial(&mut self, id: NodeId, to: SocketAddr) {
         let (now, node) = (self.now, id.0 as usize);
         if !self.tracker_ips.contains(&to.ip()) {
+            self.note_dial(id);
             self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
         }
     }
@@ -279,10 +280,44 @@ impl World {
         }
     }
 
+    /// A user orders other rates of a node, or of one of its torrents.
+    pub(super) fn judge_rates_ordered(&mut self, id: NodeId, torrent: Option<InfoHash>) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.rates_ordered(id.0 as usize, torrent);
+        }
+    }
+
     /// A peer is told of a piece.
     pub(super) fn judge_have(&mut self, id: NodeId, torrent: InfoHash, piece: PieceIndex) {
         let (now, node) = (self.now, id.0 as usize);
         self.ask_judge(|judge, _| judge.told_have(now, node, torrent, piece));
+    }
+
+    /// A peer is told that there is a node of the DHT.
+    pub(super) fn judge_port(&mut self, id: NodeId, torrent: InfoHash) {
+        let (now, node) = (self.now, id.0 as usize);
+        if self.private().contains(&torrent) {
+            self.ask_judge(|judge, _| judge.told_port(now, node, torrent));
+        }
+    }
+
+    /// A process sends a datagram of the DHT's.
+    pub(super) fn judge_overlay(&mut self, id: NodeId, data: &[u8]) {
+        let (now, node) = (self.now, id.0 as usize);
+        // An announce over UDP may begin with any number.
+        if tide_dht::krpc::read(data).is_ok() {
+            let private = self.private();
+            self.ask_judge(|judge, _| judge.told_overlay(now, node, data, &private));
+        }
+    }
+
+    /// All private torrents.
+    fn private(&self) -> Vec<InfoHash> {
+        let torrents = self.nodes.iter().flat_map(|node| &node.torrents).filter(|known| known.spec.private);
+        let mut hashes: Vec<InfoHash> = torrents.map(|known| known.info_hash()).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes
     }
 
     /// A tracker is asked.

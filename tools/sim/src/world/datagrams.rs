@@ -55,7 +55,10 @@ impl World {
         let host = node.host;
         self.trail.bytes(&data);
         match via {
-            Via::Session => self.overhear_announce(id, to, &data),
+            Via::Session => {
+                self.overhear_announce(id, to, &data);
+                self.judge_overlay(id, &data);
+            }
             Via::Group(_) => self.judge_multicast(id, &data),
             Via::Address(_) => {}
         }

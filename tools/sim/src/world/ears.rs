@@ -19,6 +19,14 @@ struct Listener {
     torrent: Option<InfoHash>,
 }
 
+/// What a peer is told that judges want to know.
+enum Told {
+    /// We have a piece.
+    Have(PieceIndex),
+    /// We are a node of the DHT.
+    Node,
+}
+
 /// All that is overheard of one process.
 #[derive(Debug, Default)]
 pub(super) struct Ears {
@@ -50,8 +58,8 @@ impl Ears {
         self.streams.remove(&end);
     }
 
-    /// Bytes go out; the pieces of which the other side is told.
-    fn hear(&mut self, end: EndId, bytes: &[u8]) -> Vec<(InfoHash, PieceIndex)> {
+    /// Bytes go out; what the other side is told.
+    fn hear(&mut self, end: EndId, bytes: &[u8]) -> Vec<(InfoHash, Told)> {
         let new = || Listener { ear: Some(Ear::default()), torrent: None };
         let listener = self.streams.entry(end).or_insert_with(new);
         let Some(ear) = &mut listener.ear else { return Vec::new() };
@@ -63,7 +71,8 @@ impl Ears {
         for word in words {
             match (word, listener.torrent) {
                 (Word::Greeting(torrent, _), _) => listener.torrent = Some(torrent),
-                (Word::Have(piece), Some(torrent)) => told.push((torrent, PieceIndex(piece))),
+                (Word::Have(piece), Some(torrent)) => told.push((torrent, Told::Have(PieceIndex(piece)))),
+                (Word::Port, Some(torrent)) => told.push((torrent, Told::Node)),
                 _ => {}
             }
         }
@@ -105,8 +114,11 @@ impl World {
             return;
         }
         let told = self.ears(id).map(|ears| ears.hear(end, bytes)).unwrap_or_default();
-        for (torrent, piece) in told {
-            self.judge_have(id, torrent, piece);
+        for (torrent, told) in told {
+            match told {
+                Told::Have(piece) => self.judge_have(id, torrent, piece),
+                Told::Node => self.judge_port(id, torrent),
+            }
         }
     }
 

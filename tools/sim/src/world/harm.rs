@@ -150,6 +150,20 @@ impl World {
         }
     }
 
+    /// A node dials a peer.
+    pub(super) fn note_dial(&mut self, id: NodeId) {
+        if let Some(quiet) = self.quiet.get_mut(&id) {
+            quiet.dialled();
+        }
+    }
+
+    /// A peer has dialled a node.
+    pub(super) fn note_accept(&mut self, id: NodeId) {
+        if let Some(quiet) = self.quiet.get_mut(&id) {
+            quiet.accepted();
+        }
+    }
+
     /// Wake-ups of these nodes are counted from now on.
     pub fn begin_quiet(&mut self, nodes: &BTreeSet<NodeId>) {
         let now = self.now;
@@ -192,9 +206,11 @@ impl Node {
         if known.is_moving() {
             return Truth::Unknown;
         }
+        // It lies below one of these, and nobody knows which: what was damaged there is merely absent below the others.
         let roots = known.elsewhere.iter().chain([&known.spec.root]);
-        let truths = roots.map(|root| self.truth_below(known, root, piece));
-        truths.reduce(|one, other| if one == Truth::Right { one } else { other }).unwrap_or(Truth::Unknown)
+        let truths: Vec<Truth> = roots.map(|root| self.truth_below(known, root, piece)).collect();
+        let kindest = [Truth::Right, Truth::Damaged].into_iter().find(|truth| truths.contains(truth));
+        kindest.unwrap_or(Truth::Wrong)
     }
 
     fn truth_below(&self, known: &UserTorrent, root: &Path, piece: PieceIndex) -> Truth {

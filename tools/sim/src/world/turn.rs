@@ -72,6 +72,7 @@ impl Turn<'_> {
         }
         match input {
             Owned::Accepted { end, from, at } => {
+                self.world.note_accept(node);
                 let conn = self.seat().shard.accept(now, from, at);
                 self.world.settle_end(node, shard, end, conn);
             }

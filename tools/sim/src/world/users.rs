@@ -116,6 +116,7 @@ impl World {
             paused: Some(false),
             check: Check::Resume,
             peers,
+            nodes: Vec::new(),
             limits: Some(RateLimits::default()),
         }
     }
@@ -267,12 +268,16 @@ impl World {
     /// The session's rates from now on, and after a restart.
     pub fn set_rates(&mut self, id: NodeId, rates: RateLimits) {
         self.nodes[id.0 as usize].spec.setup.rates = rates;
+        self.judge_rates_ordered(id, None);
         self.command(id, ShardId::FIRST, Command::SetLimits(rates));
     }
 
     /// A torrent's rates from now on, and after a restart.
     pub fn set_torrent_rates(&mut self, id: NodeId, number: usize, rates: RateLimits) {
-        self.nodes[id.0 as usize].torrents[number].spec.limits = Some(rates);
+        let torrent = &mut self.nodes[id.0 as usize].torrents[number];
+        torrent.spec.limits = Some(rates);
+        let hash = torrent.info_hash();
+        self.judge_rates_ordered(id, Some(hash));
         self.command_torrent(id, number, TorrentCommand::SetLimits(rates));
     }
 

@@ -15,7 +15,7 @@ use tide_tracker::{Announce, Answer, Error, Event, Family, Policy, Reply, Schedu
 use super::Announcer;
 use crate::border::{NetError, Output, ResolveId, Via};
 use crate::command::{RateLimits, Setup};
-use crate::desk::{Desk, Role};
+use crate::desk::{Asker, Desk, Role};
 use crate::id::{ConnKey, TorrentKey};
 use crate::limits::Limits;
 use crate::mail::{AnnounceJob, Announced, Mail, Question, ToTorrent};
@@ -92,6 +92,7 @@ impl World {
             mapping: None,
             picker: None,
             trackers: true,
+            dht: None,
             now: Instant::ZERO,
         };
         World {
@@ -126,7 +127,14 @@ impl World {
         let [(id, name)] = &lookups[..] else { panic!("one lookup: {lookups:?}") };
         assert_eq!(name, host);
         let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().expect(ip)).collect();
-        self.announcer.resolved(&mut self.desk, self.now, *id, Ok(ips));
+        self.answer_lookup(*id, &Ok(ips));
+    }
+
+    fn answer_lookup(&mut self, id: ResolveId, result: &Result<Vec<IpAddr>, NetError>) {
+        for asker in self.desk.names.answered(id) {
+            let Asker::Announce(key) = asker else { panic!("only the announcer asks: {asker:?}") };
+            self.announcer.resolved(&mut self.desk, self.now, key, result);
+        }
     }
 
     fn dials(&mut self) -> Vec<(ConnKey, SocketAddr, Option<String>)> {

@@ -16,7 +16,7 @@ fn of_sixty_hosts_fifty_are_asked_at_a_time() {
     let lookups = world.lookups();
     assert_eq!(lookups.len(), 50);
     for (id, _) in &lookups[..7] {
-        world.announcer.resolved(&mut world.desk, world.now, *id, Err(NetError::NoSuchName));
+        world.answer_lookup(*id, &Err(NetError::NoSuchName));
     }
     let expected: Vec<String> = (50..57).map(|number| format!("h{number}.example")).collect();
     assert_eq!(hosts(&mut world), expected);
@@ -36,7 +36,7 @@ fn every_announce_is_answered_once_however_it_ends() {
         for (id, _) in world.lookups() {
             let result =
                 if turn % 3 == 0 { Err(NetError::NoSuchName) } else { Ok(vec![at("1.2.3.4:1").ip()]) };
-            world.announcer.resolved(&mut world.desk, world.now, id, result);
+            world.answer_lookup(id, &result);
         }
         for (index, (conn, ..)) in world.dials().into_iter().enumerate() {
             match index % 4 {
@@ -74,7 +74,7 @@ fn stopped_goes_first() {
     world.submit(job(50, "http://usual.example/announce", Event::Started));
     world.submit(job(51, "http://stopped.example/announce", Event::Stopped));
     assert!(world.lookups().is_empty());
-    world.announcer.resolved(&mut world.desk, world.now, first, Err(NetError::NoSuchName));
+    world.answer_lookup(first, &Err(NetError::NoSuchName));
     assert_eq!(hosts(&mut world), ["stopped.example"]);
 }
 

@@ -60,7 +60,7 @@ impl Storm {
                     1 => Ok(vec![at("1.2.3.4:1").ip(), at("1.2.3.5:1").ip(), at("[2001:4860::1]:1").ip()]),
                     _ => Ok(vec![at("1.2.3.6:1").ip()]),
                 };
-                self.world.announcer.resolved(desk, now, id, result);
+                self.world.answer_lookup(id, &result);
             }
             1 if !self.packets.is_empty() => {
                 let (to, packet) = self.packets.swap_remove(pick % self.packets.len());

@@ -75,14 +75,14 @@ fn a_name_that_is_not_found_is_an_error_and_so_is_one_that_takes_too_long() {
     let mut world = World::new();
     world.submit(job(1, URL, Event::None));
     let id = world.lookups()[0].0;
-    world.announcer.resolved(&mut world.desk, world.now, id, Err(NetError::NoSuchName));
+    world.answer_lookup(id, &Err(NetError::NoSuchName));
     assert_eq!(world.answer(), Err(Error::Unreachable("name not found".to_owned())));
 
     world.submit(job(2, URL, Event::None));
     let id = world.lookups()[0].0;
     world.wait_until(RESOLVE_TIMEOUT.as_secs());
     assert_eq!(world.answer(), Err(Error::TimedOut));
-    world.announcer.resolved(&mut world.desk, world.now, id, Ok(vec![at("1.2.3.4:1").ip()]));
+    world.answer_lookup(id, &Ok(vec![at("1.2.3.4:1").ip()]));
     assert!(world.dials().is_empty() && world.told().is_empty());
 }
 

@@ -52,6 +52,8 @@ fn harm_is_known_for_exactly_what_it_harmed() {
                 }
                 let at = PieceIndex(piece as u32);
                 assert_eq!(medium.durable_state_of(&content, Path::new(ROOT), at), truth);
+                // It was asked before that harm, and is not told the same.
+                assert_eq!(medium.truth_of(&content, &spec(&content), at), truth);
             }
         }
         // Whoever writes everything again has everything again, and none of the medium's excuses.
@@ -118,6 +120,7 @@ fn pieces_are_found_aside_and_after_a_move() {
     let mut stores = open_stores(&medium, store.clone());
     // It begins with the unwanted file's last bytes.
     let border = PieceIndex(6);
+    assert_eq!(medium.truth_of(&content, &store, border), PieceTruth::Wrong);
     for piece in [0, border.0] {
         run(&mut stores, write_piece(&content, piece)).result.expect("writes");
     }

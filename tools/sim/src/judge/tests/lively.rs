@@ -134,6 +134,24 @@ fn a_node_that_wakes_for_nothing_is_named_with_its_reason() {
 }
 
 #[test]
+fn who_waits_to_dial_wakes_for_its_turn_and_nobody_else_does() {
+    let world = begun();
+    let surveys = world.surveys();
+    let later = world.now + Duration::from_secs(60);
+    let mut quiet = Quiet::new(world.now, 1);
+    (0..8).for_each(|_| quiet.dialled());
+    (0..8).for_each(|_| quiet.woke(Reason::Refill));
+    assert_eq!(quiet.judge(later, &surveys[1]), Ok(()));
+    (0..8).for_each(|_| quiet.woke(Reason::Refill));
+    let finding = quiet.judge(later, &surveys[1]).expect_err("shares that nobody needs");
+    assert!(finding.text.contains("Refill"), "{finding}");
+    let mut quiet = Quiet::new(world.now, 1);
+    (0..100).for_each(|_| quiet.dialled());
+    let finding = quiet.judge(later, &surveys[1]).expect_err("one peer dialled again and again");
+    assert!(finding.text.contains("dialled"), "{finding}");
+}
+
+#[test]
 fn an_idle_pair_has_nothing_pending() {
     let mut world = World::new(7, 2, 1);
     (0..2).for_each(|node| world.add(node));

@@ -149,7 +149,7 @@ fn rates_are_kept_over_every_span() {
         for second in 1..100 {
             judge.bytes(at(second), 0, Some(HASH), way, 20_000, &view).expect("the rate is kept");
         }
-        let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10) * 2;
+        let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10);
         judge.bytes(at(100), 0, Some(HASH), way, burst - 10_000, &view).expect("a burst is let pass");
         objects(judge.bytes(at(100), 0, Some(HASH), way, 20_000, &view), Oracle::Rates);
         let mut judge = self::judge();
@@ -157,6 +157,22 @@ fn rates_are_kept_over_every_span() {
         let mut judge = self::judge();
         judge.bytes(at(1), 0, None, way, 1 << 30, &say()).expect("there is no limit");
         assert_eq!(judge.tally().of(Oracle::Rates), 0);
+    }
+}
+
+#[test]
+fn a_limit_that_is_on_its_way_binds_nobody_and_one_that_has_come_does() {
+    let view = Say { rates: RateLimits { down: Some(20_000), up: Some(20_000) }, ..say() };
+    for way in [Way::Down, Way::Up] {
+        for unlimited_before in [true, false] {
+            let mut judge = judge();
+            if unlimited_before {
+                judge.bytes(at(1), 0, None, way, 1 << 20, &say()).expect("there is no limit");
+            }
+            judge.rates_ordered(0, None);
+            judge.bytes(at(9), 0, None, way, 1 << 20, &view).expect("it may be on its way");
+            objects(judge.bytes(at(11), 0, None, way, 1 << 20, &view), Oracle::Rates);
+        }
     }
 }
 
@@ -195,6 +211,7 @@ fn trackers_are_asked_no_sooner_than_they_allow() {
     asked(&mut judge, 3, Said::Event).expect("something happened");
     asked(&mut judge, 62, Said::ByHand).expect("somebody wants it, a minute later");
     objects(asked(&mut judge, 61, Said::Nothing), Oracle::Time);
+    objects(asked(&mut judge, 1700, Said::Nothing), Oracle::Trackers);
     asked(&mut judge, 1802, Said::Nothing).expect("thirty minutes later");
     judge.answered(at(1802), 0, HASH, 1, Some((Some(minutes(5)), minutes(30))));
     objects(asked(&mut judge, 1900, Said::ByHand), Oracle::Trackers);

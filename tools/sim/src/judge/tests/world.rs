@@ -124,6 +124,7 @@ fn made_up(len: u64, piece_len: u32) -> (AddTorrent, Vec<u8>) {
         paused: None,
         check: Check::Resume,
         peers: Vec::new(),
+        nodes: Vec::new(),
         limits: None,
     };
     (spec, content)

@@ -131,6 +131,7 @@ fn torrent() -> AddTorrent {
         paused: None,
         check: Check::Resume,
         peers: Vec::new(),
+        nodes: Vec::new(),
         limits: None,
     }
 }
