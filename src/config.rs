@@ -50,6 +50,19 @@ impl Listen {
     }
 }
 
+/// Whether something is done that concerns the network around.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum When {
+    /// Where it is of use: not if the session listens on loopback alone or nowhere, and not if [`Config::dial`] is an
+    /// embedder's own, whose connections may go another way than the machine's (through a proxy, say).
+    #[default]
+    Fitting,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// How a session is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -70,6 +83,13 @@ pub struct Config {
     pub rates: RateLimits,
     /// Whether trackers are asked. Default: yes.
     pub trackers: bool,
+    /// Whether peers are looked for on the local network (LSD, BEP 14): public torrents that transfer are named there by
+    /// multicast every five minutes. Default: where fitting; on loopback only if always.
+    pub local_discovery: When,
+    /// Whether gateways are asked to let peers in (PCP, NAT-PMP, UPnP); what they opened is closed at the end. Default:
+    /// where fitting, as people expect of a program that listens; [`What::Reachable`](crate::What::Reachable) tells what
+    /// came of it. Gateways are known on Linux only.
+    pub port_mapping: When,
     /// How the session takes part in the DHT; `None`: not at all. Private torrents never do. Default: it does, as one
     /// more node, on its UDP sockets.
     pub dht: Option<DhtConfig>,
@@ -80,7 +100,8 @@ pub struct Config {
     pub backing: Backing,
     /// How space for files comes to be. Default: as it is written.
     pub allocation: Allocation,
-    /// The port that trackers and the DHT are told, if it is not the one listened on, behind a forwarding router.
+    /// The port that trackers, the DHT and peers are told, if it is neither the one listened on nor the one that a gateway
+    /// has opened, behind a router that was told by hand.
     pub announce_port: Option<u16>,
     /// Seed of all randomness; `None`, the default, asks the system for one.
     pub seed: Option<u64>,
@@ -116,6 +137,8 @@ impl Default for Config {
             state_dir: None,
             rates: RateLimits::default(),
             trackers: true,
+            local_discovery: When::Fitting,
+            port_mapping: When::Fitting,
             dht: Some(DhtConfig::default()),
             pex: true,
             backing: Backing::default(),
@@ -133,6 +156,28 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether peers are looked for on the local network.
+    pub(crate) fn looks_near(&self) -> bool {
+        self.fits(self.local_discovery)
+    }
+
+    /// Whether gateways are asked to open ports.
+    pub(crate) fn maps_ports(&self) -> bool {
+        self.fits(self.port_mapping)
+    }
+
+    fn fits(&self, when: When) -> bool {
+        let loopback = match &self.listen {
+            Listen::At(addrs) => addrs.iter().all(|at| at.ip().is_loopback()),
+            Listen::Default | Listen::Port(_) => false,
+        };
+        match when {
+            When::Fitting => !loopback && self.dial.is_none(),
+            When::Always => true,
+            When::Never => false,
+        }
+    }
+
     /// The engine's limits with the fields that override some.
     ///
     /// # Errors
@@ -153,6 +198,23 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_concerns_the_network_is_done_where_it_fits_or_as_is_said() {
+        let on = |listen: &str, when| Config {
+            listen: Listen::At(
+                listen.split_terminator(' ').map(|at| at.parse().expect("an address")).collect(),
+            ),
+            local_discovery: when,
+            ..Config::default()
+        };
+        assert!(Config::default().looks_near() && Config::default().maps_ports());
+        assert!(on("127.0.0.1:0 10.0.0.5:0", When::Fitting).looks_near());
+        assert!(!on("127.0.0.1:0 [::1]:0", When::Fitting).looks_near());
+        assert!(!on("", When::Fitting).maps_ports());
+        assert!(on("127.0.0.1:0", When::Always).looks_near());
+        assert!(!on("10.0.0.5:0", When::Never).looks_near());
+    }
 
     #[test]
     fn defaults_fit_together_and_nonsense_is_named() {

@@ -33,7 +33,7 @@ pub mod tracker;
 pub mod verify;
 
 pub use add::Add;
-pub use config::{Config, DEFAULT_PORT, Listen};
+pub use config::{Config, DEFAULT_PORT, Listen, When};
 pub use dht::{Dht, DhtConfig};
 pub use error::Error;
 pub use session::{Event, Events, Session, What};
@@ -44,9 +44,10 @@ pub use torrent::Torrent;
 pub use tide_base::{Bits, InfoHash, InfoHashV2, InfoHashes, PeerId, WallClock};
 pub use tide_disk::{Allocation, Backing, Retry, Trouble, TroubleKind};
 pub use tide_engine::{
-    Content, Fault, Faults, FileInfo, Happening, Kind, Limits, Listening, MetadataInfo, PeerInfo, PieceInfo,
-    RateLimits, SessionStats, State, TorrentStats, TrackerInfo,
+    Content, Fault, Faults, FileInfo, Happening, Kind, Limits, Listening, MappedPort, MetadataInfo, PeerInfo,
+    PieceInfo, RateLimits, Reachable, SessionStats, State, TorrentStats, TrackerInfo,
 };
+pub use tide_portmap::{Protocol, Way};
 
 pub mod picker {
     //! The order in which pieces are fetched: [`Config::picker`](crate::Config::picker) takes an embedder's own.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tide_base::{InfoHash, InfoHashes, Layout, PeerId, Prng, ShardId};
 use tide_disk::{FileTable, StoreKey};
 use tide_engine::{
-    AddTorrent, Answer, Command, Facts, Happening, Listening, Metadata, RateLimits, SessionStats, Setup,
-    Then, TorrentKey,
+    AddTorrent, Answer, Command, Facts, Happening, Listening, Metadata, RateLimits, Reachable, SessionStats,
+    Setup, Then, TorrentKey,
 };
 use tide_metainfo::HostPort;
 
@@ -80,6 +80,8 @@ impl Session {
             epoch: clock.epoch(),
             announce_port: config.announce_port,
             trackers: config.trackers,
+            local: config.looks_near().then(tide_local::limits::Limits::default),
+            mapping: config.maps_ports().then(tide_portmap::limits::Limits::default),
             dht,
             pex: config.pex,
             picker: config.picker.clone(),
@@ -171,6 +173,11 @@ impl Session {
     /// Where the session could be reached when it started.
     pub fn listening(&self) -> &Listening {
         &self.inner.shell.listening
+    }
+
+    /// How the world sees and reaches the session, as far as is known by now; [`What::Reachable`] tells of changes.
+    pub fn reachable(&self) -> Reachable {
+        self.inner.shell.shared.board.last_reachable()
     }
 
     /// Whether the session has ended or failed.
@@ -359,6 +366,8 @@ pub enum What {
     Torrent(Torrent, Happening),
     /// The session can be reached there now.
     Listening(Listening),
+    /// The world sees and reaches the session like that now: addresses by vote, ports opened in gateways.
+    Reachable(Reachable),
     /// The session has failed: a bug, in these words. Nothing follows.
     Broken(String),
 }
@@ -385,6 +394,7 @@ impl Events {
                 What::Torrent(Torrent::new(inner, event.torrent, event.info_hashes), event.what)
             }
             Notice::Listening(listening) => What::Listening(listening),
+            Notice::Reachable(reachable) => What::Reachable(*reachable),
             Notice::Broken(why) => What::Broken(why),
         };
         Some(Event { sequence, what })

@@ -14,6 +14,7 @@ use crate::command::{Command, CommandId, Reply};
 use crate::event::Event;
 use crate::id::ConnKey;
 use crate::mail::Mail;
+use crate::stats::Reachable;
 
 /// What the world tells the engine. Bytes of streams do not come this way: see [`Want`].
 #[derive(Debug)]
@@ -32,8 +33,10 @@ pub enum Input<'a> {
         /// Why.
         why: NetError,
     },
-    /// A datagram came in on the session's UDP socket of the sender's family.
+    /// A datagram came in.
     Datagram {
+        /// On which socket.
+        via: Via,
         /// The sender.
         from: SocketAddr,
         /// The whole datagram.
@@ -66,6 +69,62 @@ pub enum Input<'a> {
     },
     /// Where the session can be reached has become known or has changed.
     Listening(Listening),
+    /// Which networks the machine is on has become known or has changed. Only shard 0 is told.
+    Networks(Networks),
+}
+
+/// Through which socket a datagram comes or goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Via {
+    /// The session's UDP socket of the other end's family.
+    Session,
+    /// One that is in a multicast group on one interface: it hears what is sent to the group there, and sends there.
+    Group(Membership),
+    /// One at this address of ours, with a port of the system's choice, which nobody else uses. What it sends to a
+    /// multicast group leaves by the interface that has the address.
+    Address(IpAddr),
+}
+
+/// A multicast group, heard on one interface.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Membership {
+    /// The group and its port.
+    pub group: SocketAddr,
+    /// The interface's address: the one that an IPv4 datagram comes from.
+    pub on: IpAddr,
+    /// The interface's number, by which IPv6 knows it; 0 if it is not known.
+    pub index: u32,
+}
+
+/// Which networks the machine is on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Networks {
+    /// The addresses of its interfaces that are up, loopback among them, in the system's order.
+    pub addresses: Vec<OwnAddress>,
+    /// The ways out into the world.
+    pub gateways: Vec<Gateway>,
+}
+
+/// An address of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OwnAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// How many bits of it are its network's.
+    pub bits: u8,
+    /// The interface's number.
+    pub index: u32,
+}
+
+/// A default gateway.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Gateway {
+    /// Its address.
+    pub ip: IpAddr,
+    /// The number of the interface that leads to it.
+    pub index: u32,
+    /// The address of ours that what goes through it comes from.
+    pub local: IpAddr,
 }
 
 /// Where the session can be reached.
@@ -107,8 +166,13 @@ pub enum Output {
         /// What its [`Shard::adopt`](crate::Shard::adopt) must be told.
         arrival: Box<Arrival>,
     },
-    /// Send a datagram from the session's UDP socket of the receiver's family.
+    /// These sockets for datagrams shall exist beside the session's own, and no others: those that are missing are to be
+    /// opened, those that are not in the list closed. One that cannot be had is as if it lost all datagrams.
+    Sockets(Vec<Via>),
+    /// Send a datagram. What goes through a socket that does not exist is lost.
     Datagram {
+        /// Through which socket.
+        via: Via,
         /// The receiver.
         to: SocketAddr,
         /// The whole datagram.
@@ -134,6 +198,8 @@ pub enum Output {
     },
     /// Something the application should know.
     Event(Event),
+    /// How the world sees and reaches the session has changed; told by shard 0.
+    Reachable(Box<Reachable>),
     /// The answer to a command, exactly one.
     Reply {
         /// The command's number.

@@ -321,6 +321,10 @@ pub struct Setup {
     pub announce_port: Option<u16>,
     /// Whether trackers are asked at all.
     pub trackers: bool,
+    /// How peers are looked for on the local network (BEP 14); `None` for not at all.
+    pub local: Option<tide_local::limits::Limits>,
+    /// How gateways are asked to open our ports; `None` for not at all.
+    pub mapping: Option<tide_portmap::limits::Limits>,
     /// How the session takes part in the DHT; `None`: not at all.
     pub dht: Option<DhtSetup>,
     /// Whether peers are told of each other (BEP 11); never those of private torrents.
@@ -345,6 +349,8 @@ impl Setup {
             epoch: WallClock(0),
             announce_port: None,
             trackers: true,
+            local: None,
+            mapping: None,
             dht: None,
             pex: true,
             picker: None,

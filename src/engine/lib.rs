@@ -22,7 +22,10 @@ pub mod survey;
 pub mod torrent;
 mod turn;
 
-pub use border::{Arrival, Input, Listening, NetError, Output, ResolveId, Want};
+pub use border::{
+    Arrival, Gateway, Input, Listening, Membership, NetError, Networks, Output, OwnAddress, ResolveId, Via,
+    Want,
+};
 pub use command::{
     AddTorrent, Answer, Check, Command, CommandError, CommandId, Content, Metadata, RateLimits, Reply, Setup,
     Then, TorrentCommand,
@@ -37,7 +40,8 @@ pub use mail::Mail;
 pub use session::dht::words::{DhtAnswer, DhtCommand, DhtSetup, DhtStats, StateFile};
 pub use shard::{SLICES, Shard, Slices};
 pub use stats::{
-    FileInfo, MetadataInfo, PeerInfo, PieceInfo, SessionStats, State, TorrentStats, TrackerInfo,
+    FileInfo, MappedPort, MetadataInfo, PeerInfo, PieceInfo, Reachable, SessionStats, State, TorrentStats,
+    TrackerInfo,
 };
 pub use survey::{Glance, Survey};
 pub use tide_peer::Fault;

@@ -387,6 +387,19 @@ pub enum ToSession {
     Announce(Box<AnnounceJob>),
     /// A torrent has ended: its announces are not waited for.
     Forget(TorrentKey),
+    /// A torrent looks for peers on the local network from now on.
+    Near(InfoHash, TorrentKey),
+    /// It does not any more.
+    Far(InfoHash, TorrentKey),
+    /// Somebody says what our address is.
+    Seen {
+        /// In which capacity.
+        by: tide_portmap::Source,
+        /// Who.
+        voter: IpAddr,
+        /// What it is.
+        ip: IpAddr,
+    },
     /// Something for the part in the DHT.
     Dht(ToDht),
 }
@@ -406,6 +419,19 @@ pub enum FromSession {
     Rates(RateLimits),
     /// Do not talk to this address until then.
     Ban(IpAddr, Instant),
+    /// How the world sees and reaches us.
+    Outside(Outside),
+}
+
+/// How the world sees and reaches us, as far as a torrent needs to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outside {
+    /// Our IPv4 address.
+    pub v4: Option<IpAddr>,
+    /// Our IPv6 address.
+    pub v6: Option<IpAddr>,
+    /// The port that a gateway has opened for peers.
+    pub port: Option<u16>,
 }
 
 /// A tracker is to be asked.

@@ -1,9 +1,10 @@
 //! Figures for people and programs: snapshots, by value.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use tide_base::{Bits, Duration, InfoHashes, PeerId};
 use tide_disk::Trouble;
+use tide_portmap::{Protocol, Way};
 
 use crate::faults::Faults;
 
@@ -190,6 +191,36 @@ pub struct TrackerInfo {
     pub leechers: Option<u32>,
     /// Downloads it has counted.
     pub downloads: Option<u32>,
+}
+
+/// How the world sees and reaches a session, as far as that is known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reachable {
+    /// Our IPv4 address, as most of those say who can know.
+    pub external_v4: Option<IpAddr>,
+    /// Our IPv6 address, likewise.
+    pub external_v6: Option<IpAddr>,
+    /// The ports that gateways have opened.
+    pub mapped: Vec<MappedPort>,
+    /// Why a port that is wanted is not open: the last reason that a gateway gave. Nothing while all are.
+    pub trouble: Option<String>,
+}
+
+/// A port that a gateway has opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MappedPort {
+    /// What it is a port of.
+    pub protocol: Protocol,
+    /// Our end.
+    pub internal: SocketAddr,
+    /// The gateway's outer address, if it tells one. A local one means that there is another gateway behind.
+    pub external_ip: Option<IpAddr>,
+    /// The gateway's outer port.
+    pub external_port: u16,
+    /// Which gateway.
+    pub gateway: IpAddr,
+    /// How it was asked.
+    pub way: Way,
 }
 
 /// Figures of a shard, or added up, of a session.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tide_engine::{Event, Happening, Kind, Listening, TorrentKey};
+use tide_engine::{Event, Happening, Kind, Listening, Reachable, TorrentKey};
 
 use crate::shell::clock::Clock;
 
@@ -18,8 +18,10 @@ const PENDING: usize = 65_536;
 pub(crate) enum Notice {
     /// A torrent's.
     Torrent(Event),
-    /// The session is reachable there now.
+    /// The session listens there now.
     Listening(Listening),
+    /// The world sees and reaches the session like that now.
+    Reachable(Box<Reachable>),
     /// The session has failed and is over: a bug, in these words.
     Broken(String),
 }
@@ -29,6 +31,7 @@ pub(crate) enum Notice {
 enum Slot {
     Torrent(TorrentKey, Kind),
     Listening,
+    Reachable,
     Broken,
 }
 
@@ -55,6 +58,8 @@ struct State {
     firm: BTreeMap<u64, (Slot, Notice)>,
     /// Torrents that somebody waits for, and how many do.
     watched: BTreeMap<TorrentKey, (u32, Standing)>,
+    /// What was said last of how the session is reached.
+    reachable: Reachable,
     over: bool,
     failure: Option<String>,
 }
@@ -85,7 +90,7 @@ fn sticks(notice: &Notice) -> bool {
             matches!(event.what.kind(), Kind::Complete | Kind::Removed | Kind::Stopped)
         }
         Notice::Broken(_) => true,
-        Notice::Listening(_) => false,
+        Notice::Listening(_) | Notice::Reachable(_) => false,
     }
 }
 
@@ -157,6 +162,19 @@ impl Board {
     pub(crate) fn listening(&self, listening: Listening) {
         self.state().put(Slot::Listening, Notice::Listening(listening));
         self.changed.notify_all();
+    }
+
+    /// Says how the world sees and reaches the session.
+    pub(crate) fn reachable(&self, reachable: Reachable) {
+        let mut state = self.state();
+        state.reachable.clone_from(&reachable);
+        state.put(Slot::Reachable, Notice::Reachable(Box::new(reachable)));
+        self.changed.notify_all();
+    }
+
+    /// What was said last of how the world sees and reaches the session.
+    pub(crate) fn last_reachable(&self) -> Reachable {
+        self.state().reachable.clone()
     }
 
     /// Says that the session has failed. The first failure is the one that is told.

@@ -9,11 +9,12 @@
 //!  two a volume, on demand    a few         up to four, on demand, waited for by nobody
 //! ```
 //!
-//! Shard 0 also holds the front, where connections and datagrams come in. Letters go through bounded ways and wake their
+//! Shard 0 also holds the front, where connections and datagrams come in, and looks which networks there are ([`networks`]). Letters go through bounded ways and wake their
 //! receiver at most once a turn ([`links`]). A panic in any thread ends the session, in words ([`threads`]).
 //!
 //! The way of a byte: [`front`] or [`tcp`]/[`tls`] → [`sockets`] → [`pump`] → engine → [`keeper`], [`hashers`] and back.
 
+pub(crate) mod beside;
 pub(crate) mod board;
 pub(crate) mod clock;
 pub(crate) mod code;
@@ -24,6 +25,9 @@ pub(crate) mod hashers;
 pub(crate) mod keeper;
 pub(crate) mod links;
 pub(crate) mod listener;
+#[cfg(target_os = "linux")]
+pub(crate) mod netlink;
+pub(crate) mod networks;
 pub(crate) mod poller;
 pub(crate) mod pump;
 pub(crate) mod resolver;
@@ -49,6 +53,7 @@ use crate::shell::front::Front;
 use crate::shell::keeper::Volumes;
 use crate::shell::links::{Bell, COMMANDS, Door, Inbox, Letter, Post};
 use crate::shell::listener::{Bound, Refused, Wish};
+use crate::shell::networks::Watch;
 use crate::shell::poller::{BELL, Parts, Poller};
 use crate::shell::resolver::Resolver;
 use crate::shell::threads::Shared;
@@ -141,6 +146,8 @@ impl Shell {
         };
         let udp = UdpSender::new(copy(&bound.udp_v4)?, copy(&bound.udp_v6)?);
         let mut front = Some(Front::new(bound));
+        let looks = setup.local.is_some() || setup.mapping.is_some();
+        let mut watch = looks.then(Watch::new);
         let post = Post::new(Arc::clone(&shared.doors));
         let resolver = Resolver::new(clock, Arc::clone(&shared.doors));
         let pool = hashers::start(shared, hashers, &post)?;
@@ -160,6 +167,7 @@ impl Shell {
                 dial: Arc::clone(&dial),
                 udp: udp.clone(),
                 front: front.take(),
+                watch: watch.take(),
                 read_per_turn: setup.limits.read_per_turn as usize,
             };
             let listening = listening.clone();

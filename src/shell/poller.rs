@@ -12,13 +12,15 @@ use mio::{Events, Poll, Token};
 use tide_base::{Duration, Instant, ShardId};
 use tide_disk::HashJob;
 use tide_engine::{
-    CommandId, ConnKey, Driver, Input, Listening, NetError, Output, Reply, Shard, Slices, Want, turn,
+    CommandId, ConnKey, Driver, Input, Listening, NetError, Output, Reply, Shard, Slices, Via, Want, turn,
 };
 
+use crate::shell::beside::Beside;
 use crate::shell::failure::net_error;
 use crate::shell::front::Front;
 use crate::shell::keeper::Volumes;
 use crate::shell::links::{Inbox, Letter, Post, assert_room};
+use crate::shell::networks::Watch;
 use crate::shell::pump::{self, End};
 use crate::shell::resolver::Resolver;
 use crate::shell::sockets::{Phase, Sockets};
@@ -66,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) udp: UdpSender,
     /// On shard 0: where connections and datagrams come in.
     pub(crate) front: Option<Front>,
+    /// On shard 0, if it matters: which networks the machine is on.
+    pub(crate) watch: Option<Watch>,
     /// Bytes read from one stream in a turn.
     pub(crate) read_per_turn: usize,
 }
@@ -74,6 +78,8 @@ pub(crate) struct Parts {
 pub(crate) struct Poller {
     parts: Parts,
     sockets: Sockets,
+    /// Datagrams' sockets beside the session's.
+    beside: Beside,
     scratch: Box<[u8]>,
     replies: BTreeMap<CommandId, Sender<Reply>>,
     next_command: u64,
@@ -115,6 +121,7 @@ impl Poller {
         Poller {
             parts,
             sockets: Sockets::default(),
+            beside: Beside::default(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             replies: BTreeMap::new(),
             next_command: 0,
@@ -131,6 +138,9 @@ impl Poller {
         self.parts.shard.handle(now, Input::Listening(listening.clone()));
         if let Some(front) = &mut self.parts.front {
             front.open(self.parts.poll.registry(), now);
+        }
+        if let Some(watch) = &mut self.parts.watch {
+            watch.open(self.parts.poll.registry());
         }
         let mut wait = Some(Duration::ZERO);
         while !self.parts.shared.halted() {
@@ -156,13 +166,15 @@ impl Poller {
             || self.sockets.busy()
             || !self.failed.is_empty()
             || !self.parts.inbox.letters.is_empty()
+            || self.beside.busy()
             || front.is_some_and(Front::busy);
         if busy {
             return Some(Duration::ZERO);
         }
         let alarm = self.parts.shard.wake_at().map(|(at, _)| at);
         let retry = front.and_then(Front::wake_at);
-        alarm.into_iter().chain(retry).min().map(|at| now.until(at).min(LONGEST))
+        let look = self.parts.watch.as_ref().and_then(Watch::wake_at);
+        alarm.into_iter().chain(retry).chain(look).min().map(|at| now.until(at).min(LONGEST))
     }
 
     fn take_letters(&mut self, now: Instant) {
@@ -209,6 +221,14 @@ impl Poller {
             if let Some(front) = &mut self.parts.front
                 && front.edge(event.token())
             {
+                continue;
+            }
+            if let Some(watch) = &mut self.parts.watch
+                && watch.edge(event.token(), now)
+            {
+                continue;
+            }
+            if self.beside.edge(event.token()) {
                 continue;
             }
             if let Some(conn) = self.sockets.edge(event.token(), readable, writable) {
@@ -266,12 +286,22 @@ impl Poller {
             }
         });
         front.receive(&mut self.scratch, |from, data| {
-            self.parts.shard.handle(now, Input::Datagram { from, data });
+            self.parts.shard.handle(now, Input::Datagram { via: Via::Session, from, data });
         });
         if let Some(listening) = front.tend(self.parts.poll.registry(), now) {
             self.announce(now, listening);
         }
         self.parts.front = Some(front);
+    }
+
+    /// Which networks there are, and what came to the sockets beside the session's.
+    fn look_around(&mut self, now: Instant) {
+        if let Some(networks) = self.parts.watch.as_mut().and_then(|watch| watch.look(now)) {
+            self.parts.shard.handle(now, Input::Networks(networks));
+        }
+        self.beside.receive(&mut self.scratch, |via, from, data| {
+            self.parts.shard.handle(now, Input::Datagram { via, from, data });
+        });
     }
 
     /// Tells everybody where the session listens.
@@ -347,6 +377,7 @@ impl Driver for Poller {
         }
         self.take_edges(now);
         self.take_arrivals(now);
+        self.look_around(now);
         self.pump_in(now);
         self.pump_out(now);
         self.told = false;
@@ -364,7 +395,10 @@ impl Driver for Poller {
                     None => self.parts.shard.stranded(),
                 }
             }
-            Output::Datagram { to, data } => self.parts.udp.send(to, &data),
+            Output::Datagram { via: Via::Session, to, data } => self.parts.udp.send(to, &data),
+            Output::Datagram { via, to, data } => self.beside.send(via, to, &data),
+            Output::Sockets(wanted) => self.beside.set(self.parts.poll.registry(), &wanted),
+            Output::Reachable(reachable) => self.parts.shared.board.reachable(*reachable),
             Output::Resolve { id, host } => self.parts.resolver.ask(self.parts.shard.id(), id, host),
             Output::Disk(job) => self.parts.volumes.submit(job),
             Output::Hash(job) => {

@@ -47,6 +47,31 @@ impl Hub {
         wait::try_until(wait::GENEROUS, || (stats().nodes >= count).then_some(()))
             .unwrap_or_else(|| panic!("{count} nodes are to come: {:#?}", stats()));
     }
+
+    /// A libtorrent in its network that has everything and has said so.
+    fn their_seed(&self, scene: &Scene) -> LibTorrent {
+        let mut theirs = LibTorrent::start_with_dht(self.addr);
+        theirs.add(&scene.torrent, scene.payload.parent());
+        theirs.wait_seeding(scene.hash());
+        self.wait_nodes(1);
+        theirs.announce_to_dht(scene.hash());
+        self.wait_announced();
+        theirs
+    }
+
+    /// A session of ours in its network that has everything and has said so.
+    fn our_seed(&self, scene: &Scene, shards: u16) -> Ours {
+        let config = by_dht(shards, self.way_in());
+        let ours = Ours::start_with(scene, net::fresh().into(), scene.payload.parent(), config);
+        ours.torrent.wait_complete(Some(wait::GENEROUS)).expect("the seed has everything");
+        self.wait_announced();
+        ours
+    }
+}
+
+/// A session in the DHT, and nothing else out of the ordinary.
+fn by_dht(shards: u16, dht: DhtConfig) -> Config {
+    Config { shards, dht: Some(dht), ..Config::default() }
 }
 
 #[test]
@@ -56,14 +81,13 @@ fn from_libtorrent_by_the_dht() {
     }
     for (shape, shards) in RUNS {
         let (scene, hub) = (Scene::new(shape, None), Hub::start());
-        let mut theirs = LibTorrent::start_with_dht(hub.addr);
-        theirs.add(&scene.torrent, scene.payload.parent());
-        theirs.wait_seeding(scene.hash());
-        hub.wait_nodes(1);
-        theirs.announce_to_dht(scene.hash());
-        hub.wait_announced();
-        let ours =
-            Ours::start_with(&scene, shards, net::fresh().into(), &scene.dir.folder("ours"), hub.way_in());
+        let theirs = hub.their_seed(&scene);
+        let ours = Ours::start_with(
+            &scene,
+            net::fresh().into(),
+            &scene.dir.folder("ours"),
+            by_dht(shards, hub.way_in()),
+        );
         let them = ours.wait_peer((*theirs.address().ip()).into(), "libtorrent/2");
         assert!(them.peer_id.0.starts_with(b"-LT2"), "{them:?}");
         ours.release();
@@ -80,10 +104,7 @@ fn to_libtorrent_by_the_dht() {
     }
     for (shape, shards) in RUNS {
         let (scene, hub) = (Scene::new(shape, None), Hub::start());
-        let ours =
-            Ours::start_with(&scene, shards, net::fresh().into(), scene.payload.parent(), hub.way_in());
-        ours.torrent.wait_complete(Some(wait::GENEROUS)).expect("the seed has everything");
-        hub.wait_announced();
+        let ours = hub.our_seed(&scene, shards);
         let mut theirs = LibTorrent::start_with_dht(hub.addr);
         hub.wait_nodes(2);
         theirs.add(&scene.torrent, &scene.theirs());
@@ -105,12 +126,7 @@ fn a_link_is_enough_for_us_where_libtorrent_has_everything() {
     }
     for (shape, shards) in RUNS {
         let (scene, hub) = (Scene::new(shape, None), Hub::start());
-        let mut theirs = LibTorrent::start_with_dht(hub.addr);
-        theirs.add(&scene.torrent, scene.payload.parent());
-        theirs.wait_seeding(scene.hash());
-        hub.wait_nodes(1);
-        theirs.announce_to_dht(scene.hash());
-        hub.wait_announced();
+        let _theirs = hub.their_seed(&scene);
         let ours = Ours::by_link_with(&scene, shards, hub.way_in());
         ours.release();
         ours.wait_same(&scene);
@@ -126,11 +142,8 @@ fn a_link_is_enough_for_libtorrent_where_we_have_everything() {
     }
     for (shape, shards) in RUNS {
         let (scene, hub) = (Scene::new(shape, None), Hub::start());
-        let ours =
-            Ours::start_with(&scene, shards, net::fresh().into(), scene.payload.parent(), hub.way_in());
-        ours.torrent.wait_complete(Some(wait::GENEROUS)).expect("the seed has everything");
+        let ours = hub.our_seed(&scene, shards);
         ours.release();
-        hub.wait_announced();
         let mut theirs = LibTorrent::start_with_dht(hub.addr);
         hub.wait_nodes(2);
         theirs.add_link(&scene.link(), &scene.theirs());

@@ -3,6 +3,8 @@
 mod dht;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod faults;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod gateway;
 #[cfg(feature = "cli")]
 mod hostile;
 #[cfg(feature = "tls")]
@@ -14,6 +16,8 @@ mod links;
 mod loopback;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod memory;
+#[cfg(feature = "cli")]
+mod nearby;
 #[cfg(feature = "cli")]
 mod program;
 mod scene;

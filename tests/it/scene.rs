@@ -94,29 +94,16 @@ pub(crate) struct Ours {
 impl Ours {
     /// A session that listens at `addr`, a seed if `folder` holds the content.
     pub(crate) fn start(scene: &Scene, shards: u16, addr: SocketAddr, folder: &Path) -> Ours {
-        Ours::start_with(scene, shards, addr, folder, DhtConfig::default())
+        Ours::start_with(scene, addr, folder, Config { shards, ..Config::default() })
     }
 
-    /// The same with another part in the DHT.
-    pub(crate) fn start_with(
-        scene: &Scene,
-        shards: u16,
-        addr: SocketAddr,
-        folder: &Path,
-        dht: DhtConfig,
-    ) -> Ours {
+    /// The same with what is set up in another way than usual.
+    pub(crate) fn start_with(scene: &Scene, addr: SocketAddr, folder: &Path, config: Config) -> Ours {
         let _ = env_logger::builder().is_test(true).try_init();
         // A seed and a leech keep their resume data apart.
         let state =
             scene.dir.folder(if folder == scene.payload.parent() { "seed state" } else { "our state" });
-        let config = Config {
-            listen: Listen::At(vec![addr]),
-            shards,
-            hashers: 1,
-            state_dir: Some(state),
-            dht: Some(dht),
-            ..Config::default()
-        };
+        let config = Config { listen: Listen::At(vec![addr]), hashers: 1, state_dir: Some(state), ..config };
         let session = Session::start(config).expect("a fresh address is free");
         let addr = session.listening().tcp[0];
         let add = Add::file(&scene.torrent.file).expect("mktorrent makes torrents");

@@ -1,10 +1,16 @@
 //! Addresses: one form for each, and which of them a stranger may make us talk to.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// The address with an IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) unwrapped, so that one host has one form.
+/// The address with an IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) unwrapped, so that one host has one form. A link-local
+/// IPv6 address keeps its interface, without which it leads nowhere.
 pub fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+    match addr {
+        SocketAddr::V6(at) if at.ip().is_unicast_link_local() => {
+            SocketAddrV6::new(*at.ip(), at.port(), 0, at.scope_id()).into()
+        }
+        _ => SocketAddr::new(addr.ip().to_canonical(), addr.port()),
+    }
 }
 
 /// Whether nobody can be reached at `addr`: port 0, the unspecified address, multicast, broadcast, documentation.
@@ -72,6 +78,8 @@ mod tests {
     fn one_host_has_one_form() {
         assert_eq!(canonical(at("[::ffff:10.0.0.1]:7")), at("10.0.0.1:7"));
         assert_eq!(canonical(at("[2001:db9::1]:7")), at("[2001:db9::1]:7"));
+        assert_eq!(canonical(at("[fe80::1%3]:7")), at("[fe80::1%3]:7"));
+        assert_eq!(canonical(at("[2001:db9::1%3]:7")), at("[2001:db9::1]:7"));
     }
 
     #[test]

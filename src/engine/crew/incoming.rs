@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use tide_base::{Bits, Instant, PieceIndex, SlotKey, Span};
 use tide_peer::pex::Flags;
 use tide_peer::{Choke, Due, Event, Hello, Interest, Want as SessionWant};
+use tide_portmap::Source;
 
 use super::Crew;
 use super::lease::{Arrival, Place};
@@ -327,8 +328,14 @@ impl Crew {
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
         log::debug!("{} introduces itself: {hello:?}", member.addr);
         member.flags = Flags::of(hello);
-        let listens = hello.port.filter(|_| !member.outgoing).map(|port| (member.addr.ip(), port));
-        if let Some(at) = listens.map(SocketAddr::from) {
+        // The whole address: one of this link alone is none without its interface.
+        let mut at = member.addr;
+        let seen = hello.yourip.filter(|_| !core::mem::replace(&mut member.saw_us, true));
+        if let Some(ip) = seen {
+            desk.tell_session(ToSession::Seen { by: Source::Peer, voter: at.ip(), ip });
+        }
+        if let Some(port) = hello.port.filter(|_| !member.outgoing) {
+            at.set_port(port);
             member.listens = Some(at);
             member.gossip.listens(at);
             desk.tell_torrent(self.torrent, ToTorrent::Listens { peer, at });

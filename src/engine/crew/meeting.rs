@@ -136,6 +136,7 @@ impl Crew {
             peer_id,
             client: client::name(&peer_id),
             outgoing,
+            saw_us: false,
             session,
             interesting: 0,
             upload_only: false,
@@ -226,7 +227,7 @@ impl Crew {
     pub(super) fn hello(&self, desk: &Desk, addr: SocketAddr) -> Hello {
         Hello {
             client: Some(desk.setup.client.clone()),
-            port: desk.listen_port(),
+            port: desk.port_for(addr.ip()),
             reqq: Some(self.config.limits.serves),
             yourip: Some(addr.ip()),
             upload_only: (self.is_learnt() && self.missing.none()).then_some(true),

@@ -36,6 +36,8 @@ pub struct Member {
     pub client: String,
     /// Whether we dialled.
     pub outgoing: bool,
+    /// Whether it has said what our address is; what it says later does not count.
+    pub saw_us: bool,
     /// The protocol.
     pub session: Session,
     /// How many of the missing pieces it has.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tide_base::{Instant, SlotKey, Slots};
 use tide_peer::opening::{Greeting, Listening};
+use tide_portmap::StreamId;
 
 use crate::id::ConnKey;
 
@@ -32,6 +33,15 @@ pub enum Role {
     Member(SlotKey, SlotKey),
     /// A request to a tracker.
     Tracker(SlotKey),
+    /// A request to a gateway.
+    Gateway(StreamId),
+}
+
+impl Role {
+    /// Whether the other end is, or may become, a peer.
+    fn is_peers(&self) -> bool {
+        !matches!(self, Role::Tracker(_) | Role::Gateway(_))
+    }
 }
 
 /// The connections of one shard.
@@ -49,7 +59,7 @@ impl Conns {
 
     /// A new connection.
     pub fn insert(&mut self, addr: SocketAddr, since: Instant, role: Role) -> ConnKey {
-        if !matches!(role, Role::Tracker(_)) {
+        if role.is_peers() {
             *self.per_ip.entry(addr.ip()).or_default() += 1;
         }
         ConnKey(self.slots.insert(Conn { addr, since, role }))
@@ -68,7 +78,7 @@ impl Conns {
     /// Forgets a connection.
     pub fn remove(&mut self, key: ConnKey) -> Option<Conn> {
         let conn = self.slots.remove(key.0)?;
-        if !matches!(conn.role, Role::Tracker(_)) {
+        if conn.role.is_peers() {
             let count = self.per_ip.get_mut(&conn.addr.ip()).expect("each connection is counted");
             *count -= 1;
             if *count == 0 {
@@ -78,7 +88,7 @@ impl Conns {
         Some(conn)
     }
 
-    /// How many connections there are with this address, trackers aside.
+    /// How many connections there are with this address, trackers and gateways aside.
     pub fn with_ip(&self, ip: IpAddr) -> u32 {
         self.per_ip.get(&ip).copied().unwrap_or(0)
     }

@@ -15,7 +15,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeSet, VecDeque};
 
 use tide_base::timers::Timers;
-use tide_base::{Chunk, Instant, Prng, ShardId, SlotKey};
+use tide_base::{Chunk, Instant, Prng, ShardId, SlotKey, addr};
 
 use crate::border::{Listening, Output};
 use crate::command::{CommandId, Reply, Setup};
@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::faults::Faults;
 use crate::id::{ConnKey, TorrentKey};
 use crate::limits::Limits;
-use crate::mail::{Mail, ToCrew, ToSession, ToTorrent};
+use crate::mail::{Mail, Outside, ToCrew, ToSession, ToTorrent};
 use tide_tracker::Family;
 
 pub use bans::Bans;
@@ -66,6 +66,10 @@ pub enum Reason {
     Handshake,
     /// An allowance refills.
     Refill,
+    /// Torrents are announced on the local network.
+    Local,
+    /// A gateway is to be asked, or did not answer.
+    Mapping,
     /// A device does not answer.
     Hung,
     /// A ban ends.
@@ -105,6 +109,8 @@ pub struct Desk {
     pub timers: Timers<Owner, Reason>,
     /// Where the session can be reached.
     pub listening: Listening,
+    /// How the world sees and reaches it.
+    pub outside: Outside,
     /// Which rules peers broke.
     pub faults: Faults,
     /// Torrents that wait for an upload slot.
@@ -137,6 +143,7 @@ impl Desk {
             purses: Purses::new(shard, setup),
             timers: Timers::new(),
             listening: Listening::default(),
+            outside: Outside::default(),
             faults: Faults::default(),
             line: Line::default(),
             dialers: Line::default(),
@@ -208,9 +215,16 @@ impl Desk {
         self.put(Output::Reply { id, reply });
     }
 
-    /// The port on which peers can reach us, if there is one.
+    /// The port on which peers can reach us, if there is one: as the user says, as a gateway says, as we listen.
     pub fn listen_port(&self) -> Option<u16> {
-        self.setup.announce_port.or_else(|| self.listening.tcp.first().map(SocketAddr::port))
+        let listening = || self.listening.tcp.first().map(SocketAddr::port);
+        self.setup.announce_port.or(self.outside.port).or_else(listening)
+    }
+
+    /// The port that a peer at `ip` is told: one of our own network reaches us without the gateway.
+    pub fn port_for(&self, ip: IpAddr) -> Option<u16> {
+        let near = self.listening.tcp.first().map(SocketAddr::port).filter(|_| addr::is_local(ip));
+        self.setup.announce_port.or(near).or_else(|| self.listen_port())
     }
 
     /// The port that trackers are told.
@@ -384,7 +398,7 @@ impl Desk {
         match gone.role {
             Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.part_from_stranger(),
             Role::Member(..) => self.purses.give(Stock::Peers, 1),
-            Role::Tracker(_) => {}
+            Role::Tracker(_) | Role::Gateway(_) => {}
         }
     }
 

@@ -48,6 +48,7 @@ impl Conns {
             Role::Greeting(crew, _, outgoing) => RoleSurvey::Greeting(crew, outgoing),
             Role::Member(crew, member) => RoleSurvey::Member(crew, member),
             Role::Tracker(_) => RoleSurvey::Tracker,
+            Role::Gateway(_) => RoleSurvey::Gateway,
         };
         let conns = self.iter();
         conns

@@ -4,20 +4,24 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 
 use tide_base::{Duration, InfoHash, Instant, Prng, ShardId, SlotKey};
+use tide_portmap::Source;
 
 use tide_disk::Done;
 
 use super::Slices;
-use crate::border::{NetError, ResolveId};
+use crate::border::{NetError, Networks, Output, ResolveId, Via};
 use crate::command::{CommandError, CommandId, Setup};
 use crate::desk::gates::SessionErrand;
 use crate::desk::purse::{Resource, Stock};
 use crate::desk::{Asker, Desk, Owner, Reason};
 use crate::id::TorrentKey;
-use crate::mail::{FromSession, Mail, ToSession};
+use crate::mail::{FromSession, Mail, Outside, ToSession};
 use crate::session::announcer::Announcer;
 use crate::session::dht::Dht;
 use crate::session::dht::words::{DhtCommand, DhtSurvey};
+use crate::session::local::Local;
+use crate::session::mapping::Mapping;
+use crate::session::outside::View;
 use crate::session::treasury::{Grant, Treasury};
 
 /// How long an address that sent bad data is not talked to.
@@ -31,6 +35,15 @@ pub(super) struct Central {
     /// The part in the DHT, if it is taken.
     dht: Option<Box<Dht>>,
     directory: BTreeMap<InfoHash, TorrentKey>,
+    local: Option<Local>,
+    mapping: Option<Mapping>,
+    view: View,
+    networks: Networks,
+    /// The sockets that were asked for last, and whether others may be needed.
+    sockets: (Vec<Via>, bool),
+    /// What shards were told last.
+    outside: Outside,
+    ending: bool,
 }
 
 impl Central {
@@ -40,6 +53,13 @@ impl Central {
             announcer: Announcer::new(setup, prng.split("announcer")),
             dht: setup.dht.as_ref().map(|dht| Box::new(Dht::new(dht, prng.split("dht"), setup.now))),
             directory: BTreeMap::new(),
+            local: setup.local.map(|limits| Local::new(limits, prng.split("local"))),
+            mapping: setup.mapping.map(|limits| Mapping::new(limits, prng.split("mapping"))),
+            view: View::new(),
+            networks: Networks::default(),
+            sockets: (Vec::new(), false),
+            outside: Outside::default(),
+            ending: false,
         }
     }
 
@@ -89,6 +109,19 @@ impl Central {
                     dht.told(now, what);
                 }
             }
+            ToSession::Near(hash, key) => {
+                self.sockets.1 = true;
+                if let Some(local) = &mut self.local {
+                    local.add(now, hash, key);
+                }
+            }
+            ToSession::Far(hash, key) => {
+                self.sockets.1 = true;
+                if let Some(local) = &mut self.local {
+                    local.remove(hash, key);
+                }
+            }
+            ToSession::Seen { by, voter, ip } => self.view.vote(now, by, voter, ip),
         }
     }
 
@@ -105,6 +138,76 @@ impl Central {
         }
     }
 
+    /// Which networks the machine is on has changed.
+    pub(super) fn networks_changed(&mut self, desk: &Desk, now: Instant, networks: Networks) {
+        if self.networks != networks {
+            self.view.place(&networks);
+            self.networks = networks;
+            self.place(desk, now);
+        }
+    }
+
+    /// Where we listen, or which networks there are, has changed.
+    pub(super) fn place(&mut self, desk: &Desk, now: Instant) {
+        self.sockets.1 = true;
+        if let Some(local) = &mut self.local {
+            local.place(&desk.listening, &self.networks);
+        }
+        if let Some(mapping) = &mut self.mapping {
+            mapping.place(now, &desk.listening, &self.networks);
+        }
+    }
+
+    /// Looks after neighbours and gateways, and tells what is new.
+    fn look_around(&mut self, desk: &mut Desk, now: Instant) {
+        self.ask_for_sockets(desk);
+        if let Some(local) = &mut self.local {
+            local.settle(desk, now);
+            desk.timers.arm(Owner::Session, local.deadline(), Reason::Local);
+        }
+        for (voter, ip) in self.announcer.take_seen() {
+            self.view.vote(now, Source::Tracker, voter, ip);
+        }
+        let mut changed = false;
+        if let Some(mapping) = &mut self.mapping {
+            let news = mapping.settle(desk, now);
+            for (gateway, ip) in news.addresses {
+                self.view.vote(now, Source::Gateway, gateway, ip);
+            }
+            changed = news.changed;
+            desk.timers.arm(Owner::Session, mapping.deadline(), Reason::Mapping);
+        }
+        // Who takes his leave of trackers does it under the name that they know.
+        if (self.view.take_changed() || changed) && !self.ending {
+            self.tell_outside(desk);
+        }
+    }
+
+    fn tell_outside(&mut self, desk: &mut Desk) {
+        let mapped = self.mapping.as_ref().map(Mapping::mapped).unwrap_or_default();
+        let outside = self.view.outside(&mapped);
+        if self.outside != outside {
+            self.outside = outside;
+            broadcast(desk, || FromSession::Outside(outside));
+        }
+        self.view.tell(desk, mapped, self.mapping.as_ref().and_then(Mapping::trouble));
+    }
+
+    /// Has the sockets opened that are needed now.
+    fn ask_for_sockets(&mut self, desk: &mut Desk) {
+        if !core::mem::take(&mut self.sockets.1) {
+            return;
+        }
+        let local = self.local.iter().flat_map(Local::sockets);
+        let mut sockets: Vec<Via> = local.chain(self.mapping.iter().flat_map(Mapping::sockets)).collect();
+        sockets.sort();
+        sockets.dedup();
+        if sockets != self.sockets.0 {
+            self.sockets.0.clone_from(&sockets);
+            desk.put(Output::Sockets(sockets));
+        }
+    }
+
     /// Grants what refilled, looks after announces, and says when to be looked at again.
     pub(super) fn settle(&mut self, desk: &mut Desk, now: Instant) {
         let grants = self.treasury.grants(now);
@@ -112,6 +215,7 @@ impl Central {
         if self.announcer.deadline() <= now {
             self.announcer.due(desk, now);
         }
+        self.look_around(desk, now);
         if let Some(dht) = &mut self.dht {
             dht.settle(desk, now);
             desk.timers.arm(Owner::Session, dht.deadline(), Reason::Dht);
@@ -135,17 +239,23 @@ impl Central {
         }
     }
 
-    /// The session ends.
+    /// The session ends: what gateways opened for it is closed.
     pub(super) fn shut_down(&mut self, desk: &mut Desk, now: Instant) {
+        self.ending = true;
         if let Some(dht) = &mut self.dht {
             dht.shut_down(desk, now);
         }
+        if let Some(mapping) = &mut self.mapping {
+            mapping.stop(now);
+        }
     }
 
-    /// Whether no torrent of any shard is left, no announce is waited for, and all that was to be saved is.
+    /// Whether no torrent of any shard is left, no announce is waited for, all that was to be saved is, and no port is open
+    /// any more.
     pub(super) fn is_idle(&self) -> bool {
         let is_saved = self.dht.as_ref().is_none_or(|dht| dht.is_done());
-        is_saved && !self.announcer.is_awaited() && self.directory.is_empty()
+        let is_closed = self.mapping.as_ref().is_none_or(Mapping::is_stopped);
+        is_saved && is_closed && !self.announcer.is_awaited() && self.directory.is_empty()
     }
 
     /// Nodes of the DHT that answered lately.
@@ -206,12 +316,43 @@ impl Central {
         self.announcer.sent(request, len);
     }
 
-    pub(super) fn datagram(&mut self, desk: &mut Desk, now: Instant, from: SocketAddr, data: &[u8]) {
-        // What begins a dictionary is no tracker's.
-        match &mut self.dht {
-            Some(dht) if tide_dht::krpc::is_likely(data) => dht.datagram(now, from, data),
-            _ => drop(self.announcer.datagram(desk, now, from, data)),
+    pub(super) fn datagram(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        via: Via,
+        from: SocketAddr,
+        data: &[u8],
+    ) {
+        match via {
+            // What begins a dictionary is no tracker's.
+            Via::Session => match &mut self.dht {
+                Some(dht) if tide_dht::krpc::is_likely(data) => dht.datagram(now, from, data),
+                _ => drop(self.announcer.datagram(desk, now, from, data)),
+            },
+            Via::Group(on) => {
+                if let Some(local) = self.local.as_mut().filter(|local| local.is_ours(on.group)) {
+                    local.receive(now, from, data);
+                } else if let Some(mapping) = self.mapping.as_mut().filter(|it| it.is_ours(on.group)) {
+                    mapping.receive(now, from, data);
+                }
+            }
+            Via::Address(_) => {
+                if let Some(mapping) = &mut self.mapping {
+                    mapping.receive(now, from, data);
+                }
+            }
         }
+    }
+
+    /// The streams to gateways, if there can be any.
+    pub(super) fn mapping(&self) -> Option<&Mapping> {
+        self.mapping.as_ref()
+    }
+
+    /// The streams to gateways, if there can be any.
+    pub(super) fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        self.mapping.as_mut()
     }
 }
 

@@ -14,7 +14,7 @@ impl Shard {
     pub(super) fn stats(&self) -> SessionStats {
         let settled = |role: &Role| matches!(role, Role::Member(..));
         let peers = self.desk.conns.iter().filter(|(_, conn)| settled(&conn.role)).count() as u32;
-        let tracker = |role: &Role| matches!(role, Role::Tracker(_));
+        let tracker = |role: &Role| matches!(role, Role::Tracker(_) | Role::Gateway(_));
         let trackers = self.desk.conns.iter().filter(|(_, conn)| tracker(&conn.role)).count() as u32;
         SessionStats {
             torrents: self.torrents.len() as u32,

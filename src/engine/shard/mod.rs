@@ -4,7 +4,8 @@
 //! mod.rs      the tables, the turn, the routes                opening.rs  connections before hands are shaken
 //! central.rs  on shard 0: what the session has only one of    slices.rs   bytes to be sent, named in place
 //! figures.rs  what can be told about a shard                  survey.rs   how its tables stand
-//! sharing.rs  whose turn it is to take what there is little of        ending.rs  the session ends
+//! ending.rs   the session ends                            streams.rs  bytes of streams, and whose they are
+//! sharing.rs  whose turn it is to take what there is little of
 //! ```
 
 mod central;
@@ -13,6 +14,7 @@ mod figures;
 mod opening;
 mod sharing;
 mod slices;
+mod streams;
 mod survey;
 
 use core::net::SocketAddr;
@@ -23,12 +25,12 @@ use tide_base::{InfoHash, Instant, ShardId, SlotKey, Slots};
 use tide_disk::{Done, Hashed, Trouble, TroubleKind};
 use tide_peer::SessionConfig;
 
-use crate::border::{Input, NetError, Output, Want};
+use crate::border::{Input, Output, Via};
 use crate::command::{Answer, Command, CommandError, CommandId, Setup, TorrentCommand};
 use crate::crew::Crew;
 use crate::desk::gates::TorrentErrand;
-use crate::desk::{Desk, Errand, Owner, Reason, Role, Stock};
-use crate::id::{ConnKey, TorrentKey};
+use crate::desk::{Desk, Errand, Owner, Reason, Stock};
+use crate::id::TorrentKey;
 use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
 use crate::torrent::Torrent;
 
@@ -100,7 +102,7 @@ impl Shard {
         match input {
             Input::Connected { conn, local: _ } => self.connected(now, conn),
             Input::Closed { conn, why } => self.closed(now, conn, why),
-            Input::Datagram { from, data } => self.datagram(now, from, data),
+            Input::Datagram { via, from, data } => self.datagram(now, via, from, data),
             Input::Resolved { id, result } => {
                 if let Some(central) = &mut self.central {
                     central.resolved(&mut self.desk, now, id, result);
@@ -112,9 +114,17 @@ impl Shard {
             Input::Command { id, command } => self.command(now, id, *command),
             Input::Listening(listening) => {
                 self.desk.listening = listening;
+                if let Some(central) = &mut self.central {
+                    central.place(&self.desk, now);
+                }
                 for (slot, torrent) in self.torrents.iter_mut() {
                     torrent.listening_changed(&self.desk);
                     self.touched.insert(Owner::Torrent(slot));
+                }
+            }
+            Input::Networks(networks) => {
+                if let Some(central) = &mut self.central {
+                    central.networks_changed(&self.desk, now, networks);
                 }
             }
         }
@@ -238,6 +248,15 @@ impl Shard {
                 self.wake_waiting();
             }
             FromSession::Ban(ip, until) => self.ban(now, ip, until),
+            FromSession::Outside(outside) => {
+                let before = self.desk.announce_port();
+                self.desk.outside = outside;
+                let moved = self.desk.announce_port() != before;
+                for (slot, torrent) in self.torrents.iter_mut() {
+                    torrent.outside_changed(&self.desk, now, moved);
+                    self.touched.insert(Owner::Torrent(slot));
+                }
+            }
         }
     }
 
@@ -418,122 +437,9 @@ impl Shard {
         self.desk.timers.next()
     }
 
-    /// Where the next bytes of `conn` belong.
-    pub fn want(&mut self, now: Instant, conn: ConnKey) -> Want<'_> {
-        let most = self.desk.limits.read_per_turn as usize;
-        match self.desk.conns.get(conn).map(|conn| &conn.role) {
-            Some(&Role::Member(crew, member)) => {
-                self.touched.insert(Owner::Crew(crew));
-                match self.crews.get_mut(crew) {
-                    Some(crew) => crew.want(&mut self.desk, now, member, most),
-                    None => Want::Nothing,
-                }
-            }
-            Some(Role::Incoming(..) | Role::Greeting(..)) => Want::Scratch(opening::HANDSHAKE),
-            Some(&Role::Tracker(request)) => match &self.central {
-                Some(central) => Want::Scratch(central.want(request)),
-                None => Want::Nothing,
-            },
-            Some(Role::Dialling(_)) | None => Want::Nothing,
-        }
-    }
-
-    /// `placed` bytes were read into the place that [`want`](Self::want) named last, and behind them `scratch`.
-    pub fn filled(&mut self, now: Instant, conn: ConnKey, placed: usize, scratch: &[u8]) {
-        match self.desk.conns.get(conn).map(|conn| &conn.role) {
-            Some(&Role::Member(crew, member)) => {
-                self.touched.insert(Owner::Crew(crew));
-                if let Some(crew) = self.crews.get_mut(crew) {
-                    crew.filled(&mut self.desk, now, member, placed, scratch);
-                }
-            }
-            Some(Role::Incoming(..) | Role::Greeting(..)) => self.shake(now, conn, scratch),
-            Some(&Role::Tracker(request)) => {
-                if let Some(central) = &mut self.central {
-                    central.filled(&mut self.desk, now, request, scratch);
-                }
-            }
-            Some(Role::Dialling(_)) | None => {}
-        }
-    }
-
-    /// Names the next bytes to be written to `conn`, as many as may go now; none if none may.
-    pub fn gather<'a>(&'a self, conn: ConnKey, out: &mut Slices<'a>) {
-        match self.desk.conns.get(conn).map(|conn| &conn.role) {
-            Some(&Role::Member(crew, member)) => {
-                if let Some(crew) = self.crews.get(crew) {
-                    crew.gather(member, out);
-                }
-            }
-            Some(Role::Greeting(_, greeting, _)) if !greeting.outgoing().is_empty() => {
-                out.push(greeting.outgoing());
-            }
-            Some(&Role::Tracker(request)) => {
-                if let Some(central) = &self.central {
-                    central.gather(request, out);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// `len` of the bytes gathered for `conn` were written.
-    pub fn sent(&mut self, now: Instant, conn: ConnKey, len: usize) {
-        match self.desk.conns.get_mut(conn).map(|conn| &mut conn.role) {
-            Some(&mut Role::Member(crew, member)) => {
-                self.touched.insert(Owner::Crew(crew));
-                if let Some(crew) = self.crews.get_mut(crew) {
-                    crew.sent(&mut self.desk, now, member, len);
-                }
-            }
-            Some(Role::Greeting(_, greeting, _)) => greeting.sent(len),
-            Some(&mut Role::Tracker(request)) => {
-                if let Some(central) = &mut self.central {
-                    central.sent(request, len);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn closed(&mut self, now: Instant, conn: ConnKey, why: NetError) {
-        let Some(known) = self.desk.conns.get(conn) else { return };
-        match &known.role {
-            &Role::Member(crew, member) => {
-                self.touched.insert(Owner::Crew(crew));
-                if let Some(crew) = self.crews.get_mut(crew) {
-                    crew.lost(&mut self.desk, member, why);
-                }
-            }
-            &Role::Tracker(request) => {
-                self.desk.forget_conn(conn);
-                if let Some(central) = &mut self.central {
-                    central.closed(&mut self.desk, now, request, why);
-                }
-            }
-            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.unmet(conn, why),
-        }
-    }
-
-    fn datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8]) {
+    fn datagram(&mut self, now: Instant, via: Via, from: SocketAddr, data: &[u8]) {
         if let Some(central) = &mut self.central {
-            central.datagram(&mut self.desk, now, from, data);
-        }
-    }
-
-    fn conn_due(&mut self, now: Instant, conn: ConnKey) {
-        let Some(known) = self.desk.conns.get(conn) else { return };
-        match &known.role {
-            &Role::Member(crew, member) => {
-                self.touched.insert(Owner::Crew(crew));
-                if let Some(crew) = self.crews.get_mut(crew) {
-                    crew.due(&mut self.desk, now, member);
-                }
-            }
-            Role::Tracker(_) => {}
-            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
-                self.unmet(conn, NetError::TimedOut)
-            }
+            central.datagram(&mut self.desk, now, via, from, data);
         }
     }
 

@@ -75,6 +75,11 @@ impl Shard {
                     central.connected(&mut self.desk, now, request);
                 }
             }
+            Role::Gateway(stream) => {
+                if let Some(mapping) = self.central.as_mut().and_then(|central| central.mapping_mut()) {
+                    mapping.connected(now, stream);
+                }
+            }
             _ => {}
         }
     }

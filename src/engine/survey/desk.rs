@@ -122,9 +122,16 @@ pub enum RoleSurvey {
     Member(SlotKey, SlotKey),
     /// A request to a tracker.
     Tracker,
+    /// A request to a gateway.
+    Gateway,
 }
 
 impl RoleSurvey {
+    /// Whether the other end is, or may become, a peer.
+    pub fn is_peers(self) -> bool {
+        !matches!(self, RoleSurvey::Tracker | RoleSurvey::Gateway)
+    }
+
     /// Whether hands are still to be shaken.
     pub fn is_half_open(self) -> bool {
         matches!(self, RoleSurvey::Dialling(_) | RoleSurvey::Incoming | RoleSurvey::Greeting(..))

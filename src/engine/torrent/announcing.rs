@@ -120,10 +120,6 @@ impl Torrent {
             let what = Happening::Tracker { url: url.to_string(), message: warning.clone(), failed: false };
             self.event(desk, what);
         }
-        if let Some(ip) = reply.external_ip {
-            self.external = Some((ip, desk.announce_port()).into());
-            self.book.set_external(self.external);
-        }
         log::debug!("{:?}: a tracker knows {} peers", self.key, reply.peers.len());
         for addr in reply.peers {
             self.book.add(now, addr, Sources::TRACKER, &mut desk.prng);

@@ -114,7 +114,7 @@ impl Torrent {
             told_checked: 0,
             moving_from: PathBuf::new(),
             moving_to: tide_disk::VolumeId::default(),
-            external: None,
+            near: false,
             leaving: None,
             resuming: false,
             known: false,
@@ -127,6 +127,7 @@ impl Torrent {
             priorities,
             spec,
         };
+        torrent.see(desk);
         torrent.introduce(desk, now);
         Ok(torrent)
     }
@@ -474,6 +475,21 @@ impl Torrent {
     /// The session listens elsewhere.
     pub fn listening_changed(&mut self, desk: &Desk) {
         self.listen(desk);
+    }
+
+    /// The world sees or reaches the session otherwise than before; `moved` if at another port.
+    pub fn outside_changed(&mut self, desk: &Desk, now: Instant, moved: bool) {
+        self.see(desk);
+        if moved && self.is_active() {
+            self.schedule.reannounce(now);
+        }
+    }
+
+    /// Peers are ranked by how they see us (BEP 40).
+    fn see(&mut self, desk: &Desk) {
+        let port = desk.announce_port();
+        let at = |ip: Option<core::net::IpAddr>| ip.map(|ip| core::net::SocketAddr::new(ip, port));
+        self.book.set_external(at(desk.outside.v4), at(desk.outside.v6));
     }
 
     /// The session ends.

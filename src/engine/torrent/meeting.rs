@@ -11,7 +11,7 @@ use super::book::{Identity, Sources, Use};
 use super::words::Has;
 use crate::desk::Desk;
 use crate::id::PeerKey;
-use crate::mail::{Copies, End, Joined, ToCrew, Whom};
+use crate::mail::{Copies, End, Joined, ToCrew, ToSession, Whom};
 
 /// Dials under way a torrent: enough to fill a crew soon, few enough that one torrent does not hold all half-open
 /// connections of a session.
@@ -55,6 +55,16 @@ impl Torrent {
             }
         }
         log::debug!("{:?}: {} joined as {:?}", self.key, joined.addr, joined.peer_id);
+    }
+
+    /// Says whether peers are looked for on the local network, if that has changed: for public torrents, while they
+    /// transfer.
+    pub(super) fn look_near(&mut self, desk: &mut Desk) {
+        let near = self.is_active() && !self.spec.private && desk.setup.local.is_some();
+        let Some(hash) = self.spec.info_hashes.v1.filter(|_| near != self.near) else { return };
+        self.near = near;
+        let key = self.key;
+        desk.tell_session(if near { ToSession::Near(hash, key) } else { ToSession::Far(hash, key) });
     }
 
     /// A peer that dialled us says where it listens.

@@ -124,7 +124,8 @@ pub struct Torrent {
     /// Where the content lay before a move under way.
     moving_from: PathBuf,
     moving_to: VolumeId,
-    external: Option<core::net::SocketAddr>,
+    /// Whether it was said that peers are looked for on the local network.
+    near: bool,
     /// The removal that is answered when nothing is left.
     leaving: Option<CommandId>,
     /// Whether to start as soon as what was stopped has come to rest.
@@ -221,6 +222,7 @@ impl Torrent {
         self.rechoke(desk, now);
         self.save(desk, now);
         self.finish(desk, now);
+        self.look_near(desk);
         self.arm(desk, now);
     }
 

@@ -33,6 +33,7 @@ fn read(board: &Board) -> Vec<(u64, String)> {
         match board.next(Some(Duration::ZERO)) {
             Next::Notice(at, Notice::Torrent(event)) => all.push((at, format!("{:?}", event.what.kind()))),
             Next::Notice(at, Notice::Listening(_)) => all.push((at, "listening".into())),
+            Next::Notice(at, Notice::Reachable(_)) => all.push((at, "reachable".into())),
             Next::Notice(at, Notice::Broken(why)) => all.push((at, why)),
             Next::TimedOut | Next::Over => return all,
         }

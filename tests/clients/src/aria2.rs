@@ -67,6 +67,8 @@ impl Aria2 {
             .args(FLAGS)
             .arg(format!("--interface={}", address.ip()))
             .arg(format!("--listen-port={}", address.port()))
+            // Where it looks for neighbours, if it does.
+            .arg(format!("--bt-lpd-interface={}", address.ip()))
             // aria2 asks UDP trackers from the socket of its DHT, or not at all. It knows no other node.
             .arg("--enable-dht=true")
             .arg(format!("--dht-listen-port={}", address.port()))

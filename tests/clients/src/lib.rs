@@ -27,6 +27,7 @@ mod aria2;
 mod client;
 pub mod compare;
 mod http;
+mod lab;
 mod libtorrent;
 mod mktorrent;
 mod mount;
@@ -43,6 +44,7 @@ pub mod wait;
 
 pub use aria2::Aria2;
 pub use client::{Client, PeerSeen, State};
+pub use lab::{Cable, Home};
 pub use libtorrent::LibTorrent;
 pub use mktorrent::Mktorrent;
 pub use mount::{Call, HangingMount, SmallTmpfs};

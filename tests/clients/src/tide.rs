@@ -99,6 +99,15 @@ pub enum Event {
         /// A sentence for people.
         message: String,
     },
+    /// Ports that gateways have opened for it, or not any more.
+    Portmap {
+        /// Each open port: `tcp` or `udp`, and the number outside.
+        mapped: Vec<(String, u16)>,
+        /// The whole line: addresses, gateways, ways, an error.
+        line: Value,
+    },
+    /// How the world sees it.
+    Address(Value),
     /// The last line.
     Summary(Value),
     /// A kind of line that this driver does not know.
@@ -153,6 +162,8 @@ impl Event {
             "seeding" => Self::Seeding { info_hash: info_hash()? },
             "dht" => Self::Dht { nodes: number("nodes")? },
             "error" => Self::Error { info_hash: info_hash(), kind: word("kind")?, message: word("message")? },
+            "portmap" => Self::Portmap { mapped: ports(line.get("mapped")?)?, line: line.clone() },
+            "address" => Self::Address(line.clone()),
             "summary" => Self::Summary(line.clone()),
             _ => Self::Other(line.clone()),
         })
@@ -161,6 +172,14 @@ impl Event {
 
 fn addresses(list: &Value) -> Option<Vec<SocketAddr>> {
     list.as_array()?.iter().map(|address| address.as_str()?.parse().ok()).collect()
+}
+
+fn ports(list: &Value) -> Option<Vec<(String, u16)>> {
+    let port = |port: &Value| {
+        let number = u16::try_from(port.get("external_port")?.as_u64()?).ok()?;
+        Some((port.get("protocol")?.as_str()?.to_owned(), number))
+    };
+    list.as_array()?.iter().map(port).collect()
 }
 
 /// How a run ended.
@@ -193,6 +212,7 @@ pub struct TideCommand {
     home: Option<PathBuf>,
     folder: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
+    space: Option<String>,
 }
 
 impl TideCommand {
@@ -206,6 +226,7 @@ impl TideCommand {
             home: None,
             folder: None,
             stdin: None,
+            space: None,
         }
     }
 
@@ -241,6 +262,13 @@ impl TideCommand {
     #[must_use]
     pub fn folder(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Runs it in this network namespace.
+    #[must_use]
+    pub fn inside(mut self, space: &str) -> Self {
+        self.space = Some(space.to_owned());
         self
     }
 
@@ -291,7 +319,14 @@ impl TideCommand {
 
     fn command(&self, arguments: &[OsString], own_home: &Path) -> Command {
         let home = self.home.as_deref().unwrap_or(own_home);
-        let mut command = process::command(&self.binary);
+        let mut command = match &self.space {
+            Some(space) => {
+                let mut command = process::command("ip");
+                command.args(["netns", "exec", space]).arg(&self.binary);
+                command
+            }
+            None => process::command(&self.binary),
+        };
         command.args(arguments).env_remove("RUST_LOG").env("HOME", home).env("NO_COLOR", "1");
         for (variable, folder) in [
             ("XDG_STATE_HOME", "state"),

@@ -19,6 +19,10 @@ pub enum Tool {
     Mktorrent,
     /// The right to mount file systems.
     Mounts,
+    /// The right to make network namespaces, and `ip`.
+    Namespaces,
+    /// miniupnpd for nftables, a gateway for a namespace, with `nft`.
+    Miniupnpd,
     /// FUSE file systems: the device, its library and the Python binding, and the right to mount.
     Fuse,
 }
@@ -34,6 +38,8 @@ impl Tool {
             Self::OpenTracker => "opentracker",
             Self::Mktorrent => "mktorrent",
             Self::Mounts => "the right to mount",
+            Self::Namespaces => "network namespaces (root, ip)",
+            Self::Miniupnpd => "miniupnpd (root, nft)",
             Self::Fuse => "FUSE (/dev/fuse, fusermount3, mfusepy)",
         }
     }
@@ -48,6 +54,12 @@ impl Tool {
             Self::OpenTracker => find("opentracker"),
             Self::Mktorrent => find("mktorrent"),
             Self::Mounts => root().then(|| find("mount")).flatten(),
+            Self::Namespaces => find("ip").filter(|_| crate::lab::possible()),
+            Self::Miniupnpd => {
+                Self::Namespaces.path()?;
+                find("nft")?;
+                find("miniupnpd")
+            }
             Self::Fuse => {
                 Self::Mounts.path()?;
                 find("fusermount3")?;

@@ -12,6 +12,7 @@
 pub mod actor;
 pub mod dice;
 pub mod disk;
+pub mod home;
 pub mod judge;
 pub mod liar;
 pub mod mishap;

@@ -30,6 +30,7 @@ pub(crate) const NETWORK: &[Flag] = &[
     Flag::yes("no-trackers", "ask no trackers"),
     Flag::yes("no-dht", "do not use the DHT"),
     Flag::yes("no-pex", "do not exchange peers with peers"),
+    Flag::yes("lsd", "look for peers on the local network even if it is loopback alone"),
     Flag::yes("no-lsd", "do not look for peers on the local network"),
     Flag::yes("no-utp", "do not speak to peers over UDP"),
     Flag::yes("no-tcp", "do not speak to peers over TCP"),

@@ -5,7 +5,7 @@ use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 
 use tide::metainfo::HostPort;
-use tide::{Add, Backing, Config, DhtConfig, Listen, RateLimits, Session};
+use tide::{Add, Backing, Config, DhtConfig, Listen, RateLimits, Session, When};
 use tide_base::id::hex;
 
 use crate::args::Matches;
@@ -53,6 +53,12 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         (None, false) => Listen::At(addrs),
         (None, true) => Listen::Default,
     };
+    let local_discovery = match (matches.has("lsd"), matches.has("no-lsd")) {
+        (true, true) => return Err(Failure::usage("--lsd and --no-lsd exclude each other")),
+        (true, false) => When::Always,
+        (false, true) => When::Never,
+        (false, false) => When::Fitting,
+    };
     let routers: Vec<HostPort> = matches.texts("dht-node").into_iter().filter_map(HostPort::parse).collect();
     if matches.has("no-dht") && !routers.is_empty() {
         return Err(Failure::usage("--no-dht and --dht-node exclude each other"));
@@ -68,6 +74,8 @@ pub(crate) fn config(matches: &Matches) -> Result<Config, Failure> {
         max_peers: peers.unwrap_or(plain.max_peers),
         rates: RateLimits { down: matches.rate("down"), up: matches.rate("up") },
         trackers: !matches.has("no-trackers"),
+        local_discovery,
+        port_mapping: if matches.has("no-portmap") { When::Never } else { When::Fitting },
         dht: (!matches.has("no-dht")).then(|| DhtConfig { routers, ..DhtConfig::default() }),
         pex: !matches.has("no-pex"),
         backing: match matches.text("storage") {

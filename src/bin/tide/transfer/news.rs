@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tide::{Happening, TorrentStats, Trouble};
+use tide::{Happening, MappedPort, Reachable, TorrentStats, Trouble};
 
 use crate::console::Console;
 use crate::exit::{Failure, of_trouble};
@@ -18,6 +18,8 @@ pub(crate) struct News {
     trackers: BTreeMap<(String, String), String>,
     /// Torrents of which was told how much is there.
     started: BTreeSet<String>,
+    /// How the session was said to be reached last.
+    reachable: Reachable,
 }
 
 fn hash(entry: &Entry) -> (&'static str, Json) {
@@ -106,6 +108,35 @@ impl News {
         }
     }
 
+    /// Tells how the world sees and reaches the session.
+    pub(crate) fn reachable(&mut self, console: &mut Console<'_>, now: &Reachable) {
+        let before = std::mem::replace(&mut self.reachable, now.clone());
+        if (&before.mapped, &before.trouble) != (&now.mapped, &now.trouble) {
+            let ports = now.mapped.iter().map(mapped);
+            let fields = [
+                ("mapped", Json::List(ports.collect())),
+                ("error", now.trouble.as_deref().map_or(Json::Null, Json::from)),
+            ];
+            console.emit(&Json::event("portmap", fields));
+        }
+        for port in now.mapped.iter().filter(|port| !before.mapped.contains(port)) {
+            let (gateway, way) = (port.gateway, port.way);
+            log::info!("{} port {} is open in {gateway} ({way})", port.protocol.word(), port.external_port);
+        }
+        if let Some(trouble) = now.trouble.as_deref().filter(|_| before.trouble != now.trouble) {
+            log::info!("no port is open in the router: {trouble}");
+        }
+        let addresses = |of: &Reachable| (of.external_v4, of.external_v6);
+        if addresses(&before) != addresses(now) {
+            let text = |ip: Option<std::net::IpAddr>| ip.map_or(Json::Null, |ip| ip.to_string().into());
+            let fields = [("v4", text(now.external_v4)), ("v6", text(now.external_v6))];
+            console.emit(&Json::event("address", fields));
+            let known: Vec<String> =
+                [now.external_v4, now.external_v6].iter().flatten().map(ToString::to_string).collect();
+            log::info!("seen from outside as {}", known.join(" and "));
+        }
+    }
+
     fn tracker(&mut self, console: &mut Console<'_>, entry: &Entry, url: &str, message: &str, failed: bool) {
         let key = (entry.hash.clone(), url.to_owned());
         if self.trackers.insert(key, message.to_owned()).as_deref() == Some(message) {
@@ -117,6 +148,18 @@ impl News {
         console
             .emit(&Json::event("error", [hash(entry), ("kind", kind.into()), ("message", message.into())]));
     }
+}
+
+/// A port that a gateway has opened.
+fn mapped(port: &MappedPort) -> Json {
+    Json::Object(vec![
+        ("protocol", port.protocol.word().to_lowercase().into()),
+        ("internal", port.internal.to_string().into()),
+        ("external_ip", port.external_ip.map_or(Json::Null, |ip| ip.to_string().into())),
+        ("external_port", u32::from(port.external_port).into()),
+        ("gateway", port.gateway.to_string().into()),
+        ("way", port.way.to_string().into()),
+    ])
 }
 
 fn failure(entry: &Entry, trouble: &Trouble) -> Failure {

@@ -102,6 +102,7 @@ impl Watch {
                         context.console.fail(&Error::Broken(why).into(), None);
                         return Exit::Other;
                     }
+                    What::Reachable(reachable) => self.news.reachable(&mut context.console, &reachable),
                     What::Listening(_) => {}
                 }
                 if self.is_due(context) {

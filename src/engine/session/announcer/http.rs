@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use tide_base::{Instant, SlotKey};
-use tide_tracker::{Error, Host, Scheme, TrackerUrl};
+use tide_tracker::{Answer, Error, Host, Scheme, TrackerUrl};
 
 use super::exchange::{Ask, Progress};
 use super::limits::READ;
@@ -118,7 +118,8 @@ impl Announcer {
     fn received(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, bytes: &[u8], end: End) {
         let Some(request) = self.requests.get_mut(key) else { return };
         let (Stage::Asking { to, .. }, Some(ask)) = (&request.stage, &mut request.ask) else { return };
-        let from = Reach::of(to.ip());
+        let tracker = to.ip();
+        let from = Reach::of(tracker);
         match ask.receive(now, bytes, matches!(end, End::Came(_))) {
             Ok(Progress::More) => {}
             Ok(Progress::Redirect(url)) => {
@@ -127,6 +128,11 @@ impl Announcer {
             }
             Ok(Progress::Done(answer)) => {
                 self.lanes.heard(&request.door, now);
+                if let Answer::Announced(reply) = &answer
+                    && let Some(ip) = reply.external_ip
+                {
+                    self.seen.push((tracker, ip));
+                }
                 self.end(desk, key, Ok(answer));
             }
             // What broke the connection says more than that it broke.

@@ -54,6 +54,8 @@ pub struct Announcer {
     lanes: Lanes,
     clients: Clients,
     timers: Timers<Owner, ()>,
+    /// Which trackers said what of our address.
+    seen: Vec<(IpAddr, IpAddr)>,
 }
 
 impl Announcer {
@@ -66,6 +68,7 @@ impl Announcer {
             lanes: Lanes::new(setup.limits.announces as usize),
             clients: Clients::new(prng),
             timers: Timers::new(),
+            seen: Vec::new(),
         }
     }
 
@@ -171,6 +174,11 @@ impl Announcer {
     /// gone; what is still under way for one that is gone is out of time.
     pub fn is_awaited(&self) -> bool {
         self.requests.iter().any(|(_, request)| !matches!(request.hearer, Hearer::Nobody))
+    }
+
+    /// Which trackers have said what of our address since this was asked last, in that order.
+    pub fn take_seen(&mut self) -> Vec<(IpAddr, IpAddr)> {
+        core::mem::take(&mut self.seen)
     }
 
     /// Starts what may start, and lets the UDP clients send and tell what has ended.

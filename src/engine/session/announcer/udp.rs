@@ -11,7 +11,7 @@ use tide_tracker::{Answer, Error};
 use super::limits::{UDP_CLIENT_KEPT, UDP_CLIENTS};
 use super::request::Stage;
 use super::{Announcer, Owner};
-use crate::border::Output;
+use crate::border::{Output, Via};
 use crate::desk::Desk;
 use crate::mail::Question;
 
@@ -118,7 +118,7 @@ impl Announcer {
             if !client.udp.poll_send(now, &mut data) {
                 break;
             }
-            desk.put(Output::Datagram { to: at, data });
+            desk.put(Output::Datagram { via: Via::Session, to: at, data });
         }
         let mut ended = Vec::new();
         while let Some(end) = client.udp.poll_done() {

@@ -29,7 +29,7 @@ use self::keeping::Keeping;
 use self::queries::Queries;
 use self::rota::{Ended, Rota};
 use self::words::{DhtAnswer, DhtCommand, DhtSetup, DhtStats, DhtSurvey, ToDht};
-use crate::border::{NetError, Output};
+use crate::border::{NetError, Output, Via};
 use crate::command::{Answer, CommandError, CommandId};
 use crate::desk::Desk;
 use crate::desk::gates::SessionErrand;
@@ -199,7 +199,9 @@ impl Dht {
             node.settle(now);
             while let Some(output) = node.poll() {
                 match output {
-                    NodeOutput::Send { to, datagram } => desk.put(Output::Datagram { to, data: datagram }),
+                    NodeOutput::Send { to, datagram } => {
+                        desk.put(Output::Datagram { via: Via::Session, to, data: datagram })
+                    }
                     NodeOutput::Event(event) => self.happened(desk, now, event),
                 }
             }

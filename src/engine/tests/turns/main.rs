@@ -9,6 +9,7 @@ mod gossip;
 mod memory;
 mod metadata;
 mod mutants;
+mod nearby;
 mod newcomers;
 mod orders;
 mod rates;

@@ -20,12 +20,14 @@ pub(crate) struct Tracker {
     hangs: bool,
     /// Announces: from where, downloaded, left, uploaded, and the number of the event (BEP 15).
     heard: Vec<(SocketAddr, [u64; 3], u32)>,
+    /// The port that was told last.
+    pub(crate) port: u16,
 }
 
 impl Tracker {
-    fn new(at: SocketAddr) -> Tracker {
+    pub(crate) fn new(at: SocketAddr) -> Tracker {
         let registry = Registry::new(ServerLimits::default(), Prng::new(1));
-        Tracker { at, registry, server: UdpServer::new([7; 16]), hangs: false, heard: Vec::new() }
+        Tracker { at, registry, server: UdpServer::new([7; 16]), hangs: false, heard: Vec::new(), port: 0 }
     }
 
     /// What it answers to a datagram.
@@ -43,6 +45,7 @@ impl Tracker {
         if data.len() >= 98 {
             let number = |i: usize| u64::from_be_bytes(data[i..i + 8].try_into().expect("eight bytes"));
             let event = u32::from_be_bytes(data[80..84].try_into().expect("four bytes"));
+            self.port = u16::from_be_bytes([data[96], data[97]]);
             self.heard.push((from, [number(56), number(64), number(72)], event));
         }
         let mut answer = Vec::new();

@@ -7,9 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
 use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
-    AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Output,
-    Reply, ResolveId, Setup, Shard, Slices, TorrentCommand, TorrentKey, TorrentStats, Want,
+    AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Networks,
+    Output, OwnAddress, Reachable, Reply, ResolveId, Setup, Shard, Slices, TorrentCommand, TorrentKey,
+    TorrentStats, Via, Want,
 };
+use tide_portmap::gateway::Gateway;
 
 use crate::disk::Disk;
 use crate::trackers::Tracker;
@@ -47,6 +49,10 @@ pub(crate) struct Node {
     /// Turns that its own deadlines called for.
     pub(crate) wakes: usize,
     inputs: Vec<VecDeque<Owned>>,
+    /// The sockets that it has beside its own.
+    pub(crate) sockets: Vec<Via>,
+    /// How it said last that it is seen and reached.
+    pub(crate) reachable: Reachable,
     /// What it told the application.
     pub(crate) events: Vec<Event>,
     replies: BTreeMap<CommandId, Reply>,
@@ -61,7 +67,7 @@ enum Owned {
     Disk(Done),
     Hashed(Hashed),
     Mail(ShardId, tide_engine::Mail),
-    Datagram(SocketAddr, Vec<u8>),
+    Datagram(Via, SocketAddr, Vec<u8>),
     Resolved(ResolveId, Result<Vec<IpAddr>, NetError>),
     Command(CommandId, Command),
 }
@@ -101,6 +107,10 @@ pub(crate) struct World {
     strangers: u64,
     /// The tracker of this world, if there is one.
     pub(crate) tracker: Option<Tracker>,
+    /// The gateway of this world, if there is one.
+    pub(crate) gateway: Option<Gateway>,
+    /// What was sent to groups.
+    pub(crate) multicast: Vec<Vec<u8>>,
     /// Names that can be looked up, and how often each was.
     pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
     /// Datagrams from engine to engine, if they are kept: from where, to where.
@@ -120,6 +130,8 @@ impl World {
             spinning: 0,
             strangers: 0,
             tracker: None,
+            gateway: None,
+            multicast: Vec::new(),
             names: BTreeMap::new(),
             datagrams: None,
         }
@@ -143,10 +155,71 @@ impl World {
         for shard in &mut shards {
             shard.handle(self.now, Input::Listening(listening.clone()));
         }
+        shards[0].handle(self.now, Input::Networks(self.networks(addr.ip())));
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
         let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
         let (events, replies) = (Vec::new(), BTreeMap::new());
-        Node { shards, addr, stores, disk, setup, loads: 0, wakes: 0, inputs, events, replies, finished: 0 }
+        let (sockets, reachable) = (Vec::new(), Reachable::default());
+        Node {
+            shards,
+            addr,
+            stores,
+            disk,
+            setup,
+            loads: 0,
+            wakes: 0,
+            inputs,
+            sockets,
+            reachable,
+            events,
+            replies,
+            finished: 0,
+        }
+    }
+
+    /// One network, in which all nodes are.
+    fn networks(&self, ip: IpAddr) -> Networks {
+        let way =
+            |gateway: &Gateway| tide_engine::Gateway { ip: gateway.config().inside, index: 2, local: ip };
+        Networks {
+            addresses: vec![OwnAddress { ip, bits: 8, index: 2 }],
+            gateways: self.gateway.iter().map(way).collect(),
+        }
+    }
+
+    /// A datagram leaves a node: for the tracker, a group, or the gateway.
+    fn send_datagram(&mut self, node: usize, via: Via, to: SocketAddr, data: Vec<u8>) {
+        let (now, from) = (self.now, self.nodes[node].addr);
+        match via {
+            Via::Session if data.first() == Some(&b'd') => self.deliver(from, to, data),
+            Via::Session => {
+                if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, &data)) {
+                    self.nodes[node].inputs[0].push_back(Owned::Datagram(via, to, answer));
+                }
+            }
+            Via::Group(on) => {
+                assert!(self.nodes[node].sockets.contains(&via), "what is sent through was asked for");
+                assert_eq!(on.group, to);
+                self.multicast.push(data.clone());
+                for other in &mut self.nodes {
+                    let heard =
+                        other.sockets.iter().find(|it| matches!(it, Via::Group(at) if at.group == to));
+                    if let Some(via) = heard.copied() {
+                        let from = SocketAddr::new(from.ip(), to.port());
+                        other.inputs[0].push_back(Owned::Datagram(via, from, data.clone()));
+                    }
+                }
+            }
+            Via::Address(ip) => {
+                assert!(self.nodes[node].sockets.contains(&via), "what is sent through was asked for");
+                assert_eq!(ip, from.ip());
+                let Some(gateway) = &mut self.gateway else { return };
+                for answer in gateway.receive(now, from, to.port(), &data) {
+                    let from = SocketAddr::new(gateway.config().inside, to.port());
+                    self.nodes[node].inputs[0].push_back(Owned::Datagram(via, from, answer));
+                }
+            }
+        }
     }
 
     /// Kills an engine, whatever it is doing, and starts it again on the same disk.
@@ -317,8 +390,8 @@ impl World {
             progress = true;
             let shard = &mut self.nodes[node].shards[usize::from(shard)];
             let input = match &input {
-                Owned::Datagram(from, data) => {
-                    shard.handle(now, Input::Datagram { from: *from, data });
+                Owned::Datagram(via, from, data) => {
+                    shard.handle(now, Input::Datagram { via: *via, from: *from, data });
                     continue;
                 }
                 _ => input.into_input(),
@@ -416,15 +489,9 @@ impl World {
         match output {
             Output::Dial { conn, to, tls: _ } => self.connect(End { node, shard, conn }, to),
             Output::Send(conn) => self.write_all(End { node, shard, conn }),
-            Output::Datagram { to, data } => {
-                let (now, from) = (self.now, self.nodes[node].addr);
-                if data.first() == Some(&b'd') {
-                    return self.deliver(from, to, data);
-                }
-                if let Some(answer) = self.tracker.as_mut().and_then(|t| t.answer(now, from, to, &data)) {
-                    inputs(self, shard, Owned::Datagram(to, answer));
-                }
-            }
+            Output::Datagram { via, to, data } => self.send_datagram(node, via, to, data),
+            Output::Sockets(sockets) => self.nodes[node].sockets = sockets,
+            Output::Reachable(reachable) => self.nodes[node].reachable = *reachable,
             Output::Resolve { id, host } => {
                 let known = self.names.entry(host.to_string()).or_default();
                 known.1 += 1;
@@ -473,7 +540,7 @@ impl World {
             datagrams.push((from, to, data.clone()));
         }
         if let Some(node) = self.nodes.iter_mut().find(|node| node.addr == to && node.finished == 0) {
-            node.inputs[0].push_back(Owned::Datagram(from, data));
+            node.inputs[0].push_back(Owned::Datagram(Via::Session, from, data));
         }
     }
 

@@ -120,7 +120,8 @@ const LOWEST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
 pub struct Book {
     limits: BookLimits,
     our_id: PeerId,
-    external: Option<SocketAddr>,
+    /// How peers see us, of IPv4 and IPv6.
+    external: [Option<SocketAddr>; 2],
     seeding: bool,
     entries: BTreeMap<SocketAddr, Entry>,
     /// The idle entries that may be dialled now, the best first.
@@ -143,7 +144,7 @@ impl Book {
         Book {
             limits,
             our_id,
-            external: None,
+            external: [None; 2],
             seeding: false,
             entries: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -182,7 +183,7 @@ impl Book {
             seed: false,
             last_connected: None,
             id: None,
-            priority: self.external.map_or(lot, |own| bep40::priority(own, addr)),
+            priority: priority(self.external, addr, lot),
             lot,
         };
         self.insert(addr, entry);
@@ -312,13 +313,12 @@ impl Book {
         }
     }
 
-    /// How peers see us, as far as that is known: the basis of BEP 40's priorities.
-    pub fn set_external(&mut self, external: Option<SocketAddr>) {
+    /// How peers of either family see us, as far as that is known: the basis of BEP 40's priorities.
+    pub fn set_external(&mut self, v4: Option<SocketAddr>, v6: Option<SocketAddr>) {
+        let external = [v4, v6];
         if self.external != external {
             self.external = external;
-            self.reindex(|addr, entry| {
-                entry.priority = external.map_or(entry.lot, |own| bep40::priority(own, addr));
-            });
+            self.reindex(|addr, entry| entry.priority = priority(external, addr, entry.lot));
         }
     }
 
@@ -326,7 +326,9 @@ impl Book {
     /// failures.
     pub fn export(&self) -> Vec<KnownPeer> {
         let mut best: Vec<(SocketAddr, &Entry)> = self.entries.iter().map(|(addr, e)| (*addr, e)).collect();
-        best.retain(|(_, entry)| entry.state != State::Ours);
+        // An address of one link leads nowhere without the interface, whose number is another one next time.
+        let lasts = |at: &SocketAddr| !matches!(at, SocketAddr::V6(at) if at.scope_id() != 0);
+        best.retain(|(at, entry)| entry.state != State::Ours && lasts(at));
         best.sort_by_key(|(_, e)| {
             let connected = matches!(e.state, State::Connected { .. });
             (!connected, e.failures, core::cmp::Reverse(e.last_connected), e.rank())
@@ -486,4 +488,9 @@ impl Book {
             self.update(addr, |entry| change(addr, entry));
         }
     }
+}
+
+/// The priority of an address; a lot while it is not known how its family sees us.
+fn priority(external: [Option<SocketAddr>; 2], addr: SocketAddr, lot: u32) -> u32 {
+    external[usize::from(addr.is_ipv6())].map_or(lot, |own| bep40::priority(own, addr))
 }

@@ -219,7 +219,7 @@ fn equals_are_dialled_in_canonical_order_once_we_know_who_we_are() {
     for n in 0..20 {
         b.add(at(0), nth(n * 77), Sources::TRACKER, &mut prng);
     }
-    b.set_external(Some(own));
+    b.set_external(Some(own), None);
     let order: Vec<u32> = all(&mut b, at(0)).iter().map(|&peer| bep40::priority(own, peer)).collect();
     assert!(order.is_sorted_by(|a, b| a >= b) && order.len() == 20);
 }
@@ -273,7 +273,7 @@ fn any_sequence_of_events_keeps_the_tables_in_step() {
                 9 => match prng.below(4) {
                     0 => b.set_seed(peer, prng.chance(1, 2)),
                     1 => b.set_seeding(prng.chance(1, 2)),
-                    2 => b.set_external(prng.chance(1, 2).then_some(nth(99))),
+                    2 => b.set_external(prng.chance(1, 2).then_some(nth(99)), None),
                     _ => {
                         b.ban(host);
                     }

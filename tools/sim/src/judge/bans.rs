@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use tide_base::{Duration, Instant};
-use tide_engine::survey::RoleSurvey;
 use tide_engine::{Event, Happening, Survey, TorrentKey};
 
 use super::oracle::{Compared, ensure};
@@ -46,7 +45,7 @@ impl Banned {
             let since = self.since.get(&ip.to_canonical());
             told || since.is_some_and(|&(since, _)| now >= since + SPREAD && now < since + BAN)
         };
-        for conn in survey.desk.conns.iter().filter(|conn| !matches!(conn.role, RoleSurvey::Tracker)) {
+        for conn in survey.desk.conns.iter().filter(|conn| conn.role.is_peers()) {
             ensure(!in_force(conn.addr.ip()), || {
                 format!("{} is banned, and there is a connection with it: {:?}", conn.addr, conn.role)
             })?;

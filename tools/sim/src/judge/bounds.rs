@@ -83,7 +83,7 @@ pub(super) fn conns_bounded(survey: &Survey, limits: &Limits) -> Compared {
         })?;
     }
     let mut per_ip = BTreeMap::new();
-    let peers = survey.desk.conns.iter().filter(|conn| !matches!(conn.role, RoleSurvey::Tracker));
+    let peers = survey.desk.conns.iter().filter(|conn| conn.role.is_peers());
     for conn in peers {
         let count = per_ip.entry(conn.addr.ip()).or_insert(0_u32);
         *count += 1;
@@ -99,8 +99,7 @@ pub(super) fn session_conns(surveys: &[Survey], limits: &Limits) -> Compared {
     let count = |which: &dyn Fn(RoleSurvey) -> bool| {
         surveys.iter().flat_map(|survey| &survey.desk.conns).filter(|conn| which(conn.role)).count() as u32
     };
-    let (half_open, all) =
-        (count(&RoleSurvey::is_half_open), count(&|role| !matches!(role, RoleSurvey::Tracker)));
+    let (half_open, all) = (count(&RoleSurvey::is_half_open), count(&|role| role.is_peers()));
     ensure(half_open <= limits.half_open, || {
         format!("{half_open} connections are half-open of {}", limits.half_open)
     })?;

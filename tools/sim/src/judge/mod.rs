@@ -108,7 +108,33 @@ impl Judge {
         }
     }
 
-    /// Datagrams are changed on their way: whom a tracker seems to have named is not known.
+    /// Something was said to everybody on a network; what is wrong with that, if anything is.
+    pub fn overheard_by_all(&mut self, now: Instant, node: usize, wrong: Option<String>) -> Verdict {
+        self.tally.count(Oracle::Private);
+        match wrong {
+            Some(text) => Err(Finding { oracle: Oracle::Private, node, at: now, text }),
+            None => Ok(()),
+        }
+    }
+
+    /// A node says that the world sees it at these addresses, of which `wrong` are not its own. Where datagrams are changed
+    /// on their way, a gateway's may be the one that was.
+    pub fn seen_at(&mut self, now: Instant, node: usize, all: u64, wrong: &[IpAddr]) -> Verdict {
+        if self.mangled {
+            return Ok(());
+        }
+        for _ in 0..all {
+            self.tally.count(Oracle::Address);
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let text = format!("it believes to be at {wrong:?}");
+        Err(Finding { oracle: Oracle::Address, node, at: now, text })
+    }
+
+    /// Datagrams are changed on their way: whom a tracker seems to have named, and what a gateway seems to have said, is
+    /// not known.
     pub fn mangled(&mut self) {
         self.mangled = true;
     }

@@ -75,6 +75,8 @@ oracles! {
     Trackers = "tracker-etiquette",
     /// A private torrent meets only whom its trackers name.
     Private = "private-stays-private",
+    /// What a node believes to be its address is one of its addresses.
+    Address = "address-is-ours",
     /// Events come in an order that makes sense; what is final stays final.
     Events = "events-in-order",
     /// Who has nothing to do sleeps.

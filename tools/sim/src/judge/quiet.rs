@@ -31,6 +31,11 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
         // Nothing flows, so nothing refills; one was armed before. Dials come on top, and some that found the place
         // for which they had waited taken by somebody else.
         Reason::Refill => (2, 1, 1),
+        // One announce a minute at the most, and one found early when a torrent comes.
+        Reason::Local => (2, 1, 0),
+        // Two ports and an address, each half an hour; a gateway that is silent is asked again in three ways, a dozen
+        // datagrams in half a minute, after a minute, two, four and so on.
+        Reason::Mapping => (4, 0, 0),
         // A device that is given up is so once.
         Reason::Hung => (8, 1, 0),
         // Who has completed seeks nothing.

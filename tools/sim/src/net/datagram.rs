@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use tide_base::{Duration, Instant};
+use tide_portmap::Protocol;
 
 use super::agenda::{Datagram, Event, Kind, Packet};
 use super::way::UDP_HEADER;
@@ -26,6 +27,9 @@ impl Net {
         self.now = now.max(self.now);
         let now = self.now;
         let (from, at) = (tide_base::addr::canonical(from), tide_base::addr::canonical(to));
+        if at.ip().is_multicast() {
+            return self.multicast(host, from, at, &data);
+        }
         self.host_mut(host).punch(now, from.port(), at);
         let far = if at.ip().is_loopback() { Some(host) } else { self.host_at(at.ip()) };
         let size = UDP_HEADER.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
@@ -43,12 +47,29 @@ impl Net {
         self.launch(Packet { from: host, to: far, size, kind }, Instant::ZERO);
     }
 
+    /// A datagram goes to all hosts of the local network that are in the group, the sender among them.
+    fn multicast(&mut self, host: HostId, from: SocketAddr, at: SocketAddr, data: &[u8]) {
+        let size = UDP_HEADER.saturating_add(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        let hosts = (0..self.hosts.len()).map(|i| HostId(i as u32));
+        let members: Vec<HostId> =
+            hosts.filter(|&far| self.are_near(host, far) && self.host(far).groups.contains(&at)).collect();
+        for far in members {
+            let kind = Kind::Datagram(Box::new(Datagram { from, at, data: data.to_vec(), copy: false }));
+            self.launch(Packet { from: host, to: far, size, kind }, Instant::ZERO);
+        }
+    }
+
     /// A datagram has come through.
     pub(super) fn datagram_comes(&mut self, from: HostId, to: HostId, mut datagram: Datagram) {
         if from == to || datagram.copy {
             return self.deliver(to, datagram);
         }
-        if !self.host(to).lets_in(self.now, datagram.at.port(), datagram.from) {
+        let inner = self.host(to).forward(self.now, Protocol::Udp, datagram.at.port());
+        if self.are_near(from, to) {
+            // Nobody stands between them.
+        } else if let Some(inner) = inner {
+            datagram.at.set_port(inner);
+        } else if !self.host(to).lets_in(self.now, datagram.at.port(), datagram.from) {
             self.stats.lost += 1;
             return self.dice.hit(Mishap::Nat);
         }

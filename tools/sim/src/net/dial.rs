@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tide_base::{Duration, Instant};
 use tide_engine::NetError;
+use tide_portmap::Protocol;
 
 use super::agenda::{Event, Kind, Packet};
 use super::stream::{App, Stream};
@@ -26,9 +27,14 @@ impl Net {
         assert!(end.dialler && !self.streams.contains_key(&end.stream), "{end:?} was used before");
         self.now = now.max(self.now);
         self.stats.dials += 1;
-        let to = tide_base::addr::canonical(to);
+        let mut to = tide_base::addr::canonical(to);
         let far = if to.ip().is_loopback() { Some(host) } else { self.host_at(to.ip()) };
         let source = self.host_mut(host).source(to.ip());
+        let apart = far.filter(|&far| !self.are_near(host, far));
+        let inner = apart.and_then(|far| self.host(far).forward(self.now, Protocol::Tcp, to.port()));
+        if let Some(inner) = inner {
+            to.set_port(inner);
+        }
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let near = (host, source.unwrap_or(nowhere));
         self.streams.insert(end.stream, Stream::new(&self.spec, near, (far.unwrap_or(host), to)));
@@ -46,7 +52,7 @@ impl Net {
             let after = Duration::from_nanos(self.dice.prng().below(UNREACHABLE.as_nanos() as u64));
             return self.fail_later(end.stream, NetError::Unreachable, silent, after);
         };
-        if far != host && self.host(far).spec.nat {
+        if apart.is_some() && inner.is_none() && self.host(far).spec.nat {
             self.dice.hit(Mishap::Nat);
             let silent = self.dice.prng().chance(1, 2);
             return self.fail_later(end.stream, NetError::Refused, silent, self.delay(host, far) * 2);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, Instant};
+use tide_portmap::Protocol;
 
 use super::link::Link;
-use super::words::HostSpec;
+use super::words::{Forward, HostSpec};
 use crate::actor::EndId;
 
 /// The first port that a dial comes from, and how many there are (RFC 6056 leaves the choice to the system; this is
@@ -25,6 +26,10 @@ pub(super) struct Host {
     pub(super) down: Link,
     pub(super) listens: BTreeSet<u16>,
     pub(super) ends: BTreeSet<EndId>,
+    /// The multicast groups that it is in, with their ports.
+    pub(super) groups: BTreeSet<SocketAddr>,
+    /// What its NAT lets in.
+    pub(super) forwards: Vec<Forward>,
     next_port: u16,
     pinholes: BTreeMap<(u16, SocketAddr), Instant>,
 }
@@ -36,6 +41,8 @@ impl Host {
             down: Link::new(spec.down, spec.queue),
             listens: BTreeSet::new(),
             ends: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            forwards: Vec::new(),
             next_port: 0,
             pinholes: BTreeMap::new(),
             spec,
@@ -45,7 +52,9 @@ impl Host {
     /// Where a dial to `to` comes from: an address of its family.
     pub(super) fn source(&mut self, to: IpAddr) -> Option<SocketAddr> {
         let same = |ip: &&IpAddr| ip.is_ipv4() == to.is_ipv4();
-        let ip = if to.is_loopback() { to } else { *self.spec.ips.iter().find(same)? };
+        let near = |ip: &&IpAddr| tide_base::addr::is_local(**ip) == tide_base::addr::is_local(to);
+        let ips = || self.spec.ips.iter().filter(same);
+        let ip = if to.is_loopback() { to } else { *ips().find(near).or_else(|| ips().next())? };
         let port = PORTS.0 + self.next_port;
         self.next_port = (self.next_port + 1) % PORTS.1;
         Some(SocketAddr::new(ip, port))
@@ -64,6 +73,12 @@ impl Host {
             }
             self.pinholes.insert((port, to), now);
         }
+    }
+
+    /// The port of its own to which its NAT lets in what comes to `outer`.
+    pub(super) fn forward(&self, now: Instant, protocol: Protocol, outer: u16) -> Option<u16> {
+        let of = |it: &&Forward| it.protocol == protocol && it.outer == outer && it.until > now;
+        self.forwards.iter().find(of).map(|it| it.inner)
     }
 
     /// Whether a datagram gets to it.

@@ -52,7 +52,7 @@ use stream::{App, Silence, Stream};
 use weather::{Pair, Weather};
 
 pub use tap::{Flags, Tapped, TappedPacket};
-pub use words::{HostId, HostSpec, NetSpec, News, Stats};
+pub use words::{Forward, HostId, HostSpec, NetSpec, News, Stats};
 
 /// Hosts, and what is between them. Time never goes backwards from call to call.
 #[derive(Debug)]
@@ -141,6 +141,22 @@ impl Net {
     /// A host accepts no more streams at a port.
     pub fn unlisten(&mut self, host: HostId, port: u16) {
         self.host_mut(host).listens.remove(&port);
+    }
+
+    /// A host is in these multicast groups from now on, and in no others.
+    pub fn set_groups(&mut self, host: HostId, groups: BTreeSet<SocketAddr>) {
+        self.host_mut(host).groups = groups;
+    }
+
+    /// A host's NAT lets in at these ports from now on, and at no others.
+    pub fn set_forwards(&mut self, host: HostId, forwards: Vec<Forward>) {
+        self.host_mut(host).forwards = forwards;
+    }
+
+    /// Whether no NAT is between two hosts.
+    fn are_near(&self, one: HostId, other: HostId) -> bool {
+        let lan = self.host(one).spec.lan;
+        one == other || lan.is_some() && lan == self.host(other).spec.lan
     }
 
     /// When something happens next; [`Instant::NEVER`] if nothing does by itself.

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::Duration;
+use tide_base::{Duration, Instant};
 use tide_engine::NetError;
+use tide_portmap::Protocol;
 
 use crate::actor::EndId;
 
@@ -26,6 +27,9 @@ pub struct HostSpec {
     pub delay: Duration,
     /// Whether it is behind a NAT: it cannot be dialled, and datagrams reach it only as answers.
     pub nat: bool,
+    /// Which local network it is in, if it is in one: hosts of one hear each other's multicast, and no NAT is between
+    /// them.
+    pub lan: Option<u32>,
     /// How many streams it can have at a time, those that it dials included.
     pub sockets: u32,
 }
@@ -40,9 +44,23 @@ impl HostSpec {
             queue: 128 << 10,
             delay: Duration::from_millis(10),
             nat: false,
+            lan: None,
             sockets: 1000,
         }
     }
+}
+
+/// A port that a host's NAT lets in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forward {
+    /// Of what.
+    pub protocol: Protocol,
+    /// The port that the world sees.
+    pub outer: u16,
+    /// The host's own.
+    pub inner: u16,
+    /// Until when.
+    pub until: Instant,
 }
 
 /// What is the same for all hosts.

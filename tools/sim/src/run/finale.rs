@@ -43,14 +43,19 @@ fn right(world: &World, node: NodeId, torrent: usize) -> Bits {
 
 /// Chooses a core: nodes in random order, until those that can be dialled have every piece of every torrent that any
 /// of them takes part in; and then perhaps some more.
-pub(super) fn choose(world: &World, prng: &mut Prng) -> Core {
+pub(super) fn choose(world: &World, prng: &mut Prng, strangers: bool) -> Core {
     let mut order: Vec<NodeId> = world.nodes().map(|(id, _)| id).collect();
     prng.shuffle(&mut order);
     let mut core = Core::default();
     let contents: BTreeSet<usize> = order.iter().flat_map(|&id| contents_of(world, id)).collect();
     for content in contents {
         let mut left = Bits::full(world.content(content).layout().pieces());
-        for &node in order.iter().filter(|&&id| !world.node(id).spec().host.nat) {
+        // Who is told of a node is told its own port; who finds it, the one that its gateway has opened.
+        let can_be_dialled = |id: &&NodeId| match strangers {
+            true => world.node(**id).can_be_dialled(),
+            false => !world.node(**id).spec().host.nat,
+        };
+        for &node in order.iter().filter(can_be_dialled) {
             if left.count() == 0 {
                 break;
             }
@@ -111,7 +116,7 @@ pub(super) fn spoilt(world: &World, core: &Core) -> Option<String> {
 const RISING: Duration = Duration::from_secs(600);
 
 /// Starts every node of the core anew, and has its users want everything.
-pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
+pub(super) fn raise(world: &mut World, core: &Core, strangers: bool) -> Result<(), String> {
     let end = world.now() + RISING;
     for &node in &core.nodes {
         // A ban of an honest peer, whose disk the world has spoilt, does not outlive the process.
@@ -128,7 +133,7 @@ pub(super) fn raise(world: &mut World, core: &Core) -> Result<(), String> {
     for &node in &core.nodes {
         world.end(node);
         for torrent in 0..world.node(node).torrents().len() {
-            let addrs = partners(world, core, node, torrent);
+            let addrs = if strangers { Vec::new() } else { partners(world, core, node, torrent) };
             world.make_whole(node, torrent, addrs);
         }
         world.set_rates(node, RateLimits::default());

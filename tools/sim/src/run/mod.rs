@@ -164,13 +164,13 @@ impl<'s> Play<'s> {
             self.go(watch, self.world.now() + Duration::from_secs(1))?;
             self.users.tick(&mut self.world);
         }
-        self.core = finale::choose(&self.world, &mut self.prng.split("core"));
+        self.core = finale::choose(&self.world, &mut self.prng.split("core"), self.scenario.strangers);
         if let Some(spoilt) = finale::spoilt(&self.world, &self.core) {
             return Err(Verdict::Liveness(spoilt));
         }
         self.note(watch, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
-        let raised = finale::raise(&mut self.world, &self.core);
+        let raised = finale::raise(&mut self.world, &self.core, self.scenario.strangers);
         if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
             self.world.release(canary);
         }

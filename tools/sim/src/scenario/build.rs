@@ -1,6 +1,6 @@
 //! The world of a scenario.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use tide_metainfo::HostPort;
 use super::{DhtPlan, MutantPlan, NodePlan, Scenario, TorrentPlan};
 use crate::dice::Dice;
 use crate::disk::Content;
+use crate::home::Home;
 use crate::liar::Liar;
 use crate::mutants::{Mutant, MutantSpec};
 use crate::net::HostSpec;
@@ -54,6 +55,7 @@ pub fn build(scenario: &Scenario) -> (World, Cast) {
             world.spare(nodes[node], torrent);
         }
     }
+    homes(scenario, &mut world, &prng);
     let mutants = scenario.mutants.iter().enumerate().filter(|(_, plan)| !plan.absent);
     let mutants = mutants.map(|(i, plan)| mutant(scenario, &mut world, plan, &prng, i)).collect();
     liars(scenario, &mut world, &prng);
@@ -76,14 +78,23 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
     let mut random = [0; 12];
     Prng::new(scenario.seed).split(&format!("peer id {i}")).fill(&mut random);
     let peer_id: PeerId = tide_peer::client::our_id(random);
+    let mut host = plan.host.clone();
+    let gateway = plan.gateway.as_ref().map(|_| {
+        let (inside, own) = behind(i);
+        host.ips.push(own);
+        host.lan = Some(BEHIND + i as u32);
+        (IpAddr::V4(inside), own)
+    });
     NodeSpec {
-        host: plan.host.clone(),
+        host,
         port: plan.port,
         setup: Setup {
             peer_id,
             tracker_key: i as u32 + 1,
             rates: plan.rates,
             limits: plan.limits.clone(),
+            local: plan.local.then(tide_local::limits::Limits::default),
+            mapping: gateway.map(|_| tide_portmap::limits::Limits::default()),
             epoch: WallClock(1_700_000_000),
             dht: plan.dht.as_ref().map(|dht| dht_setup(scenario, dht)),
             pex: plan.pex,
@@ -95,6 +106,27 @@ fn node_spec(scenario: &Scenario, i: usize) -> NodeSpec {
         pace: plan.pace,
         medium: plan.medium,
         disk: tide_disk::Limits::default(),
+        gateway,
+    }
+}
+
+/// The local networks behind gateways have numbers from here.
+const BEHIND: u32 = 1000;
+
+/// The addresses of node `i`'s gateway inside, and of the node behind it.
+fn behind(i: usize) -> (Ipv4Addr, IpAddr) {
+    (Ipv4Addr::new(10, 100, i as u8, 1), Ipv4Addr::new(10, 100, i as u8, 2).into())
+}
+
+/// The gateways of those who have one.
+fn homes(scenario: &Scenario, world: &mut World, prng: &Prng) {
+    for (i, plan) in scenario.nodes.iter().enumerate().filter(|(_, plan)| !plan.absent) {
+        let Some(spec) = plan.gateway else { continue };
+        let (inside, _) = behind(i);
+        let host = HostSpec { lan: Some(BEHIND + i as u32), ..HostSpec::ordinary(inside) };
+        let home = Home::new(spec, inside, prng.split(&format!("home {i}")));
+        let id = world.add_actor(host, &Home::ports(), Box::new(home));
+        world.set_gateway(id, inside.into(), Home::groups());
     }
 }
 
@@ -155,6 +187,7 @@ fn trackers(scenario: &Scenario, world: &mut World, prng: &Prng) -> Vec<ActorId>
             queue: 1 << 20,
             delay: tide_base::Duration::from_millis(20),
             nat: false,
+            lan: None,
             sockets: 1000,
         };
         world.add_name(&spec.name, ips.clone());

@@ -6,10 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
+use tide_portmap::{Protocol, Want};
 
 use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds};
 use crate::dice::{MILLION, Odds};
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::home::HomeSpec;
 use crate::liar::Lie;
 use crate::mishap::{Mishap, Part};
 use crate::mutants::Vice;
@@ -30,6 +32,10 @@ pub enum Directed {
     Links,
     /// The same with ten who say that they have the metadata, of whom nine lie.
     Liars,
+    /// Nobody knows anybody, there is no tracker, and all are on one local network.
+    Neighbours,
+    /// Who has everything is behind a NAT whose gateway opens another port than is asked for; a tracker tells of it.
+    Mapped,
     /// A peer that breaks one rule.
     Vice(Vice),
     /// Something that goes wrong, over and over.
@@ -41,8 +47,15 @@ impl Directed {
     pub fn all() -> impl Iterator<Item = Directed> {
         let vices = Vice::ALL.iter().map(|&vice| Directed::Vice(vice));
         let mishaps = Mishap::ALL.iter().map(|&mishap| Directed::Mishap(mishap));
-        let plain =
-            [Directed::Calm, Directed::Crowded, Directed::Trackerless, Directed::Links, Directed::Liars];
+        let plain = [
+            Directed::Calm,
+            Directed::Crowded,
+            Directed::Trackerless,
+            Directed::Neighbours,
+            Directed::Mapped,
+            Directed::Links,
+            Directed::Liars,
+        ];
         plain.into_iter().chain(vices).chain(mishaps)
     }
 
@@ -57,6 +70,8 @@ impl Directed {
         match self {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
+            Directed::Neighbours => alone_on_one_network(&mut scenario),
+            Directed::Mapped => behind_a_gateway(&mut scenario),
             Directed::Trackerless => trackerless(&mut scenario),
             Directed::Links => {
                 by_links(&mut scenario);
@@ -92,6 +107,8 @@ impl fmt::Display for Directed {
         match self {
             Directed::Calm => f.write_str("calm"),
             Directed::Crowded => f.write_str("crowded"),
+            Directed::Neighbours => f.write_str("neighbours"),
+            Directed::Mapped => f.write_str("mapped"),
             Directed::Trackerless => f.write_str("trackerless"),
             Directed::Links => f.write_str("links"),
             Directed::Liars => f.write_str("liars"),
@@ -103,6 +120,33 @@ impl fmt::Display for Directed {
 
 /// How many lie about metadata where one does not.
 const LIARS: usize = 9;
+
+/// Everybody on one local network, and no other way to find anybody. Of the private torrent nobody may hear, so nobody
+/// takes part in it but who has it.
+fn alone_on_one_network(scenario: &mut Scenario) {
+    scenario.trackers.clear();
+    (scenario.second_act, scenario.strangers) = (true, true);
+    for (i, node) in scenario.nodes.iter_mut().enumerate() {
+        (node.host.lan, node.local) = (Some(0), true);
+        node.torrents.retain(|torrent| i == 0 || torrent.content == 0);
+        node.torrents.iter_mut().for_each(|torrent| torrent.peers.clear());
+    }
+}
+
+/// Nobody can dial who has everything but at the port that its gateway opened, and nobody else can be dialled at all.
+fn behind_a_gateway(scenario: &mut Scenario) {
+    (scenario.second_act, scenario.strangers) = (true, true);
+    for (i, node) in scenario.nodes.iter_mut().enumerate() {
+        node.host.nat = true;
+        node.torrents.iter_mut().for_each(|torrent| torrent.peers.clear());
+        if i == 0 {
+            let outside = Ipv4Addr::new(60, 7, 10, 0);
+            let taken = Some(Want { protocol: Protocol::Tcp, port: node.port });
+            let spec = HomeSpec { outside, speaks: [false, false, true], restarts: true, taken };
+            node.gateway = Some(spec);
+        }
+    }
+}
 
 /// Bytes of a block.
 const BLOCK: u32 = 64;
@@ -147,6 +191,7 @@ fn base(seed: u64, count: usize) -> Scenario {
         stall: Duration::from_secs(2 * 3600),
         look_every: 1,
         second_act: false,
+        strangers: false,
     }
 }
 
@@ -165,7 +210,16 @@ fn ip(group: u8, i: usize) -> IpAddr {
 
 fn host(ip: IpAddr, rate: u64) -> HostSpec {
     let delay = Duration::from_millis(5);
-    HostSpec { ips: vec![ip], up: rate, down: 1_000_000, queue: 20_000, delay, nat: false, sockets: 200 }
+    HostSpec {
+        ips: vec![ip],
+        up: rate,
+        down: 1_000_000,
+        queue: 20_000,
+        delay,
+        nat: false,
+        lan: None,
+        sockets: 200,
+    }
 }
 
 fn node(prng: &mut Prng, i: usize) -> NodePlan {
@@ -193,6 +247,8 @@ fn node(prng: &mut Prng, i: usize) -> NodePlan {
         pace: Pace::default(),
         medium: MediumSpec { sector: 16, strict_folders: false },
         pex: true,
+        local: false,
+        gateway: None,
         torrents: Vec::new(),
         dht: None,
     }

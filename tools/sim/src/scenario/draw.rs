@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tide_base::{Duration, Prng};
 use tide_engine::{Limits, RateLimits};
+use tide_portmap::{Protocol, Want};
 
 use super::{DhtPlan, LiarPlan, MutantPlan, NodePlan, Scenario, TorrentPlan, bounds, crowd, odds};
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::home::HomeSpec;
 use crate::liar::Lie;
 use crate::mishap::Mishap;
 use crate::mutants::Vice;
@@ -38,6 +40,7 @@ pub fn draw(seed: u64) -> Scenario {
     let genuine = magnets(&mut root.split("magnets"), &private, &mut nodes);
     exchange(&mut root.split("exchange"), &mut nodes, &mut mutants);
     let liars = liars(&mut root.split("dht liars"), &nodes, tiny);
+    nearby(&mut root.split("nearby"), &mut nodes);
     let mut scenario = Scenario {
         seed,
         tiny,
@@ -53,6 +56,7 @@ pub fn draw(seed: u64) -> Scenario {
         stall: Duration::from_secs(2 * 3600),
         look_every: [1, 7, 50][prng.index(3)],
         second_act: true,
+        strangers: false,
         contents,
         odds,
     };
@@ -123,6 +127,7 @@ fn host(prng: &mut Prng, ips: Vec<IpAddr>, tiny: bool, nat: bool) -> HostSpec {
         queue: [2_000, 20_000, 200_000][prng.index(3)],
         delay: Duration::from_micros([50, 5_000, 40_000, 150_000][prng.index(4)]),
         nat,
+        lan: None,
         sockets: [20, 200, 1000][prng.index(3)],
     }
 }
@@ -153,6 +158,8 @@ fn node(prng: &mut Prng, i: usize, tiny: bool, block_len: u32, odds: &Odds) -> N
         pace: pace(prng, tiny),
         medium: MediumSpec { sector: if tiny { 16 } else { 512 }, strict_folders: false },
         pex: true,
+        local: false,
+        gateway: None,
         torrents: Vec::new(),
         dht: None,
     }
@@ -286,6 +293,29 @@ fn mutants(prng: &mut Prng, contents: usize, nodes: usize) -> Vec<MutantPlan> {
         }
     };
     (0..count).map(one).collect()
+}
+
+/// Who is near whom: in half of the worlds some nodes are on local networks, and most of these look for neighbours there;
+/// and some that are behind a NAT can ask its gateway for ports.
+fn nearby(prng: &mut Prng, nodes: &mut [NodePlan]) {
+    let lans = [0, 0, 1, 2][prng.index(4)];
+    for node in nodes {
+        let (lan, looks) = (prng.below(4) as u32, prng.chance(3, 4));
+        if lan < lans {
+            (node.host.lan, node.local) = (Some(lan), looks);
+        }
+        let (asks, restarts, taken) = (prng.chance(1, 2), prng.chance(1, 3), prng.chance(1, 4));
+        let speaks = [prng.chance(1, 2), prng.chance(1, 2), prng.chance(1, 2)];
+        let outside = node.host.ips.iter().find_map(|ip| match ip {
+            IpAddr::V4(ip) => Some(*ip),
+            IpAddr::V6(_) => None,
+        });
+        if let Some(outside) = outside.filter(|_| node.host.nat && asks) {
+            let taken = taken.then_some(Want { protocol: Protocol::Tcp, port: node.port });
+            node.gateway = Some(HomeSpec { outside, speaks, restarts, taken });
+            node.local = false;
+        }
+    }
 }
 
 fn pace(prng: &mut Prng, tiny: bool) -> Pace {

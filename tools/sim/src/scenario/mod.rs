@@ -22,6 +22,7 @@ use tide_engine::{Limits, RateLimits};
 
 use crate::dice::Odds;
 use crate::disk::{ContentSpec, MediumSpec, Pace};
+use crate::home::HomeSpec;
 use crate::liar::Lie;
 use crate::mutants::Vice;
 use crate::net::{HostSpec, NetSpec};
@@ -68,6 +69,8 @@ pub struct Scenario {
     pub look_every: u32,
     /// Whether there is a second act; without, the run ends with the first.
     pub second_act: bool,
+    /// Whether in the second act, too, nobody is told of anybody: they find each other, or do not complete.
+    pub strangers: bool,
 }
 
 impl Scenario {
@@ -107,6 +110,10 @@ pub struct NodePlan {
     pub medium: MediumSpec,
     /// Whether it tells peers of each other (BEP 11).
     pub pex: bool,
+    /// Whether it looks for peers on its local network.
+    pub local: bool,
+    /// The gateway that it asks for ports, if it has one; it is alone behind it.
+    pub gateway: Option<HomeSpec>,
     /// Its torrents.
     pub torrents: Vec<TorrentPlan>,
     /// Its part in the DHT, if it takes one.

@@ -68,11 +68,12 @@ struct Host<'a>(&'a HostSpec);
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HostSpec { ips, up, down, queue, delay, nat, sockets } = self.0;
+        let HostSpec { ips, up, down, queue, delay, nat, lan, sockets } = self.0;
         let ips: Vec<String> = ips.iter().map(ToString::to_string).collect();
         let nat = if *nat { " nat" } else { "" };
+        let lan = lan.map_or(String::new(), |lan| format!(" lan {lan}"));
         let ips = ips.join(",");
-        write!(f, "{ips} up {up} down {down} queue {queue} delay {delay:?} sockets {sockets}{nat}")
+        write!(f, "{ips} up {up} down {down} queue {queue} delay {delay:?} sockets {sockets}{nat}{lan}")
     }
 }
 
@@ -85,6 +86,12 @@ impl fmt::Display for NodePlan {
         write!(f, ", leases {}, disk jobs {}", limits.leases, limits.disk_jobs)?;
         write!(f, ", rates {:?}/{:?}", self.rates.down, self.rates.up)?;
         f.write_str(if self.pex { "" } else { ", no peer exchange" })?;
+        if self.local {
+            write!(f, ", looks for neighbours")?;
+        }
+        if let Some(home) = &self.gateway {
+            write!(f, ", gateway {home:?}")?;
+        }
         let Some(DhtPlan { routers, named, limits, read_only }) = &self.dht else { return Ok(()) };
         let named = if *named { " by name" } else { "" };
         let read_only = if *read_only { ", read-only" } else { "" };

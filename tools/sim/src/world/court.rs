@@ -1,15 +1,16 @@
 //! What the world tells the judges, and what they may ask of it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
-use tide_engine::{Happening, Limits, RateLimits, Survey};
+use tide_engine::{Happening, Limits, RateLimits, Reachable, Survey};
 
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
+use crate::home::Home;
 use crate::judge::{Finding, Judge, Oracle, Said, Source, Truth, View, Way};
 use crate::mishap::{Mishap, Tally};
 use crate::tracker::Tracker;
@@ -218,6 +219,42 @@ impl World {
         if !self.tracker_ips.contains(&to.ip()) {
             self.note_dial(id, to);
             self.ask_judge(|judge, view| judge.dialled(now, node, to, view));
+        }
+    }
+
+    /// Something is said to a whole network: no private torrent is spoken of there (BEP 27).
+    pub(super) fn judge_multicast(&mut self, id: NodeId, data: &[u8]) {
+        let (now, node) = (self.now, id.0 as usize);
+        let Ok(announce) = tide_local::Announce::parse(data) else { return };
+        let torrents = &self.nodes[node].torrents;
+        let private = announce
+            .torrents
+            .iter()
+            .find(|hash| torrents.iter().any(|known| known.spec.private && known.info_hash() == **hash));
+        let text = private.map(|hash| format!("{hash:?} is private and was named to the local network"));
+        self.ask_judge(|judge, _| judge.overheard_by_all(now, node, text));
+    }
+
+    /// A node tells its user how the world sees it.
+    pub(super) fn judge_reachable(&mut self, id: NodeId, reachable: &Reachable) {
+        let (now, node) = (self.now, id.0 as usize);
+        let told: Vec<IpAddr> =
+            [reachable.external_v4, reachable.external_v6].into_iter().flatten().collect();
+        let own = &self.nodes[node].spec.host.ips;
+        let wrong: Vec<IpAddr> = told.iter().copied().filter(|ip| !own.contains(ip)).collect();
+        self.ask_judge(|judge, _| judge.seen_at(now, node, told.len() as u64, &wrong));
+    }
+
+    /// A gateway may have opened or closed ports.
+    pub(super) fn forward_ports(&mut self, id: ActorId) {
+        let now = self.now;
+        let actor: &dyn std::any::Any = self.players[id.0 as usize].actor.as_ref();
+        let Some(home) = actor.downcast_ref::<Home>() else { return };
+        let forwards = home.forwards(now);
+        let node =
+            self.nodes.iter().find(|node| node.spec.gateway.is_some_and(|(at, _)| at == home.inside()));
+        if let Some(node) = node {
+            self.net.set_forwards(node.host, forwards);
         }
     }
 

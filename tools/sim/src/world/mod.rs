@@ -7,10 +7,12 @@
 //! pool.rs    the hash pool                         stage.rs  actors: trackers, mutants, an embedder's own
 //! users.rs   torrents, commands and replies         court.rs    what the judges are told
 //! harm.rs    what is done to nodes, and peace         ears.rs     what is overheard of engines
+//! datagrams.rs  who has a socket for one
 //! ```
 
 mod agenda;
 mod court;
+mod datagrams;
 mod ears;
 mod harm;
 mod node;

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use tide_base::{Duration, Instant, Prng, ShardId, WallClock};
 use tide_disk::{Done, Hashed, VolumeId};
 use tide_engine::{
-    Command, CommandId, ConnKey, Event, Input, Listening, Mail, NetError, Reply, ResolveId, Setup, Shard,
+    Command, CommandId, ConnKey, Event, Gateway, Input, Listening, Mail, NetError, Networks, OwnAddress,
+    Reachable, Reply, ResolveId, Setup, Shard, Via,
 };
 
 use super::court::Docket;
@@ -53,6 +54,8 @@ pub struct NodeSpec {
     pub medium: MediumSpec,
     /// The bounds of its disk threads.
     pub disk: tide_disk::Limits,
+    /// Its gateway and its own address behind it, if it has one to ask for ports.
+    pub gateway: Option<(IpAddr, IpAddr)>,
 }
 
 impl TurnSpec {
@@ -83,6 +86,7 @@ impl NodeSpec {
             pace: Pace::default(),
             medium: MediumSpec::default(),
             disk: tide_disk::Limits::default(),
+            gateway: None,
         }
     }
 }
@@ -93,7 +97,7 @@ pub(super) enum Owned {
     Accepted { end: EndId, from: SocketAddr, at: SocketAddr },
     Connected { conn: ConnKey, local: SocketAddr },
     Closed { conn: ConnKey, why: NetError },
-    Datagram { from: SocketAddr, data: Vec<u8> },
+    Datagram { via: Via, from: SocketAddr, data: Vec<u8> },
     Resolved { id: ResolveId, result: Result<Vec<IpAddr>, NetError> },
     Disk(Done),
     Hashed(Hashed),
@@ -101,6 +105,7 @@ pub(super) enum Owned {
     HandOver { arrival: Box<tide_engine::Arrival>, end: EndId },
     Command { id: CommandId, command: Box<Command> },
     Listening(Listening),
+    Networks(Networks),
 }
 
 /// A shard and what its thread would hold.
@@ -126,6 +131,10 @@ pub(super) struct Life {
     /// Until then the process stands still.
     pub(super) still: Instant,
     pub(super) docket: Docket,
+    /// Datagrams' sockets beside the session's.
+    pub(super) sockets: Vec<Via>,
+    /// How it said last that it is seen and reached.
+    pub(super) reachable: Reachable,
 }
 
 /// A machine that runs an engine, or did.
@@ -309,6 +318,8 @@ impl World {
             post: Post::new(node.spec.mail, Dice::new(prng.split("post"), node.odds.clone())),
             still: now,
             docket: Docket::default(),
+            sockets: Vec::new(),
+            reachable: Reachable::default(),
         });
         self.judge_start(id);
         let node = &self.nodes[id.0 as usize];
@@ -317,6 +328,11 @@ impl World {
         self.net.listen(host, port);
         for shard in 0..shards {
             self.put(id, ShardId(shard), Owned::Listening(listening.clone()));
+        }
+        let node = &self.nodes[id.0 as usize];
+        if node.spec.setup.local.is_some() || node.spec.setup.mapping.is_some() {
+            let networks = node.networks();
+            self.put(id, ShardId::FIRST, Owned::Networks(networks));
         }
         self.add_torrents(id);
     }
@@ -343,6 +359,7 @@ impl World {
         node.replies.clear();
         node.forget_keys();
         self.net.cut_off(now, node.host);
+        self.net.set_groups(node.host, BTreeSet::new());
         for shard in 0..shards {
             self.agenda.set(Due::Turn(id, ShardId(shard)), Instant::NEVER);
         }
@@ -459,6 +476,28 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Its own networks: that of its addresses, and that behind its gateway.
+    fn networks(&self) -> Networks {
+        let own = |ip: &IpAddr| OwnAddress { ip: *ip, bits: if ip.is_ipv4() { 24 } else { 64 }, index: 2 };
+        let way = |(ip, local): (IpAddr, IpAddr)| Gateway { ip, index: 2, local };
+        Networks {
+            addresses: self.spec.host.ips.iter().map(own).collect(),
+            gateways: self.spec.gateway.into_iter().map(way).collect(),
+        }
+    }
+
+    /// How it said last that it is seen and reached.
+    pub fn reachable(&self) -> Option<&Reachable> {
+        self.life.as_ref().map(|life| &life.reachable)
+    }
+
+    /// Whether it can be dialled: as it stands, or at a port that its gateway opens.
+    pub fn can_be_dialled(&self) -> bool {
+        !self.spec.host.nat || self.spec.gateway.is_some()
+    }
+}
+
 impl Owned {
     /// A number for the trail.
     pub(super) fn mark(&self) -> u64 {
@@ -474,6 +513,7 @@ impl Owned {
             Owned::HandOver { end, .. } => 0x900 | end.stream << 16,
             Owned::Command { id, .. } => 0xa00 | id.0 << 16,
             Owned::Listening(_) => 0xb00,
+            Owned::Networks(_) => 0xc00,
         }
     }
 
@@ -488,10 +528,11 @@ impl Owned {
             Owned::Mail { from, mail } => Input::Mail { from, mail },
             Owned::Command { id, command } => Input::Command { id, command },
             Owned::Listening(listening) => Input::Listening(listening),
+            Owned::Networks(networks) => Input::Networks(networks),
             other => {
                 *self = other;
                 match self {
-                    Owned::Datagram { from, data } => Input::Datagram { from: *from, data },
+                    Owned::Datagram { via, from, data } => Input::Datagram { via: *via, from: *from, data },
                     _ => return None,
                 }
             }

@@ -60,6 +60,19 @@ impl World {
         player.helps = true;
     }
 
+    /// An actor is a gateway: no peer, and it hears these groups.
+    pub fn set_gateway(
+        &mut self,
+        id: ActorId,
+        inside: std::net::IpAddr,
+        groups: BTreeSet<std::net::SocketAddr>,
+    ) {
+        self.tracker_ips.insert(inside);
+        let player = &mut self.players[id.0 as usize];
+        player.helps = true;
+        self.net.set_groups(player.host, groups);
+    }
+
     /// An actor's host.
     pub fn host_of(&self, id: ActorId) -> HostId {
         self.players[id.0 as usize].host
@@ -114,6 +127,7 @@ impl World {
             }
         }
         self.judge_named(id);
+        self.forward_ports(id);
         let at = self.players[id.0 as usize].actor.wake_at();
         let at = if at == Instant::NEVER { at } else { at.max(now + MOMENT) };
         self.agenda.set(Due::Actor(id), at);

@@ -90,26 +90,6 @@ impl World {
         }
     }
 
-    pub(super) fn datagram(&mut self, host: HostId, from: SocketAddr, at: SocketAddr, data: &[u8]) {
-        match self.residents.get(&host) {
-            Some(&Resident::Node(node)) if at.port() == self.node(node).spec.port => {
-                self.put(node, ShardId::FIRST, Owned::Datagram { from, data: data.to_vec() });
-            }
-            Some(&Resident::Actor(actor)) => self.tell_actor(actor, Heard::Datagram { from, at, data }),
-            _ => {}
-        }
-    }
-
-    pub(super) fn send_datagram(&mut self, node: NodeId, to: SocketAddr, data: Vec<u8>) {
-        let spec = &self.nodes[node.0 as usize].spec;
-        let Some(&ip) = spec.host.ips.iter().find(|ip| ip.is_ipv4() == to.is_ipv4()) else { return };
-        self.trail.bytes(&data);
-        let (host, from) = (self.nodes[node.0 as usize].host, SocketAddr::new(ip, spec.port));
-        self.overhear_announce(node, to, &data);
-        self.judge_overlay(node, &data);
-        self.net.send(self.now, host, from, to, data);
-    }
-
     /// A shard has taken an end in as `conn`, or not.
     pub(super) fn settle_end(&mut self, node: NodeId, shard: ShardId, end: EndId, conn: Option<ConnKey>) {
         let known = self.holders.contains_key(&end);

@@ -2,7 +2,7 @@
 
 use tide_base::{Instant, ShardId};
 use tide_disk::{Done, Outcome, Task};
-use tide_engine::{Driver, Output, Shard, turn};
+use tide_engine::{Driver, Output, Shard, Via, turn};
 
 use super::node::{Owned, Seat};
 use super::post::Letter;
@@ -54,7 +54,7 @@ impl Turn<'_> {
     fn take(&mut self, now: Instant, mut input: Owned) {
         self.world.trail.number(input.mark());
         self.world.judge_input(self.node, self.shard, &input);
-        if let Owned::Datagram { from, data } = &input {
+        if let Owned::Datagram { via: Via::Session, from, data } = &input {
             self.world.overhear_answer(self.node, *from, data);
         }
         let (node, shard) = (self.node, self.shard);
@@ -172,7 +172,13 @@ impl Driver for Turn<'_> {
                 }
             }
             Output::HandOver { conn, to, arrival } => self.hand_over(conn, to, arrival),
-            Output::Datagram { to, data } => self.world.send_datagram(node, to, data),
+            Output::Datagram { via, to, data } => self.world.send_datagram(node, via, to, data),
+            Output::Sockets(sockets) => self.world.set_sockets(node, sockets),
+            Output::Reachable(reachable) => {
+                self.world.judge_reachable(node, &reachable);
+                let life = self.world.nodes[node.0 as usize].life.as_mut().expect("it has a turn");
+                life.reachable = *reachable;
+            }
             Output::Resolve { id, host } => {
                 let life = self.world.nodes[node.0 as usize].lives;
                 let asker = Asker { node, life, shard: self.shard, id };

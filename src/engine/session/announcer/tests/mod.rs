@@ -13,7 +13,7 @@ use tide_tracker::limits::ScheduleLimits;
 use tide_tracker::{Announce, Answer, Error, Event, Family, Policy, Reply, Schedule, TrackerKey, TrackerUrl};
 
 use super::Announcer;
-use crate::border::{NetError, Output, ResolveId};
+use crate::border::{NetError, Output, ResolveId, Via};
 use crate::command::{RateLimits, Setup};
 use crate::desk::{Asker, Desk, Role};
 use crate::id::{ConnKey, TorrentKey};
@@ -89,6 +89,8 @@ impl World {
             limits: Limits::default(),
             epoch: WallClock(0),
             announce_port: None,
+            local: None,
+            mapping: None,
             picker: None,
             trackers: true,
             dht: None,
@@ -158,7 +160,7 @@ impl World {
 
     fn datagrams(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
         self.take(|output| match output {
-            Output::Datagram { to, data } => Some((*to, data.clone())),
+            Output::Datagram { via: Via::Session, to, data } => Some((*to, data.clone())),
             _ => None,
         })
     }

@@ -101,8 +101,9 @@ fn swarms_with_accidents_give_nobody_cause_to_object() {
     for seed in 0..24 {
         all.merge(&swarm(seed));
     }
-    // These need what this small world does not have: liars, trackers, private torrents, wire-tapping.
-    let elsewhere = [Oracle::Bans, Oracle::Trackers, Oracle::Private, Oracle::Quiet, Oracle::Alive];
+    // These need what this small world does not have: liars, trackers, private torrents, addresses, wire-tapping.
+    let elsewhere =
+        [Oracle::Bans, Oracle::Trackers, Oracle::Private, Oracle::Address, Oracle::Quiet, Oracle::Alive];
     for &oracle in Oracle::ALL.iter().filter(|oracle| !elsewhere.contains(oracle)) {
         assert!(all.of(oracle) > 0, "{oracle} had nothing to compare");
     }

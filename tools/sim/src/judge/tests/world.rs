@@ -478,6 +478,7 @@ impl World {
             }
             Output::Send(conn) => self.write_all((node, shard, conn)),
             Output::Read(_) | Output::Resolve { .. } | Output::Datagram { .. } => {}
+            Output::Sockets(_) | Output::Reachable(_) => {}
             Output::Close(conn) => self.close((node, shard, conn)),
             Output::HandOver { conn, to, arrival } => {
                 let Some(pipe) = self.pipes.remove(&(node, shard, conn)) else { return };

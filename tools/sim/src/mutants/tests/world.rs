@@ -485,6 +485,8 @@ impl World {
             Output::Send(_)
             | Output::Read(_)
             | Output::Datagram { .. }
+            | Output::Sockets(_)
+            | Output::Reachable(_)
             | Output::Resolve { .. }
             | Output::Finished => {}
         }

@@ -30,6 +30,7 @@ fn line(number: u8) -> HostSpec {
         queue: 100_000,
         delay: ms(10),
         nat: false,
+        lan: None,
         sockets: 100,
     }
 }
