@@ -432,6 +432,8 @@ pub struct Outside {
     pub v6: Option<IpAddr>,
     /// The port that a gateway has opened for peers.
     pub port: Option<u16>,
+    /// The port that a gateway has opened for datagrams.
+    pub udp_port: Option<u16>,
 }
 
 /// A tracker is to be asked.

@@ -12,7 +12,7 @@ use tide_base::{Instant, addr};
 /// In which capacity an address is told.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Source {
-    /// A node of the DHT.
+    /// The DHT: its nodes vote among themselves, and what they come to is one word here.
     Dht,
     /// A peer.
     Peer,
@@ -26,7 +26,8 @@ impl Source {
     /// What one vote of it weighs.
     pub const fn weight(self) -> u32 {
         match self {
-            Source::Dht | Source::Peer => 1,
+            Source::Peer => 1,
+            Source::Dht => 2,
             Source::Tracker => 3,
             Source::Gateway => 4,
         }
@@ -172,7 +173,13 @@ mod tests {
         let mut v = votes();
         assert_eq!(v.add(Instant::ZERO, Source::Peer, ip("5.5.5.5"), ip(HOME)), None);
         assert_eq!(v.add(Instant::ZERO, Source::Peer, ip("5.5.5.99"), ip(HOME)), None, "the same /24");
-        assert_eq!(v.add(Instant::ZERO, Source::Dht, ip("6.5.5.5"), ip(HOME)), Some(ip(HOME)));
+        assert_eq!(v.add(Instant::ZERO, Source::Peer, ip("6.5.5.5"), ip(HOME)), Some(ip(HOME)));
+        let mut v = votes();
+        assert_eq!(
+            v.add(Instant::ZERO, Source::Dht, ip("0.0.0.0"), ip(HOME)),
+            Some(ip(HOME)),
+            "many nodes agree"
+        );
         let mut v = votes();
         assert_eq!(v.add(Instant::ZERO, Source::Tracker, ip("5.5.5.5"), ip(HOME)), Some(ip(HOME)));
         assert_eq!(v.add(Instant::ZERO, Source::Tracker, ip("5.5.5.5"), ip(HOME)), None, "nothing new");
@@ -207,13 +214,13 @@ mod tests {
         let mut v = votes();
         let mut now = Instant::ZERO;
         for n in 0..6 {
-            v.add(now, Source::Dht, ip(&format!("7.7.{n}.1")), ip(HOME));
-            v.add(now, Source::Dht, ip(&format!("8.8.{n}.1")), ip(LIE));
+            v.add(now, Source::Peer, ip(&format!("7.7.{n}.1")), ip(HOME));
+            v.add(now, Source::Peer, ip(&format!("8.8.{n}.1")), ip(LIE));
             assert_eq!(v.v4(), (n > 0).then(|| ip(HOME)));
         }
         now += VoteLimits::default().life + Duration::from_secs(1);
         assert_eq!(v.v4(), Some(ip(HOME)), "silence changes nothing");
-        v.add(now, Source::Dht, ip("7.7.0.1"), ip(LIE));
-        assert_eq!(v.add(now, Source::Dht, ip("7.7.1.1"), ip(LIE)), Some(ip(LIE)));
+        v.add(now, Source::Peer, ip("7.7.0.1"), ip(LIE));
+        assert_eq!(v.add(now, Source::Peer, ip("7.7.1.1"), ip(LIE)), Some(ip(LIE)));
     }
 }

@@ -236,7 +236,8 @@ impl Desk {
     pub fn dht_port(&self, ip: IpAddr) -> Option<u16> {
         self.setup.dht.as_ref().filter(|dht| dht.reach == tide_dht::Reach::Open)?;
         let socket = if ip.is_ipv4() { self.listening.udp_v4 } else { self.listening.udp_v6 };
-        socket.map(|at| self.setup.announce_port.unwrap_or(at.port()))
+        let outside = self.outside.udp_port.filter(|_| !addr::is_local(ip));
+        socket.map(|at| self.setup.announce_port.or(outside).unwrap_or(at.port()))
     }
 
     /// The families of addresses on which peers can reach us; both if they cannot at all.

@@ -61,9 +61,16 @@ impl View {
     /// What torrents should know.
     pub fn outside(&self, mapped: &[MappedPort]) -> Outside {
         // Of both families the port is nearly always the same; where it is not, IPv4 needs it more.
-        let peers = mapped.iter().filter(|port| port.protocol == Protocol::Tcp);
-        let port = peers.min_by_key(|port| port.internal.is_ipv6()).map(|port| port.external_port);
-        Outside { v4: self.votes.v4(), v6: self.votes.v6(), port }
+        let port = |protocol: Protocol| {
+            let ports = mapped.iter().filter(|port| port.protocol == protocol);
+            ports.min_by_key(|port| port.internal.is_ipv6()).map(|port| port.external_port)
+        };
+        Outside {
+            v4: self.votes.v4(),
+            v6: self.votes.v6(),
+            port: port(Protocol::Tcp),
+            udp_port: port(Protocol::Udp),
+        }
     }
 
     /// Tells the application, if there is something new.
@@ -107,6 +114,7 @@ mod tests {
             mapped(Protocol::Tcp, "10.0.0.5:7", 72),
         ];
         assert_eq!(view.outside(&ports).port, Some(72));
+        assert_eq!(view.outside(&ports).udp_port, Some(70));
         assert_eq!(view.outside(&ports[..2]).port, Some(71));
         assert_eq!(view.outside(&ports[..1]).port, None);
     }

@@ -27,6 +27,9 @@ use crate::session::treasury::{Grant, Treasury};
 /// How long an address that sent bad data is not talked to.
 const BAN: Duration = Duration::from_secs(24 * 3600);
 
+/// Who votes on behalf of the DHT, whose nodes have voted among themselves.
+const DHT_VOTER: IpAddr = IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED);
+
 /// What the session has only one of.
 #[derive(Debug)]
 pub(super) struct Central {
@@ -168,6 +171,9 @@ impl Central {
         for (voter, ip) in self.announcer.take_seen() {
             self.view.vote(now, Source::Tracker, voter, ip);
         }
+        for ip in self.dht.iter_mut().flat_map(|dht| dht.take_seen()) {
+            self.view.vote(now, Source::Dht, DHT_VOTER, ip);
+        }
         let mut changed = false;
         if let Some(mapping) = &mut self.mapping {
             let news = mapping.settle(desk, now);
@@ -191,6 +197,13 @@ impl Central {
             broadcast(desk, || FromSession::Outside(outside));
         }
         self.view.tell(desk, mapped, self.mapping.as_ref().and_then(Mapping::trouble));
+    }
+
+    /// Peers reach us at another port, as this shard knows by now.
+    pub(super) fn moved(&mut self, now: Instant) {
+        if let Some(dht) = &mut self.dht {
+            dht.moved(now);
+        }
     }
 
     /// Has the sockets opened that are needed now.

@@ -252,6 +252,9 @@ impl Shard {
                 let before = self.desk.announce_port();
                 self.desk.outside = outside;
                 let moved = self.desk.announce_port() != before;
+                if let Some(central) = self.central.as_mut().filter(|_| moved) {
+                    central.moved(now);
+                }
                 for (slot, torrent) in self.torrents.iter_mut() {
                     torrent.outside_changed(&self.desk, now, moved);
                     self.touched.insert(Owner::Torrent(slot));

@@ -53,6 +53,8 @@ pub struct Dht {
     /// Whether the node has ever found its place in a network.
     joined: bool,
     external: [Option<IpAddr>; 2],
+    /// What of [`external`](Self::external) is news.
+    seen: Vec<IpAddr>,
     /// Whether something has happened that the node has not decided about.
     stirred: bool,
     ending: bool,
@@ -71,6 +73,7 @@ impl Dht {
             last_query: 0,
             joined: false,
             external: [None, None],
+            seen: Vec::new(),
             stirred: false,
             ending: false,
             prng,
@@ -247,13 +250,27 @@ impl Dht {
                 self.rota.hurry(now);
                 self.stirred = true;
             }
-            Event::Address(ip) => self.external[usize::from(ip.is_ipv6())] = Some(ip),
+            Event::Address(ip) => {
+                self.external[usize::from(ip.is_ipv6())] = Some(ip);
+                self.seen.push(ip);
+            }
             other => {
                 if let Some((command, reply)) = self.queries.hear(other) {
                     desk.reply(command, reply);
                 }
             }
         }
+    }
+
+    /// What its nodes agree that our addresses are, since this was asked last.
+    pub fn take_seen(&mut self) -> Vec<IpAddr> {
+        core::mem::take(&mut self.seen)
+    }
+
+    /// Peers reach us at another port from now on.
+    pub fn moved(&mut self, now: Instant) {
+        self.rota.moved(now);
+        self.stirred = true;
     }
 
     /// The session ends: what is worth it is remembered, nobody is asked or answered any more.

@@ -26,6 +26,8 @@ struct Entry {
     wait: Duration,
     /// Whether nobody answered last time.
     is_lost: bool,
+    /// Whether what the lookup under way announces is no longer so.
+    is_stale: bool,
 }
 
 /// How a lookup ended.
@@ -69,7 +71,16 @@ impl Rota {
         let retry = self.retry;
         let entry = self.entries.entry(torrent).or_insert_with(|| {
             self.due.insert((now, torrent));
-            Entry { info_hash, wish, query: None, last: now, next: now, wait: retry, is_lost: true }
+            Entry {
+                info_hash,
+                wish,
+                query: None,
+                last: now,
+                next: now,
+                wait: retry,
+                is_lost: true,
+                is_stale: false,
+            }
         });
         let was_hungry = core::mem::replace(&mut entry.wish, wish).is_hungry;
         if wish.is_hungry && !was_hungry && !entry.is_lost {
@@ -100,7 +111,7 @@ impl Rota {
         self.due.pop_first();
         self.under_way += 1;
         let entry = self.entries.get_mut(&torrent).expect("what is due is announced");
-        (entry.query, entry.next) = (Some(query), Instant::NEVER);
+        (entry.query, entry.next, entry.is_stale) = (Some(query), Instant::NEVER, false);
         Some((torrent, entry.info_hash, entry.wish))
     }
 
@@ -115,13 +126,14 @@ impl Rota {
         let was_lost = core::mem::replace(&mut entry.is_lost, how == Ended::Lost);
         let wait = match how {
             Ended::Lost => Some(if was_lost { entry.wait } else { self.retry }),
+            Ended::Reached if entry.is_stale => Some(Duration::ZERO),
             Ended::Reached if entry.wish.is_hungry => Some(if was_lost { HUNGRY } else { entry.wait }),
             Ended::Reached => None,
         };
         let wait = match wait {
             Some(wait) => {
                 let wait = wait.min(self.announce);
-                entry.wait = (wait * 2).min(self.announce);
+                entry.wait = (wait * 2).clamp(self.retry, self.announce);
                 wait
             }
             None => {
@@ -141,6 +153,19 @@ impl Rota {
             if entry.is_lost && entry.query.is_none() && entry.next > now {
                 self.due.remove(&(entry.next, torrent));
                 (entry.next, entry.wait) = (now, self.retry);
+                self.due.insert((now, torrent));
+            }
+        }
+    }
+
+    /// We are reached at another port: what was announced is no longer so.
+    pub(super) fn moved(&mut self, now: Instant) {
+        for (&torrent, entry) in &mut self.entries {
+            if entry.query.is_some() {
+                entry.is_stale = true;
+            } else if !entry.is_lost && entry.next > now {
+                self.due.remove(&(entry.next, torrent));
+                entry.next = now;
                 self.due.insert((now, torrent));
             }
         }
@@ -240,5 +265,27 @@ mod tests {
         rota.ended(now, key(0), Ended::Lost);
         rota.hurry(now);
         assert_eq!(rota.deadline(), now);
+    }
+
+    #[test]
+    fn who_is_reached_at_another_port_says_so_at_once() {
+        let mut rota = rota(32);
+        for n in 0..2 {
+            rota.seek(at(1), key(n), InfoHash([n as u8; 20]), CALM);
+            rota.begin(at(1), QueryId(n)).expect("it is due");
+        }
+        rota.ended(at(2), key(0), Ended::Reached);
+        rota.moved(at(3));
+        assert_eq!(rota.begin(at(3), QueryId(2)).map(|it| it.0), Some(key(0)));
+        rota.ended(at(4), key(1), Ended::Reached);
+        assert_eq!(
+            rota.deadline(),
+            at(4) + Duration::from_millis(1),
+            "what it announced was of the old port"
+        );
+        assert_eq!(rota.begin(at(5), QueryId(3)).map(|it| it.0), Some(key(1)));
+        rota.ended(at(6), key(1), Ended::Reached);
+        rota.ended(at(6), key(0), Ended::Reached);
+        assert!(rota.deadline() > at(700));
     }
 }
