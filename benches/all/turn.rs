@@ -111,7 +111,7 @@ impl World {
         let room = MEMBERS as u32 + 10;
         setup.limits.peers = room;
         setup.limits.peers_per_torrent = room;
-        setup.limits.half_open = room;
+        (setup.limits.half_open, setup.limits.strangers) = (room, room);
         setup.now = Instant::from_secs(1);
         let disk = Memory::default();
         let spec = torrent(&disk);

@@ -26,8 +26,12 @@ pub struct Limits {
     pub peers: u32,
     /// Connections to peers of one torrent.
     pub peers_per_torrent: u32,
-    /// Connections being made or shaking hands, in the whole session: home routers choke on more.
+    /// Connections that we make, until hands are shaken, in the whole session: home routers choke on more. They take half
+    /// of the places for peers at the most, so that the dead addresses of a book do not keep those out who come to us.
     pub half_open: u32,
+    /// Connections that others make, until hands are shaken, in the whole session: who says nothing costs little, and
+    /// shall cost no place for those whom we dial.
+    pub strangers: u32,
     /// Connections to one address. Several are normal behind a NAT; a flood is not.
     pub peers_per_ip: u32,
     /// Peers of one torrent that are at pieces which they may fetch while choked (BEP 6), at a time. Two find out that it
@@ -83,6 +87,7 @@ impl Default for Limits {
             peers: 500,
             peers_per_torrent: 100,
             half_open: 64,
+            strangers: 64,
             peers_per_ip: 8,
             newcomers: 2,
             dials_per_second: 30,
@@ -106,6 +111,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How many dials may be under way in the whole session.
+    pub fn dials(&self) -> u32 {
+        self.half_open.min(self.peers / 2).max(1)
+    }
+
     /// Whether the bounds fit together; the rule that is broken if they do not.
     pub fn check(&self) -> Result<(), &'static str> {
         let rules = [
@@ -122,6 +132,7 @@ impl Limits {
             ),
             (self.endgame_copies > 0, "a block may be asked for once"),
             (self.dials_per_second > 0 && self.half_open > 0, "dialling is possible"),
+            (self.strangers > 0 && self.peers > 1, "somebody can come while somebody is dialled"),
         ];
         rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(*rule))
     }

@@ -115,7 +115,7 @@ pub(crate) fn inbox_capacity(limits: &Limits, shards: u16) -> usize {
     let others = usize::from(shards) - 1;
     // A session that ends says `stopped` to every tracker of every torrent in one turn.
     let announces = limits.torrents as usize * 8;
-    others * (MAIL + announces + limits.half_open as usize) + disk + hash + names + COMMANDS + NEWS
+    others * (MAIL + announces + limits.strangers as usize) + disk + hash + names + COMMANDS + NEWS
 }
 
 /// A way to a shard whose bell is `bell`, for at most `capacity` letters.

@@ -322,26 +322,21 @@ impl Desk {
         }
     }
 
-    /// Takes room for one more connection that may become a peer's, if there is some.
+    /// Takes room for one more who comes to us and may become a peer, if there is some.
     pub fn meet_stranger(&mut self) -> bool {
-        self.has_room_for_stranger()
-            && self.purses.take(Stock::HalfOpen, 1)
-            && self.purses.take(Stock::Peers, 1)
-    }
-
-    /// Whether there is room for one more connection that may become a peer's.
-    pub fn has_room_for_stranger(&mut self) -> bool {
-        let half_open = self.purses.has(Stock::HalfOpen, 1);
-        self.purses.has(Stock::Peers, 1) && half_open
+        let has_room = self.purses.has(Stock::Strangers, 1);
+        // Not in short circuit: both are noted as wanted.
+        let has_room = self.purses.has(Stock::Peers, 1) && has_room;
+        has_room && self.purses.take(Stock::Strangers, 1) && self.purses.take(Stock::Peers, 1)
     }
 
     /// The crew that waits longest to dial, if it may; it is to dial, and waits no more.
     pub fn next_to_dial(&mut self, now: Instant) -> Option<SlotKey> {
         // One after the other, and what is here is kept: those who wait would pass what each of them has to and fro.
-        // A place for a peer comes first, since it may be long in coming; while one is kept that is of no use yet, all
-        // connections that can be half open are, and nobody else could be met anyway.
+        // The place for a dial comes first: while it is kept for want of a place for a peer, nobody else could dial
+        // either, but one for a peer, kept for want of a dial, would be missed by somebody who comes to us.
         let mut place = !self.dialers.is_empty();
-        for stock in [Stock::Peers, Stock::HalfOpen] {
+        for stock in [Stock::HalfOpen, Stock::Peers] {
             place = place && self.may_keep_place(stock) && self.purses.has(stock, 1);
             self.purses.keep_place(stock, place);
         }
@@ -367,7 +362,9 @@ impl Desk {
 
     /// Takes what a crew needs whose [turn it is to dial](Self::next_to_dial).
     pub fn take_dial(&mut self, now: Instant) {
-        let taken = self.purses.draw(now, Flow::Dials, 1) == 1 && self.meet_stranger();
+        let taken = self.purses.draw(now, Flow::Dials, 1) == 1
+            && self.purses.take(Stock::HalfOpen, 1)
+            && self.purses.take(Stock::Peers, 1);
         assert!(taken, "whose turn it is has what it needs");
         self.purses.keep_place(Stock::Peers, false);
         self.purses.keep_place(Stock::HalfOpen, false);
@@ -376,20 +373,19 @@ impl Desk {
     /// A stranger goes to another shard, and his place with him: nobody shall be let in here and turned away there.
     pub fn send_stranger_on(&mut self, conn: ConnKey) {
         self.forget_conn(conn);
-        self.purses.hand_over(Stock::HalfOpen, 1);
+        self.purses.hand_over(Stock::Strangers, 1);
         self.purses.hand_over(Stock::Peers, 1);
     }
 
     /// The place of a stranger who comes from another shard, or did not get there.
     pub fn take_strangers_place(&mut self) {
-        self.purses.take_over(Stock::HalfOpen, 1);
+        self.purses.take_over(Stock::Strangers, 1);
         self.purses.take_over(Stock::Peers, 1);
     }
 
-    /// A connection ended before it became a peer's.
-    fn part_from_stranger(&mut self) {
-        self.purses.give(Stock::HalfOpen, 1);
-        self.purses.give(Stock::Peers, 1);
+    /// Hands are shaken, or never will be, on a connection that we made (`outgoing`) or another.
+    pub fn end_greeting(&mut self, outgoing: bool) {
+        self.purses.give(if outgoing { Stock::HalfOpen } else { Stock::Strangers }, 1);
     }
 
     /// Forgets a connection that is gone already.
@@ -397,7 +393,11 @@ impl Desk {
         let Some(gone) = self.conns.remove(conn) else { return };
         self.timers.disarm(Owner::Conn(conn));
         match gone.role {
-            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => self.part_from_stranger(),
+            Role::Dialling(_) | Role::Incoming(..) | Role::Greeting(..) => {
+                let outgoing = matches!(gone.role, Role::Dialling(_) | Role::Greeting(_, _, true));
+                self.end_greeting(outgoing);
+                self.purses.give(Stock::Peers, 1);
+            }
             Role::Member(..) => self.purses.give(Stock::Peers, 1),
             Role::Tracker(_) | Role::Gateway(_) => {}
         }

@@ -18,8 +18,10 @@ pub enum Stock {
     UploadMemory,
     /// Connections to peers.
     Peers,
-    /// Connections being made or shaking hands.
+    /// Connections that we make, until hands are shaken.
     HalfOpen,
+    /// Connections that others make, until hands are shaken.
+    Strangers,
     /// Peers that are served.
     UploadSlots,
 }
@@ -52,8 +54,8 @@ pub const FLOW_KEPT: Duration = Duration::from_millis(250);
 const STRANGERS: u64 = 32;
 
 /// Every stock, in the order of the enumeration.
-pub const STOCKS: [Stock; 5] =
-    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::UploadSlots];
+pub const STOCKS: [Stock; 6] =
+    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::Strangers, Stock::UploadSlots];
 const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
 
 #[derive(Clone, Debug, Default)]
@@ -112,7 +114,8 @@ impl Purses {
             Stock::Memory => some(limits.chunk_len, 8, limits.memory),
             Stock::UploadMemory => some(limits.read_len, 4, limits.upload_memory),
             Stock::Peers => places(limits.peers),
-            Stock::HalfOpen => places(limits.half_open),
+            Stock::HalfOpen => some(1, 8, u64::from(limits.dials())),
+            Stock::Strangers => places(limits.strangers),
             Stock::UploadSlots => some(1, 8, u64::from(limits.upload_slots)),
         };
         let unlimited = |flow| match flow {
@@ -123,7 +126,7 @@ impl Purses {
         Purses {
             stocks: STOCKS.map(|stock| StockPurse {
                 quantum: quantum(stock),
-                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen | Stock::UploadSlots),
+                ahead: matches!(stock, Stock::Peers | Stock::Strangers | Stock::UploadSlots),
                 ..StockPurse::default()
             }),
             flows: FLOWS.map(|flow| FlowPurse {

@@ -77,7 +77,8 @@ impl Treasury {
                 Reserve::new(limits.memory),
                 Reserve::new(limits.upload_memory),
                 Reserve::new(u64::from(limits.peers)),
-                Reserve::new(u64::from(limits.half_open)),
+                Reserve::new(u64::from(limits.dials())),
+                Reserve::new(u64::from(limits.strangers)),
                 Reserve::new(u64::from(limits.upload_slots)),
             ],
             flows: [

@@ -134,7 +134,7 @@ impl Central {
     fn recall(&self, desk: &mut Desk, resource: Resource) {
         let Resource::Stock(stock) = resource else { return };
         let Some(short) = self.treasury.is_short_of(stock) else { return };
-        let in_turn = matches!(stock, Stock::UploadSlots | Stock::HalfOpen | Stock::Peers);
+        let in_turn = matches!(stock, Stock::UploadSlots | Stock::HalfOpen | Stock::Strangers | Stock::Peers);
         let all = in_turn && self.treasury.is_contended(stock);
         for shard in (0..desk.setup.shards).map(ShardId).filter(|&shard| all || shard != short) {
             desk.mail(shard, Mail::FromSession(FromSession::Recall(stock)));

@@ -9,7 +9,7 @@ use tide_peer::{Handshake, Reserved};
 
 use super::Shard;
 use crate::border::{Arrival, NetError, Output};
-use crate::desk::{Owner, Reason, Role, Stock};
+use crate::desk::{Owner, Reason, Role};
 use crate::id::ConnKey;
 use crate::mail::{End, ToCrew, Whom};
 
@@ -21,6 +21,7 @@ impl Shard {
     pub fn accept(&mut self, now: Instant, from: SocketAddr, local: SocketAddr) -> Option<ConnKey> {
         let from = canonical(from);
         if !self.may_come_in(now, from) {
+            log::trace!("{from} is turned away at {local}");
             return None;
         }
         log::trace!("{from} connects to {local}");
@@ -112,6 +113,10 @@ impl Shard {
                 }
             }
             Role::Greeting(crew, greeting, outgoing) => {
+                if outgoing {
+                    // If it ends now, it must be known whose place it had.
+                    known.role = Role::Dialling(crew);
+                }
                 self.greeted(now, conn, crew, greeting, outgoing, bytes)
             }
             other => known.role = other,
@@ -182,7 +187,7 @@ impl Shard {
         let Some(crew) = self.crews.get_mut(crew_slot) else { return self.desk.close(conn) };
         match crew.join(&mut self.desk, now, conn, addr, met, outgoing) {
             Ok(member) => {
-                self.desk.purses.give(Stock::HalfOpen, 1);
+                self.desk.end_greeting(outgoing);
                 let known = self.desk.conns.get_mut(conn).expect("it has just said something");
                 known.role = Role::Member(crew_slot, member);
                 crew.filled(&mut self.desk, now, member, 0, rest);

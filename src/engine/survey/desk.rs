@@ -132,9 +132,14 @@ impl RoleSurvey {
         !matches!(self, RoleSurvey::Tracker | RoleSurvey::Gateway)
     }
 
-    /// Whether hands are still to be shaken.
+    /// Whether we made the connection, and hands are still to be shaken.
     pub fn is_half_open(self) -> bool {
-        matches!(self, RoleSurvey::Dialling(_) | RoleSurvey::Incoming | RoleSurvey::Greeting(..))
+        matches!(self, RoleSurvey::Dialling(_) | RoleSurvey::Greeting(_, true))
+    }
+
+    /// Whether somebody else made the connection, and hands are still to be shaken.
+    pub fn is_strangers(self) -> bool {
+        matches!(self, RoleSurvey::Incoming | RoleSurvey::Greeting(_, false))
     }
 }
 

@@ -57,6 +57,33 @@ fn dead_addresses_of_one_torrent_do_not_keep_another_from_its_peers() {
 }
 
 #[test]
+fn dead_addresses_do_not_keep_those_out_who_come_to_us() {
+    for (shards, peers) in SHARDS.into_iter().flat_map(|shards| [(shards, 100), (shards, 4)]) {
+        let mut world = World::new();
+        let (wanted, contents) = torrent(LAST, &[1000], 256, 64);
+        let disk = Memory::default();
+        fill(&disk, &wanted, &contents);
+        let mut seed = setup(shards);
+        (seed.limits.half_open, seed.limits.peers) = (4, peers);
+        world.node(seed, disk);
+        world.add(0, wanted.clone());
+        for number in 1..LAST {
+            let (spec, _) = torrent(number, &[1000], 256, 64);
+            world.add(0, AddTorrent { peers: dead(number), ..spec });
+        }
+        // By now there is never a place for a dial that is free.
+        world.run(Duration::from_secs(60), |_| false);
+        world.node(setup(1), Memory::default());
+        let peers = vec![world.nodes[0].addr];
+        let began = world.now;
+        let key = world.add(1, AddTorrent { peers, ..wanted });
+        assert!(world.run(Duration::from_secs(10), |world| world.has_completed(1, key)), "{shards} shards");
+        assert!(world.now - began <= Duration::from_secs(5), "{shards} shards: {:?}", world.now - began);
+        world.shut_down_all();
+    }
+}
+
+#[test]
 fn whoever_waits_to_dial_and_is_gone_leaves_its_turn_to_the_next() {
     for shards in SHARDS {
         let mut world = World::new();

@@ -99,9 +99,13 @@ pub(super) fn session_conns(surveys: &[Survey], limits: &Limits) -> Compared {
     let count = |which: &dyn Fn(RoleSurvey) -> bool| {
         surveys.iter().flat_map(|survey| &survey.desk.conns).filter(|conn| which(conn.role)).count() as u32
     };
-    let (half_open, all) = (count(&RoleSurvey::is_half_open), count(&|role| role.is_peers()));
-    ensure(half_open <= limits.half_open, || {
-        format!("{half_open} connections are half-open of {}", limits.half_open)
+    let all = count(&|role| role.is_peers());
+    let half_open = count(&RoleSurvey::is_half_open);
+    let dials = limits.half_open.min(limits.peers / 2);
+    ensure(half_open <= dials, || format!("{half_open} connections are half-open of {dials}"))?;
+    let strangers = count(&RoleSurvey::is_strangers);
+    ensure(strangers <= limits.strangers, || {
+        format!("{strangers} strangers are in, of {}", limits.strangers)
     })?;
     ensure(all <= limits.peers, || format!("{all} connections with peers of {}", limits.peers))?;
     Ok(u64::from(all))

@@ -1,7 +1,7 @@
 //! Memory and shares: what is out is what somebody holds, and nobody holds more than was granted.
 
 use tide_engine::Survey;
-use tide_engine::survey::{CrewErrand, Errand, LeaseStage, Stock, StockSurvey};
+use tide_engine::survey::{CrewErrand, Errand, LeaseStage, RoleSurvey, Stock, StockSurvey};
 
 use super::oracle::{Compared, ensure};
 
@@ -48,13 +48,17 @@ pub(super) fn shares_balance(survey: &Survey) -> Compared {
     let members = || survey.crews.iter().flat_map(|crew| &crew.members);
     let reads: u64 = survey.desk.jobs.iter().map(|job| reading(&job.errand)).sum();
     let lent: u64 = members().map(|member| member.lent - member.reading.min(member.lent)).sum();
-    let half_open = survey.desk.conns.iter().filter(|conn| conn.role.is_half_open()).count() as u64;
-    let peers = half_open + survey.desk.conns.iter().filter(|conn| is_member(conn.role)).count() as u64;
+    let conns = |which: fn(RoleSurvey) -> bool| {
+        survey.desk.conns.iter().filter(|conn| which(conn.role)).count() as u64
+    };
+    let (half_open, strangers) = (conns(RoleSurvey::is_half_open), conns(RoleSurvey::is_strangers));
+    let peers = half_open + strangers + conns(is_member);
     let held = [
         (Stock::Memory, survey.desk.memory),
         (Stock::UploadMemory, lent + reads),
         (Stock::Peers, peers),
         (Stock::HalfOpen, half_open),
+        (Stock::Strangers, strangers),
     ];
     for (stock, held) in held {
         let used = survey.desk.stock(stock).used;
@@ -75,7 +79,7 @@ fn reading(errand: &Errand) -> u64 {
     }
 }
 
-fn is_member(role: tide_engine::survey::RoleSurvey) -> bool {
+fn is_member(role: RoleSurvey) -> bool {
     matches!(role, tide_engine::survey::RoleSurvey::Member(..))
 }
 

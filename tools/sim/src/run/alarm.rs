@@ -5,9 +5,15 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
+use tide_base::Instant;
+
+use crate::world::NodeId;
+
 thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static ECHO: Cell<bool> = const { Cell::new(false) };
+    /// When, and whose engine has its turn.
+    static TURN: Cell<Option<(Instant, NodeId)>> = const { Cell::new(None) };
     /// What the last panic of a run in this thread said; none while no run is under way.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
@@ -23,8 +29,17 @@ impl log::Log for Alarm {
         if record.level() == log::Level::Error {
             ERRORS.with_borrow_mut(|errors| errors.push(record.args().to_string()));
         }
+        // Not what a library far from here says of every byte.
+        let Some((module, about)) = record.target().split_once("::").filter(|it| it.0.starts_with("tide"))
+        else {
+            return;
+        };
         if ECHO.get() {
-            eprintln!("{:5} {}: {}", record.level(), record.target(), record.args());
+            let (at, node) = TURN
+                .get()
+                .map_or_else(Default::default, |(at, node)| (format!("{at:?}"), format!("node {}", node.0)));
+            let place = format!("{}::{about}", module.trim_start_matches("tide_"));
+            eprintln!("{at:>20} {node:8} {place:16} {}", record.args());
         }
     }
 
@@ -53,6 +68,11 @@ pub(super) fn listen(echo: bool) {
     });
     ECHO.set(echo);
     ERRORS.with_borrow_mut(Vec::clear);
+}
+
+/// An engine has its turn: what is logged from now on is its.
+pub(crate) fn turn_of(now: Instant, node: NodeId) {
+    TURN.set(Some((now, node)));
 }
 
 /// What was logged as an error in this thread since last time.

@@ -7,7 +7,7 @@
 //! end          everybody ends in good order and leaves nothing       alarm.rs    errors in the log, panics
 //! ```
 
-mod alarm;
+pub(crate) mod alarm;
 mod askers;
 mod finale;
 mod users;

@@ -68,6 +68,7 @@ pub(super) fn tiny(prng: &mut Prng, block_len: u32) -> Limits {
         peer: tide_peer::Limits { control_queued: 8 << 10, ..tide_peer::Limits::tiny(block_len) },
         ..Limits::default()
     };
+    let limits = Limits { strangers: limits.half_open, ..limits };
     debug_assert_eq!(limits.check(), Ok(()));
     limits
 }

@@ -232,6 +232,7 @@ fn node(prng: &mut Prng, i: usize) -> NodePlan {
         peers_per_ip: 8,
         dials_per_second: 30,
         half_open: 32,
+        strangers: 32,
         ..bounds::tiny(prng, BLOCK)
     };
     NodePlan {

@@ -27,6 +27,7 @@ impl World {
         self.counts.turns += 1;
         self.trail.number(now.as_nanos());
         self.trail.number(u64::from(node.0) << 32 | u64::from(shard.0));
+        crate::run::alarm::turn_of(now, node);
         turn(&mut Turn { world: self, node, shard }, now);
         let told = self.pump_out(node, shard);
         let seat = self.seat(node, shard);

@@ -288,10 +288,13 @@ fn a_private_torrent_meets_whom_its_trackers_name() {
         survey.crews.iter().flat_map(|crew| &crew.members).map(|member| member.addr).collect();
     survey.torrents.iter_mut().for_each(|torrent| torrent.private = true);
     survey.crews.iter_mut().for_each(|crew| crew.to_dial.clear());
-    survey.desk.conns.retain(|conn| !conn.role.is_half_open());
-    let half_open =
-        survey.desk.stocks.iter_mut().find(|stock| stock.stock == tide_engine::survey::Stock::HalfOpen);
-    let open = half_open.map_or(0, |stock| std::mem::take(&mut stock.used));
+    survey.desk.conns.retain(|conn| !conn.role.is_half_open() && !conn.role.is_strangers());
+    let unmet = |stock| {
+        use tide_engine::survey::Stock;
+        matches!(stock, Stock::HalfOpen | Stock::Strangers)
+    };
+    let unmet = survey.desk.stocks.iter_mut().filter(|stock| unmet(stock.stock));
+    let open: u64 = unmet.map(|stock| std::mem::take(&mut stock.used)).sum();
     survey
         .desk
         .stocks
