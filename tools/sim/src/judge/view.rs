@@ -66,6 +66,6 @@ pub enum Said {
     Nothing,
     /// A change of state: `started`, `completed` or `stopped`.
     Event,
-    /// A person asked for it by hand.
+    /// A person asked for it by hand, or we are reached at another port.
     ByHand,
 }

@@ -35,6 +35,10 @@ pub(super) struct Ears {
     announces: BTreeMap<(SocketAddr, u32), (InfoHash, Instant)>,
     /// The transactions of announces so far: the same again is a repeat.
     said: BTreeMap<(SocketAddr, u32), InfoHash>,
+    /// At which port UDP trackers were last told that torrents are served, and when.
+    ports: BTreeMap<(SocketAddr, InfoHash), (u16, Instant)>,
+    /// When a gateway last opened other ports for the process.
+    moved: Instant,
     /// UDP trackers that were asked for a connection: the transaction, since when, and when it was given.
     connects: BTreeMap<SocketAddr, Connect>,
 }
@@ -56,6 +60,11 @@ impl Ears {
     /// A stream is gone.
     pub(super) fn forget(&mut self, end: EndId) {
         self.streams.remove(&end);
+    }
+
+    /// Ports are open elsewhere: trackers may be told at once.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.moved = now;
     }
 
     /// Bytes go out; what the other side is told.
@@ -145,7 +154,14 @@ impl World {
         let since = waited.map_or(now, |known| known.since);
         if ears.said.insert((to, transaction), hash).is_none() {
             ears.announces.insert((to, transaction), (hash, since));
-            let said = if word(data, 80) == Some(0) { Said::Nothing } else { Said::Event };
+            let port = u16::from_be_bytes([data[96], data[97]]);
+            let moved = ears.ports.insert((to, hash), (port, now));
+            let moved = moved.is_some_and(|(before, at)| port != before || ears.moved >= at);
+            let said = match word(data, 80) {
+                Some(0) if moved => Said::ByHand,
+                Some(0) => Said::Nothing,
+                _ => Said::Event,
+            };
             self.judge_announce(id, hash, number_of(to), said);
         }
     }

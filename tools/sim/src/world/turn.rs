@@ -178,6 +178,9 @@ impl Driver for Turn<'_> {
             Output::Reachable(reachable) => {
                 self.world.judge_reachable(node, &reachable);
                 let life = self.world.nodes[node.0 as usize].life.as_mut().expect("it has a turn");
+                if life.reachable.mapped != reachable.mapped {
+                    life.docket.ears.moved(now);
+                }
                 life.reachable = *reachable;
             }
             Output::Resolve { id, host } => {
