@@ -40,8 +40,9 @@ const fn bound(reason: Reason) -> (u64, u64, u64) {
         Reason::Hung => (8, 1, 0),
         // Who has completed seeks nothing.
         Reason::Metadata => (0, 0, 0),
-        // Once in 65 s, and at once for whoever has not been told anything; only if there is news.
-        Reason::Gossip => (0, 0, 4),
+        // Once in 65 s, and at once for whoever has not been told anything; only if there is news. Those who were still
+        // there when all had completed were news once.
+        Reason::Gossip => (0, 1, 4),
         Reason::Ban | Reason::Ending => (2, 0, 0),
         // A node of the DHT that looks after its table twice a minute, in two families, while nobody answers: each
         // request becomes slow and then dead, and in these worlds there are ten to be asked. A torrent is announced once
