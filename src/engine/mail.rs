@@ -209,6 +209,8 @@ pub enum End {
     Lost(NetError),
     /// We closed it for our own reasons.
     Parted,
+    /// We closed it because neither has anything that the other wants.
+    Idle,
     /// We closed it because its address is banned.
     Banned,
     /// Hands were not shaken, or it was not even dialled, because its address is banned.

@@ -273,7 +273,7 @@ impl Crew {
     pub(super) fn part_seeds(&mut self, desk: &mut Desk, key: SlotKey) {
         let Some(member) = self.roster.get(key) else { return };
         if self.is_learnt() && self.missing.none() && member.gives_only() {
-            self.leave(desk, key, End::Parted);
+            self.leave(desk, key, End::Idle);
         }
     }
 

@@ -246,7 +246,8 @@ impl Crew {
         for key in keys {
             match whom {
                 Whom::Ip(_) => self.leave(desk, key, End::Banned),
-                Whom::Peer(_) | Whom::Seeds => self.leave(desk, key, End::Parted),
+                Whom::Peer(_) => self.leave(desk, key, End::Parted),
+                Whom::Seeds => self.leave(desk, key, End::Idle),
                 Whom::Culprit(_, fault) => self.fault(desk, key, fault),
             }
         }

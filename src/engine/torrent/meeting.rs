@@ -118,7 +118,12 @@ impl Torrent {
             quest.gone(key);
         }
         if let Some(listed) = peer.listed {
-            let use_of_it = if gave > 0 || matches!(end, End::Parted) { Use::Useful } else { Use::Useless };
+            let use_of_it = match end {
+                End::Idle => Use::Idle,
+                End::Parted => Use::Useful,
+                _ if gave > 0 => Use::Useful,
+                _ => Use::Useless,
+            };
             self.book.set_seed(listed, peer.is_seed());
             self.book.disconnected(now, listed, use_of_it, &mut desk.prng);
         }
@@ -130,7 +135,7 @@ impl Torrent {
             End::Fault(Fault::SelfConnection) => {
                 self.book.handshaken(addr, our_id(desk));
             }
-            End::Spared | End::Parted => self.book.spared(now, addr),
+            End::Spared | End::Parted | End::Idle => self.book.spared(now, addr),
             End::Failed(_) | End::Lost(_) | End::Banned | End::Barred | End::Fault(_) => {
                 self.book.failed(now, addr, &mut desk.prng)
             }

@@ -85,6 +85,8 @@ pub(super) struct Entry {
     pub(super) state: State,
     /// Whether it had everything when last seen.
     pub(super) seed: bool,
+    /// Whether neither of us had anything that the other wanted when it was last connected.
+    pub(super) idle: bool,
     /// When it was last connected.
     pub(super) last_connected: Option<Instant>,
     /// How it called itself.

@@ -85,6 +85,8 @@ pub enum Added {
 pub enum Use {
     /// Payload went one way or the other, or would have: worth coming back soon.
     Useful,
+    /// Neither had anything that the other wants. That may change, but not soon.
+    Idle,
     /// It came to nothing: treated like an attempt that failed.
     Useless,
 }
@@ -181,6 +183,7 @@ impl Book {
             failures: 0,
             state: State::Idle { from: now },
             seed: false,
+            idle: false,
             last_connected: None,
             id: None,
             priority: priority(self.external, addr, lot),
@@ -305,11 +308,19 @@ impl Book {
         addrs
     }
 
-    /// Whether we have everything we want, so that seeds are not dialled.
+    /// Whether we have everything we want, so that seeds are not dialled. Who had nothing for us before may have
+    /// something now.
     pub fn set_seeding(&mut self, seeding: bool) {
         if self.seeding != seeding {
             self.seeding = seeding;
-            self.reindex(|_, _| {});
+            self.reindex(|_, entry| {
+                if !seeding && core::mem::take(&mut entry.idle) {
+                    entry.failures = 0;
+                    if let State::Idle { from } = &mut entry.state {
+                        *from = Instant::ZERO;
+                    }
+                }
+            });
         }
     }
 
@@ -400,12 +411,14 @@ impl Book {
         let failures = match use_of_it {
             Use::Useful => 0,
             Use::Useless => entry.failures.saturating_add(1),
+            Use::Idle => entry.failures.saturating_add(1).min(self.limits.failures.saturating_sub(1)),
         };
-        if failures >= self.limits.failures && !entry.is_manual() {
+        let is_insistent = entry.is_manual() && use_of_it != Use::Idle;
+        if use_of_it == Use::Useless && failures >= self.limits.failures && !is_insistent {
             self.remove(addr);
             return;
         }
-        let (retry, most) = if entry.is_manual() {
+        let (retry, most) = if is_insistent {
             (self.limits.retry_manual, self.limits.retry_manual_most)
         } else {
             (self.limits.retry, self.limits.retry_most)
@@ -418,6 +431,7 @@ impl Book {
         let wait = wait + wait * prng.below(1024) as u32 / 4096;
         self.update(addr, |entry| {
             entry.failures = failures;
+            entry.idle = use_of_it == Use::Idle;
             entry.state = State::Idle { from: now + wait };
         });
     }

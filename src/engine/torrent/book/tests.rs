@@ -225,6 +225,28 @@ fn equals_are_dialled_in_canonical_order_once_we_know_who_we_are() {
 }
 
 #[test]
+fn who_has_nothing_for_us_is_asked_ever_more_rarely_until_we_want_something() {
+    for sources in [Sources::TRACKER, Sources::MANUAL] {
+        let (mut b, mut prng) = (Book::new(OUR_ID, BookLimits::DEFAULT), Prng::new(1));
+        b.set_seeding(true);
+        b.add(at(0), nth(1), sources, &mut prng);
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            assert_eq!(all(&mut b, now), [nth(1)]);
+            b.connected(now, nth(1));
+            b.disconnected(now, nth(1), Use::Idle, &mut prng);
+            waits.push(b.deadline().since(now).as_secs());
+            now = b.deadline();
+        }
+        assert!((60..=75).contains(&waits[0]) && waits[..6].is_sorted(), "{waits:?}");
+        assert!(waits[8] >= 1900, "not forgotten either: {waits:?}");
+        b.set_seeding(false);
+        assert_eq!(all(&mut b, now - Duration::from_secs(60)), [nth(1)], "we want something now");
+    }
+}
+
+#[test]
 fn resume_data_takes_the_connected_and_the_proven_along() {
     let (mut b, mut prng) =
         (Book::new(OUR_ID, BookLimits { export: 3, ..BookLimits::DEFAULT }), Prng::new(1));
