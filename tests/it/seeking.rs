@@ -146,6 +146,24 @@ fn half_of_the_metadata_is_no_harm() {
     }
 }
 
+/// A link may say of a torrent what is not so (BEP 53); nothing to fetch is not everything fetched.
+#[test]
+fn a_link_that_names_no_file_that_there_is_is_code_4() {
+    let work = Work::new(Payload::many_files);
+    let seed = Seed::start(&seed_command(&work.torrent, work.payload.parent()), work.hash());
+    let place = Place::new(&work, "get");
+    let peer = format!("x.pe=garbage&x.pe=1.2.3.4:99999&x.pe={}", seed.peer());
+    let none = place.get(&format!("{}&{peer}&so=5000-5002", link(&work))).run();
+    none.expect_code(4);
+    assert!(none.stderr.contains("names none of the 53 files"), "{}", none.stderr);
+    assert_eq!(files_below(&place.folder), Vec::<PathBuf>::new());
+    // What it names that there is counts, the rest does not.
+    place.get(&format!("{}&{peer}&so=9,5000", link(&work))).run().expect_code(0);
+    let name = PathBuf::from(work.payload.name());
+    let files = files_below(&place.folder);
+    assert!(files.len() == 1 && files[0].starts_with(&name), "{files:?}");
+}
+
 /// The most that was resident at once, in bytes.
 fn most_resident(tide: &Tide) -> u64 {
     let path = format!("/proc/{}/status", tide.id());
