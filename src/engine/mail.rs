@@ -265,6 +265,8 @@ pub enum ToCrew {
     Muster(Box<Muster>),
     /// What was not known when the crew was mustered: the torrent's pieces (BEP 9).
     Learn(Box<Muster>),
+    /// The torrent turns out to be private (BEP 27); the rest follows.
+    Hush,
     /// Ask a peer for a piece of metadata (BEP 9).
     AskMetadata {
         /// Whom.

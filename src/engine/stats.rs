@@ -31,6 +31,23 @@ pub enum State {
     Leaving,
 }
 
+impl State {
+    /// A word for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Opening => "opening",
+            State::Metadata => "metadata",
+            State::Checking => "checking",
+            State::Downloading => "downloading",
+            State::Seeding => "seeding",
+            State::Paused => "paused",
+            State::Stopped => "stopped",
+            State::Moving => "moving",
+            State::Leaving => "leaving",
+        }
+    }
+}
+
 /// Figures of one torrent.
 #[derive(Clone, Debug)]
 pub struct TorrentStats {

@@ -163,3 +163,77 @@ impl Sockets {
         Some(socket)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+    use tide_base::Slots;
+
+    use super::*;
+    use crate::shell::tcp::Tcp;
+
+    /// Both ends of a stream: ours as it is accepted, and the other.
+    fn pair(listener: &TcpListener) -> (Box<dyn Transport>, TcpStream) {
+        let addr = listener.local_addr().expect("it listens");
+        let theirs = TcpStream::connect(addr).expect("somebody listens");
+        theirs.set_read_timeout(Some(Duration::from_secs(60))).expect("a time");
+        let (ours, _) = listener.accept().expect("somebody called");
+        ours.set_nonblocking(true).expect("a socket of ours");
+        (Box::new(Tcp::accepted(mio::net::TcpStream::from_std(ours))), theirs)
+    }
+
+    /// The engine gives a connection up and its slot to the next one in one turn, and says so of the first afterwards.
+    #[test]
+    fn a_slot_may_be_given_again_before_its_end_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut poll = Poll::new().expect("a poll");
+        let (mut keys, mut sockets) = (Slots::new(), Sockets::default());
+        let first = ConnKey(keys.insert(()));
+        keys.remove(first.0);
+        let second = ConnKey(keys.insert(()));
+        assert!(first != second && first.0.index() == second.0.index());
+
+        let (ours, mut gone) = pair(&listener);
+        sockets.add(poll.registry(), first, ours, Phase::Open).expect("a new stream");
+        let (ours, mut here) = pair(&listener);
+        sockets.add(poll.registry(), second, ours, Phase::Open).expect("in the place of the first");
+        assert_eq!(gone.read(&mut [0]).expect("an orderly end"), 0);
+        assert!(sockets.get(first).is_none() && sockets.reading(first).is_none());
+        // Now it is told.
+        assert!(sockets.remove(poll.registry(), first).is_none());
+
+        assert_eq!(sockets.take_reads(), [first, second], "what is not there any more is skipped by its key");
+        sockets.reading(second).expect("it is there").ready = Ready { readable: false, writable: false };
+        here.write_all(b"x").expect("it is open");
+        let mut events = Events::with_capacity(8);
+        while !sockets.busy() {
+            poll.poll(&mut events, Some(Duration::from_secs(60))).expect("a poll");
+            assert!(!events.is_empty(), "nothing came in a minute");
+            for event in &events {
+                let edge = sockets.edge(event.token(), event.is_readable(), event.is_writable());
+                assert_eq!(edge, Some(second));
+            }
+        }
+        let socket = sockets.get(second).expect("it is there");
+        let mut byte = [0];
+        assert_eq!(socket.stream.read(&mut [io::IoSliceMut::new(&mut byte)]).expect("what came"), 1);
+        assert_eq!(&byte, b"x");
+    }
+
+    #[test]
+    #[should_panic(expected = "two connections by one name")]
+    fn nobody_is_taken_in_twice() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let poll = Poll::new().expect("a poll");
+        let (mut keys, mut sockets) = (Slots::new(), Sockets::default());
+        let key = ConnKey(keys.insert(()));
+        for _ in 0..2 {
+            let (ours, _theirs) = pair(&listener);
+            let _ = sockets.add(poll.registry(), key, ours, Phase::Open);
+        }
+    }
+}

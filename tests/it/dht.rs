@@ -13,13 +13,13 @@ use tide_test_clients::{Client, LibTorrent, Tool, compare, have, net, wait};
 use crate::scene::{LEAVE, OUR_ID, Ours, RUNS, Scene};
 
 /// A session of tide that is a node of the DHT and nothing else.
-struct Hub {
+pub(crate) struct Hub {
     session: Session,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 impl Hub {
-    fn start() -> Hub {
+    pub(crate) fn start() -> Hub {
         let _ = env_logger::builder().is_test(true).try_init();
         let listen = Listen::At(vec![net::fresh().into()]);
         let session = Session::start(Config { listen, shards: 1, hashers: 1, ..Config::default() });
@@ -35,14 +35,14 @@ impl Hub {
     }
 
     /// Waits until somebody has announced a torrent to it.
-    fn wait_announced(&self) {
+    pub(crate) fn wait_announced(&self) {
         let stats = || self.session.dht().stats().expect("it runs");
         wait::try_until(wait::GENEROUS, || (stats().node.peers > 0).then_some(()))
             .unwrap_or_else(|| panic!("nobody announces anything: {:#?}", stats()));
     }
 
     /// Waits until it knows so many nodes.
-    fn wait_nodes(&self, count: u32) {
+    pub(crate) fn wait_nodes(&self, count: u32) {
         let stats = || self.session.dht().stats().expect("it runs");
         wait::try_until(wait::GENEROUS, || (stats().nodes >= count).then_some(()))
             .unwrap_or_else(|| panic!("{count} nodes are to come: {:#?}", stats()));

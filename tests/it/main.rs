@@ -1,5 +1,7 @@
 //! Black box: the library over real sockets and files, the program, and the clients and trackers of others.
 
+#[cfg(feature = "cli")]
+mod after_five_minutes;
 mod dht;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod faults;
@@ -21,6 +23,8 @@ mod nearby;
 #[cfg(feature = "cli")]
 mod program;
 mod scene;
+#[cfg(feature = "cli")]
+mod seeking;
 mod trackers;
 #[cfg(feature = "cli")]
 mod work;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tide_base::{Instant, SlotKey};
-use tide_peer::Fault;
 use tide_peer::metadata::{Message, Taken};
+use tide_peer::{Fault, Offers};
 
 use super::Crew;
 use crate::desk::Desk;
@@ -39,6 +39,18 @@ impl Crew {
             }
         }
         self.everybody_is_news(desk);
+    }
+
+    /// The torrent is private, as its metadata says. What it is else may take a while to be known, if a disk is slow; from
+    /// now on nobody is told of anybody, nor heard, and nobody is dialled of whom perhaps a stranger told.
+    pub(super) fn hush(&mut self, desk: &mut Desk) {
+        self.facts.private = true;
+        self.facts.offers = Offers::NONE;
+        for (_, member) in self.roster.iter_mut() {
+            member.session.set_offers(self.facts.offers);
+            member.news = false;
+        }
+        self.give_up(desk, &End::Spared, |_, outgoing| outgoing);
     }
 
     /// Brings a member that came before the metadata to where it would be if it came now.

@@ -73,34 +73,31 @@ impl Crew {
 
     /// Nobody is met any more: the torrent hears of every address that it gave.
     pub(super) fn give_up_dials(&mut self, desk: &mut Desk) {
-        desk.dialers.leave(self.key);
-        for addr in core::mem::take(&mut self.to_dial) {
-            self.not_met(desk, addr, End::Spared);
-        }
-        for (conn, addr, outgoing) in desk.conns.greeting_for(self.key) {
-            if outgoing {
-                self.not_met(desk, addr, End::Spared);
-            }
-            desk.close(conn);
-        }
+        self.give_up(desk, &End::Spared, |_, _| true);
     }
 
-    /// Nobody of this address is met: what is to be dialled, is being dialled, or shakes hands.
+    /// Nobody of this address is met.
     pub(super) fn give_up_meeting(&mut self, desk: &mut Desk, ip: IpAddr) {
-        let (banned, others) = core::mem::take(&mut self.to_dial)
+        self.give_up(desk, &End::Barred, |addr, _| addr.ip() == ip);
+    }
+
+    /// Some are not met, whether they are to be dialled, are being dialled, or shake hands: those for whom `whom` holds,
+    /// of the address and of whether it is we who dial.
+    pub(super) fn give_up(&mut self, desk: &mut Desk, end: &End, whom: impl Fn(SocketAddr, bool) -> bool) {
+        let (given_up, others) = core::mem::take(&mut self.to_dial)
             .into_iter()
-            .partition::<VecDeque<_>, _>(|addr| addr.ip() == ip);
+            .partition::<VecDeque<_>, _>(|addr| whom(*addr, true));
         self.to_dial = others;
         if self.to_dial.is_empty() {
             desk.dialers.leave(self.key);
         }
-        for addr in banned {
-            self.not_met(desk, addr, End::Barred);
+        for addr in given_up {
+            self.not_met(desk, addr, end.clone());
         }
         for (conn, addr, outgoing) in desk.conns.greeting_for(self.key) {
-            if addr.ip() == ip {
+            if whom(addr, outgoing) {
                 if outgoing {
-                    self.not_met(desk, addr, End::Barred);
+                    self.not_met(desk, addr, end.clone());
                 }
                 desk.close(conn);
             }

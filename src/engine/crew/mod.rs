@@ -153,6 +153,7 @@ impl Crew {
         match what {
             ToCrew::Muster(_) => unreachable!("the shard musters a crew"),
             ToCrew::Learn(facts) => self.learn(desk, now, *facts),
+            ToCrew::Hush => self.hush(desk),
             ToCrew::AskMetadata { peer, piece } => self.ask_metadata(now, peer.conn, piece),
             ToCrew::Dial(addr) => self.dial(desk, now, addr),
             ToCrew::Lease { lease, alone, peer, last } => {

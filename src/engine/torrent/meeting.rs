@@ -49,6 +49,10 @@ impl Torrent {
         self.availability.join(Has::These(&Bits::new(pieces)));
         if joined.outgoing {
             self.dialling = self.dialling.saturating_sub(1);
+            // A stranger who shook hands in the turn in which the torrent turned out to be private.
+            if self.spec.private && !self.book.knows(joined.addr) {
+                self.tell_crew(desk, ToCrew::Drop(Whom::Peer(joined.peer)));
+            }
             self.book.connected(now, joined.addr);
             if self.book.handshaken(joined.addr, joined.peer_id) == Identity::Ours {
                 self.tell_crew(desk, ToCrew::Drop(Whom::Peer(joined.peer)));

@@ -32,7 +32,11 @@ use crate::mail::{Said, ToCrew, Whom};
 use crate::stats::MetadataInfo;
 
 /// Who tells of peers of torrents that are not private only.
-const STRANGERS: [Sources; 3] = [Sources::DHT, Sources::PEX, Sources::LSD];
+const STRANGERS: Sources =
+    Sources::from_bits(Sources::DHT.bits() | Sources::PEX.bits() | Sources::LSD.bits());
+/// Whom an earlier life of the search had found: nobody knows any more who told of them. (Once the metadata is known, resume
+/// data name only whom a private torrent may know.)
+const PAST: Sources = Sources::RESUME;
 
 /// The search for a torrent's metadata.
 #[derive(Debug)]
@@ -144,6 +148,10 @@ impl Torrent {
             }
         }
         self.invalid_metadata(desk, now);
+        // This cannot wait until the metadata can be taken over.
+        if self.quest.as_ref().and_then(|quest| quest.found.as_ref()).is_some_and(|found| found.private) {
+            self.become_private(desk, STRANGERS | PAST);
+        }
         self.take_over(desk, now);
     }
 
@@ -230,6 +238,9 @@ impl Torrent {
     /// Becomes the torrent that the metadata describes. Nothing is known of its files before they are opened.
     fn learn(&mut self, desk: &mut Desk, now: Instant, facts: Facts) {
         let Some(quest) = self.quest.take() else { return };
+        if facts.private {
+            self.become_private(desk, STRANGERS);
+        }
         self.spec.learn(facts);
         let (pieces, files) = (self.spec.layout.pieces(), self.spec.files.files().len());
         if quest.then == Then::Wait {
@@ -251,19 +262,19 @@ impl Torrent {
         for _ in 0..self.swarm.len() {
             self.availability.join(Has::These(&Bits::new(pieces)));
         }
-        if self.spec.private {
-            self.become_private(desk);
-        }
         let (name, size) = (self.spec.name.clone(), self.spec.layout.total());
         log::debug!("{:?}: the metadata is here: {name}", self.key);
         self.event(desk, Happening::Metadata { name, size, pieces, files: files as u32 });
         self.checkpoint.touched(now);
     }
 
-    /// It turns out that peers may be learnt from trackers only (BEP 27): the others are parted with and forgotten.
-    fn become_private(&mut self, desk: &mut Desk) {
+    /// It turns out that peers may be learnt from trackers only (BEP 27): whom only `strangers` told of is parted with
+    /// and forgotten, once.
+    fn become_private(&mut self, desk: &mut Desk, strangers: Sources) {
+        if core::mem::replace(&mut self.spec.private, true) {
+            return;
+        }
         self.schedule.set_policy(Policy::FirstThatAnswers);
-        let strangers = STRANGERS.into_iter().fold(Sources::default(), |all, source| all | source);
         let forgotten = self.book.forget(strangers);
         let of_them = |addr: Option<_>| addr.is_some_and(|addr| forgotten.contains(&addr));
         let peers: Vec<PeerKey> =
@@ -271,6 +282,7 @@ impl Torrent {
         for peer in peers {
             self.tell_crew(desk, ToCrew::Drop(Whom::Peer(peer)));
         }
+        self.tell_crew(desk, ToCrew::Hush);
     }
 }
 

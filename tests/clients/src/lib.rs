@@ -26,6 +26,7 @@
 mod aria2;
 mod client;
 pub mod compare;
+mod fake;
 mod http;
 mod lab;
 mod libtorrent;
@@ -44,6 +45,7 @@ pub mod wait;
 
 pub use aria2::Aria2;
 pub use client::{Client, PeerSeen, State};
+pub use fake::{FakePeer, Manners};
 pub use lab::{Cable, Home};
 pub use libtorrent::LibTorrent;
 pub use mktorrent::Mktorrent;

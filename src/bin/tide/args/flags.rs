@@ -42,5 +42,5 @@ pub(crate) const ENGINE: &[Flag] = &[
     Flag::with("storage", Takes::STORAGE, "mapped|file|memory: how content is kept [mapped]"),
     Flag::with("shards", Takes::THREADS, "threads for peers [one a core]"),
     Flag::with("hashers", Takes::THREADS, "threads that hash [one for two cores]"),
-    Flag::with("memory", Takes::SIZE, "memory for blocks under way [64MiB]"),
+    Flag::with("memory", Takes::SIZE, "memory for blocks under way [32MiB]"),
 ];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tide::{Happening, MappedPort, Reachable, TorrentStats, Trouble};
+use tide::{Happening, MappedPort, MetadataInfo, Reachable, TorrentStats, Trouble};
 
 use crate::console::Console;
 use crate::exit::{Failure, of_trouble};
@@ -56,8 +56,16 @@ pub(crate) fn progress(console: &mut Console<'_>, entry: &Entry, stats: &Torrent
         ("peers", stats.peers.into()),
         ("seeds", stats.seeds.into()),
         ("eta", stats.eta.map(|eta| eta.as_secs()).into()),
+        ("state", stats.state.name().into()),
+        ("metadata", stats.metadata.map_or(Json::Null, of_metadata)),
     ];
     console.emit(&Json::event("progress", fields));
+}
+
+/// How far the search for metadata is.
+fn of_metadata(metadata: MetadataInfo) -> Json {
+    let MetadataInfo { peers, got, pieces } = metadata;
+    Json::Object(vec![("peers", peers.into()), ("got", got.into()), ("pieces", pieces.into())])
 }
 
 /// All that is wanted is there.

@@ -12,20 +12,27 @@ const NORMAL: u8 = 4;
 /// zero; `None` if nothing was said.
 ///
 /// # Errors
-/// A number that no file has; flags that leave no file.
+/// A number that no file has; flags that leave no file, or a link that names none that there is.
 pub(crate) fn of_link(
     torrent: &Torrent,
     matches: &Matches,
     named: &[u32],
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let named = || (!named.is_empty()).then(|| named.iter().map(|at| *at as usize).collect());
-    let Some(wanted) = wanted(torrent, matches)?.or_else(named) else { return Ok(None) };
-    let mut priorities = vec![0; torrent.info.files().len()];
-    for at in wanted {
-        if let Some(priority) = priorities.get_mut(at) {
-            *priority = NORMAL;
+    let files = torrent.info.files().len();
+    let wanted = match wanted(torrent, matches)? {
+        None if named.is_empty() => return Ok(None),
+        None => {
+            let known: Vec<usize> = named.iter().map(|at| *at as usize).filter(|at| *at < files).collect();
+            if known.is_empty() {
+                let message = format!("the link names none of the {files} files of {}", torrent.info.name());
+                return Err(Failure::data(message));
+            }
+            known
         }
-    }
+        Some(wanted) => wanted,
+    };
+    let mut priorities = vec![0; files];
+    wanted.into_iter().for_each(|at| priorities[at] = NORMAL);
     Ok(Some(priorities))
 }
 

@@ -14,6 +14,7 @@ mod newcomers;
 mod orders;
 mod rates;
 mod restart;
+mod seekers;
 mod slots;
 mod swarm;
 mod trackers;

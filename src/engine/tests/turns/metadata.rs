@@ -14,25 +14,25 @@ use crate::world::World;
 use crate::{PATIENCE, SHARDS, setup, tiny};
 
 /// A seed and a leech that seeks.
-struct Scene {
-    world: World,
-    spec: AddTorrent,
-    contents: Vec<Vec<u8>>,
-    disks: [Memory; 2],
-    seeding: TorrentKey,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) spec: AddTorrent,
+    pub(crate) contents: Vec<Vec<u8>>,
+    pub(crate) disks: [Memory; 2],
+    pub(crate) seeding: TorrentKey,
 }
 
-const SEED: usize = 0;
-const LEECH: usize = 1;
+pub(crate) const SEED: usize = 0;
+pub(crate) const LEECH: usize = 1;
 
-fn small(shards: u16) -> Setup {
+pub(crate) fn small(shards: u16) -> Setup {
     let mut setup = tiny(shards);
     setup.limits.peer.extended_len = 32 * 1024;
     setup
 }
 
 impl Scene {
-    fn new(setup: &Setup, spec: AddTorrent, contents: Vec<Vec<u8>>) -> Scene {
+    pub(crate) fn new(setup: &Setup, spec: AddTorrent, contents: Vec<Vec<u8>>) -> Scene {
         let mut world = World::new();
         let disks = [Memory::default(), Memory::default()];
         fill(&disks[SEED], &spec, &contents);
@@ -44,34 +44,34 @@ impl Scene {
         Scene { world, spec, contents, disks, seeding }
     }
 
-    fn of_seven(setup: &Setup) -> Scene {
+    pub(crate) fn of_seven(setup: &Setup) -> Scene {
         let (spec, contents) = torrent(7, &[700, 0, 1, 900], 192, 64);
         Scene::new(setup, genuine(spec), contents)
     }
 
-    fn seek(&mut self, spec: AddTorrent) -> TorrentKey {
+    pub(crate) fn seek(&mut self, spec: AddTorrent) -> TorrentKey {
         let peers = vec![self.world.nodes[SEED].addr];
         self.world.add(LEECH, AddTorrent { peers, ..spec })
     }
 
-    fn completes(&mut self, key: TorrentKey) -> bool {
+    pub(crate) fn completes(&mut self, key: TorrentKey) -> bool {
         self.world.run(PATIENCE, |world| world.has_completed(LEECH, key))
             && holds(&self.disks[LEECH], &self.spec, &self.contents)
     }
 
-    fn tell(&mut self, key: TorrentKey, what: TorrentCommand) -> Result<Answer, CommandError> {
+    pub(crate) fn tell(&mut self, key: TorrentKey, what: TorrentCommand) -> Result<Answer, CommandError> {
         self.world.ask(LEECH, key.shard.0, Command::Torrent(key, what))
     }
 
-    fn is(&mut self, key: TorrentKey, state: State) -> bool {
+    pub(crate) fn is(&mut self, key: TorrentKey, state: State) -> bool {
         self.world.run(PATIENCE, |world| world.stats(LEECH, key).state == state)
     }
 
-    fn told(&self, which: impl Fn(&Happening) -> bool) -> usize {
+    pub(crate) fn told(&self, which: impl Fn(&Happening) -> bool) -> usize {
         self.world.nodes[LEECH].events.iter().filter(|event| which(&event.what)).count()
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.world.shut_down_all();
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) loads: usize,
     /// Turns that its own deadlines called for.
     pub(crate) wakes: usize,
+    /// Whether its disk does nothing.
+    pub(crate) hangs: bool,
     inputs: Vec<VecDeque<Owned>>,
     /// The sockets that it has beside its own.
     pub(crate) sockets: Vec<Via>,
@@ -113,6 +115,8 @@ pub(crate) struct World {
     pub(crate) multicast: Vec<Vec<u8>>,
     /// Names that can be looked up, and how often each was.
     pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
+    /// Where nobody hears who calls, though somebody may be there.
+    pub(crate) deaf: Vec<SocketAddr>,
     /// Datagrams from engine to engine, if they are kept: from where, to where.
     pub(crate) datagrams: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
 }
@@ -134,6 +138,7 @@ impl World {
             multicast: Vec::new(),
             names: BTreeMap::new(),
             datagrams: None,
+            deaf: Vec::new(),
         }
     }
 
@@ -168,6 +173,7 @@ impl World {
             setup,
             loads: 0,
             wakes: 0,
+            hangs: false,
             inputs,
             sockets,
             reachable,
@@ -374,7 +380,7 @@ impl World {
         assert!(self.spinning < 100_000, "turns without end at {:?}", self.now);
         let full = |(end, pipe): (&End, &Pipe)| end.node != STRANGER && !pipe.inbox.is_empty();
         let waiting = self.lazy.is_some() && self.pipes.iter().any(full);
-        let working = self.nodes.iter().any(|node| node.stores.pending() > 0);
+        let working = self.nodes.iter().any(|node| node.stores.pending() > 0 && !node.hangs);
         if !progress && !working && (!waiting || self.spinning > 50) {
             let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
             let next = wakes.map(|(at, _)| at).min().unwrap_or(self.now + Duration::from_secs(1));
@@ -413,7 +419,7 @@ impl World {
 
     /// Lets the disk do some of its work.
     fn work(&mut self, node: usize) -> bool {
-        if self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 2)) {
+        if self.nodes[node].hangs || self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 2)) {
             return false;
         }
         let Node { stores, inputs, .. } = &mut self.nodes[node];
@@ -546,7 +552,7 @@ impl World {
 
     /// Somebody dials; of 10.9.0.0/16 nobody ever hears anything.
     fn connect(&mut self, from: End, to: SocketAddr) {
-        if matches!(to.ip(), IpAddr::V4(ip) if ip.octets()[..2] == [10, 9]) {
+        if self.deaf.contains(&to) || matches!(to.ip(), IpAddr::V4(ip) if ip.octets()[..2] == [10, 9]) {
             return;
         }
         let now = self.now;

@@ -308,6 +308,11 @@ impl Book {
         addrs
     }
 
+    /// Whether an address is known.
+    pub fn knows(&self, addr: SocketAddr) -> bool {
+        self.entries.contains_key(&canonical(addr))
+    }
+
     /// Whether we have everything we want, so that seeds are not dialled. Who had nothing for us before may have
     /// something now.
     pub fn set_seeding(&mut self, seeding: bool) {
