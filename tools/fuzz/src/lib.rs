@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod bencode;
+mod dht_node;
 mod krpc;
 mod magnet;
 pub mod memory;
@@ -29,7 +30,8 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] = &[bencode::TARGET, krpc::TARGET, magnet::TARGET, metainfo::TARGET];
+pub const TARGETS: &[Target] =
+    &[bencode::TARGET, dht_node::TARGET, krpc::TARGET, magnet::TARGET, metainfo::TARGET];
 
 impl Target {
     /// The one of this name.

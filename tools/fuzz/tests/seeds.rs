@@ -59,4 +59,4 @@ macro_rules! targets {
     };
 }
 
-targets!(bencode, krpc, magnet, metainfo);
+targets!(bencode, dht_node, krpc, magnet, metainfo);
