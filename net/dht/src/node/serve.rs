@@ -20,7 +20,7 @@ const FRAME: usize = 180;
 /// 44 wants nodes beside it; this much crosses any Ethernet and tunnels.
 const ITEM_OUT_MAX: usize = 1400;
 
-/// Fewest bytes that an answer may cost: below it, nothing is answered.
+/// Below so many bytes of answers, none is made: hardly any would be sent.
 const ANSWER_MIN: u64 = 256;
 
 /// The bytes of a compact node or, without the id, peer in a list.
@@ -253,8 +253,15 @@ impl Node {
         self.items.put(now, item, cas, from.ip(), &own, &mut self.prng)
     }
 
+    /// Sends an answer if the rate has room for all of it: one that paid less than it costs would let whoever asks for
+    /// long ones have several times the rate.
     fn put_answer(&mut self, now: Instant, to: SocketAddr, datagram: Vec<u8>) {
-        self.answers.take(now, datagram.len() as u64);
+        let cost = datagram.len() as u64;
+        if self.answers.available(now) < cost {
+            self.counters.unanswered += 1;
+            return;
+        }
+        self.answers.take(now, cost);
         self.send(to, datagram);
     }
 
