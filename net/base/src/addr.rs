@@ -2,6 +2,26 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
+/// An address family: each is a network of its own. An announce is found by those of the family over which it came
+/// (BEP 7), and each has a DHT (BEP 32).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both, in a fixed order.
+    pub const ALL: [Family; 2] = [Family::V4, Family::V6];
+
+    /// The family of `ip`, an IPv4-mapped IPv6 address being IPv4.
+    pub fn of(ip: IpAddr) -> Family {
+        if ip.to_canonical().is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+}
+
 /// The address with an IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) unwrapped, so that one host has one form. A link-local
 /// IPv6 address keeps its interface, without which it leads nowhere.
 pub fn canonical(addr: SocketAddr) -> SocketAddr {

@@ -1,10 +1,11 @@
 //! What a node is told at its beginning.
 
-use crate::family::{Family, Locals};
+use crate::host::Locals;
 use crate::item::{self, Verify};
 use crate::limits::Limits;
 use crate::saved::Saved;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 
 /// In which networks a node is (BEP 32).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

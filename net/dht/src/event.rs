@@ -1,6 +1,5 @@
 //! What comes out of a node, and what about.
 
-use crate::family::Family;
 use crate::id::{Contact, NodeId};
 use crate::item::Item;
 use crate::krpc::Samples;
@@ -9,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use tide_base::Duration;
+use tide_base::addr::Family;
 
 /// The owner's name for a query; unique among those under way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

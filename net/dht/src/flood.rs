@@ -1,6 +1,6 @@
 //! Hosts that ask too much.
 
-use crate::family::Host;
+use crate::host::Host;
 use alloc::boxed::Box;
 use core::net::IpAddr;
 use tide_base::{Duration, Instant};

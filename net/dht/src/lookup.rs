@@ -1,6 +1,6 @@
 //! One iterative lookup in one family: who is closest to a place, found by asking who is closer than whom we know.
 
-use crate::family::{Host, Locals, Subnet};
+use crate::host::{Host, Locals, Subnet};
 use crate::id::{Contact, NodeId};
 use crate::limits::{K, Limits, TOKEN_MAX};
 use crate::secure;

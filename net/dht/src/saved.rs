@@ -1,11 +1,11 @@
 //! What a node remembers between two runs: ids and nodes, bencoded.
 
-use crate::family::Family;
 use crate::id::{Contact, NodeId};
 use crate::limits::{SAVED_BYTES_MAX, SAVED_MAX};
 use alloc::vec::Vec;
 use core::fmt;
 use tide_base::addr;
+use tide_base::addr::Family;
 use tide_bencode::{Limits, Value, decode, encode};
 
 /// A node's state as plain data.

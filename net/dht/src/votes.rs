@@ -1,6 +1,6 @@
 //! Our address, as others see it (BEP 42).
 
-use crate::family::Subnet;
+use crate::host::Subnet;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 

@@ -26,6 +26,7 @@ pub mod udp;
 mod url;
 
 pub use error::{Error, Refusal, Retry, UrlError};
-pub use request::{Announce, Answer, Event, Family, Reply, Scraped};
+pub use request::{Announce, Answer, Event, Reply, Scraped};
 pub use schedule::{Due, Need, Policy, Schedule, TrackerKey, TrackerState, TrackerStatus};
+pub use tide_base::addr::Family;
 pub use url::{Credentials, Host, Scheme, TrackerUrl};

@@ -42,25 +42,6 @@ impl Event {
     }
 }
 
-/// The address family that an announce travels over, and so the one under which others will find us (BEP 7).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// Both, in a fixed order.
-    pub const ALL: [Family; 2] = [Family::V4, Family::V6];
-
-    /// The family of `ip`, an IPv4-mapped IPv6 address being IPv4.
-    pub fn of(ip: IpAddr) -> Family {
-        if ip.to_canonical().is_ipv4() { Family::V4 } else { Family::V6 }
-    }
-}
-
 /// One announce: what a torrent tells a tracker about itself (BEP 3, 7, 23).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Announce {

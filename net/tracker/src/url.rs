@@ -3,11 +3,11 @@
 use crate::error::UrlError;
 use crate::limits::URL_MAX;
 use crate::percent;
-use crate::request::Family;
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tide_base::addr::Family;
 
 /// How a tracker is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -3,12 +3,12 @@
 use super::quest::{Announce, Goal, Wanted};
 use super::{Node, Purpose};
 use crate::event::{Event, Failure, Outcome, QueryId, Refused};
-use crate::family::Family;
 use crate::id::NodeId;
 use crate::item::Item;
 use crate::krpc::{Ask, Want};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{Duration, InfoHash, Instant, SlotKey, addr};
 
 /// What a name stands for.

@@ -6,10 +6,10 @@ use super::upkeep::SHORTEST;
 use super::{Node, Purpose};
 use crate::calls::Late;
 use crate::event::{Event, Failure, Outcome, QueryId};
-use crate::family::Family;
 use crate::krpc::{Ask, Want};
 use crate::limits::{K, VALUES_MAX};
 use crate::lookup::Lookup;
+use tide_base::addr::Family;
 use tide_base::{Instant, SlotKey};
 
 impl Node {

@@ -3,13 +3,13 @@
 use super::quest::News;
 use super::{Node, Purpose};
 use crate::event::{Event, Failure, Outcome, QueryId};
-use crate::family::Family;
 use crate::flood::Verdict;
 use crate::id::Contact;
 use crate::krpc::{self, Body, Complaint, Reply};
 use crate::limits::ERROR_TEXT_MAX;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use tide_base::addr::Family;
 use tide_base::{Instant, SlotKey, addr};
 
 impl Node {

@@ -18,7 +18,6 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::config::Reach;
 use crate::event::{Event, Output, QueryId, Reason};
-use crate::family::Family;
 use crate::flood::Floods;
 use crate::id::{Contact, NodeId};
 use crate::krpc::{Ask, Body, Message, Query, Want};
@@ -33,6 +32,7 @@ use alloc::vec::Vec;
 use asks::{Holder, Standing};
 use core::net::SocketAddr;
 use quest::{Goal, Quest};
+use tide_base::addr::Family;
 use tide_base::meter::Bucket;
 use tide_base::{Duration, Instant, Prng, SlotKey, Slots};
 

@@ -1,7 +1,6 @@
 //! One query that needs lookups, from its start to its end.
 
 use crate::event::{Effort, QueryId, Swarm};
-use crate::family::Family;
 use crate::id::NodeId;
 use crate::item::{self, Item, PublicKey, Signed, Verify};
 use crate::krpc::{Ask, Filters, Port, PutSigned, Reply};
@@ -10,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{InfoHash, Instant};
 
 /// How we want to be known as a peer.

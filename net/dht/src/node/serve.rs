@@ -2,7 +2,6 @@
 
 use super::Node;
 use crate::config::Reach;
-use crate::family::Family;
 use crate::id::{Contact, NodeId};
 use crate::item::{Item, ItemError, Signed, mutable_target};
 use crate::krpc::{Ask, Body, Complaint, Message, Port, PutSigned, Query, Reply, Want, code};
@@ -11,6 +10,7 @@ use crate::store::Refused;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{InfoHash, Instant};
 
 /// Bytes of an answer beside its lists: the frame, both ids, the longest transaction, the address, the token.

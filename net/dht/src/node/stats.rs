@@ -2,8 +2,8 @@
 
 use super::Node;
 use super::quest::Quest;
-use crate::family::Family;
 use crate::table::TableStats;
+use tide_base::addr::Family;
 
 /// What a node has counted since its beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

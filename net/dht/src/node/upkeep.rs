@@ -3,10 +3,10 @@
 use super::Node;
 use super::quest::{Goal, Joining};
 use crate::event::Event;
-use crate::family::Family;
 use crate::id::Contact;
 use crate::limits::K;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{Duration, Instant, addr};
 
 /// Shortest wait after an attempt that reached nobody, whatever the limits say: a turn must end.

@@ -1,7 +1,7 @@
 //! Items that others have put here (BEP 44).
 
 use super::Shares;
-use crate::family::Host;
+use crate::host::Host;
 use crate::id::NodeId;
 use crate::item::Item;
 use crate::krpc::code;

@@ -6,7 +6,7 @@ mod peers;
 pub(crate) use items::{Items, Refused};
 pub(crate) use peers::Peers;
 
-use crate::family::Host;
+use crate::host::Host;
 use alloc::collections::BTreeMap;
 
 /// How much of a store each host has.

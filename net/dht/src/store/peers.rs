@@ -1,7 +1,7 @@
 //! Who shares what, as its sharers told us (BEP 5, 32, 33, 51).
 
 use super::Shares;
-use crate::family::{Family, Host};
+use crate::host::Host;
 use crate::id::NodeId;
 use crate::krpc::{Filters, Samples};
 use crate::limits::{Limits, SAMPLES_OUT_MAX};
@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{InfoHash, Instant, Prng};
 
 #[derive(Clone, Copy, Debug)]

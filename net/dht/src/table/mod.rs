@@ -7,7 +7,7 @@ mod bucket;
 #[cfg(test)]
 mod tests;
 
-use crate::family::{Host, Locals, Subnet};
+use crate::host::{Host, Locals, Subnet};
 use crate::id::{Contact, NodeId};
 use crate::limits::{BUCKETS_MAX, K, Limits, WIDE_BUCKETS};
 use crate::secure;

@@ -10,13 +10,14 @@ mod status;
 
 use crate::error::Error;
 use crate::limits::{ScheduleLimits, TRACKER_ID_MAX};
-use crate::request::{Event, Family, Reply, Scraped};
+use crate::request::{Event, Reply, Scraped};
 use crate::url::TrackerUrl;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use line::Line;
+use tide_base::addr::Family;
 use tide_base::{Instant, Prng, SlotKey, Slots};
 
 pub use status::{TrackerState, TrackerStatus};

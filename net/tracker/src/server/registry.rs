@@ -1,10 +1,11 @@
 //! Who is in which swarm.
 
 use crate::limits::ServerLimits;
-use crate::request::{Event, Family};
+use crate::request::Event;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{InfoHash, Instant, Prng, addr};
 
 /// One announce as the registry sees it.

@@ -3,10 +3,11 @@
 use super::registry::{Registry, Visit};
 use super::siphash::siphash;
 use crate::limits::SCRAPE_MAX;
-use crate::request::{Event, Family};
+use crate::request::Event;
 use crate::udp::{Action, PROTOCOL, Reader};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use tide_base::addr::Family;
 use tide_base::{Duration, InfoHash, Instant, addr};
 
 /// A connection id is made anew each such span, and taken during the one after it too: it lives one to two minutes,

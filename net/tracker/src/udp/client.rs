@@ -3,11 +3,12 @@
 use super::packet::{self, Action, Reader};
 use crate::error::Error;
 use crate::limits::UdpLimits;
-use crate::request::{Announce, Answer, Family};
+use crate::request::{Announce, Answer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use tide_base::addr::Family;
 use tide_base::{Duration, InfoHash, Instant, Prng, addr};
 
 /// The caller's name for a request; it comes back with the answer.

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Refusal};
 use crate::limits::{PEERS_MAX, SCRAPE_MAX};
-use crate::request::{Announce, Answer, Family, Reply, Scraped};
+use crate::request::{Announce, Answer, Reply, Scraped};
 use crate::text;
 use alloc::vec::Vec;
+use tide_base::addr::Family;
 use tide_base::{Duration, InfoHash, addr};
 
 /// What a connect request begins with, in place of a connection id.

@@ -1,26 +1,7 @@
-//! Address families, hosts and neighbourhoods.
+//! Hosts and neighbourhoods.
 
 use core::net::{IpAddr, SocketAddr};
 use tide_base::addr;
-
-/// An address family: each has a DHT of its own (BEP 32).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// Both.
-    pub const ALL: [Family; 2] = [Family::V4, Family::V6];
-
-    /// The family of `ip`, which is in canonical form.
-    pub fn of(ip: IpAddr) -> Family {
-        if ip.is_ipv4() { Family::V4 } else { Family::V6 }
-    }
-}
 
 /// Whom an address belongs to: an IPv4 address, or the /64 that an IPv6 host can number itself in as it likes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
