@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
-use tide_disk::{Answer as HashAnswer, Digest, Done, HashJob, Hashed, Stores, Task};
+use tide_disk::{Done, Hashed, Stores, Task};
 use tide_engine::{
     AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Networks,
     Output, OwnAddress, Reachable, Reply, ResolveId, Setup, Shard, Slices, TorrentCommand, TorrentKey,
@@ -529,7 +529,7 @@ impl World {
                 self.nodes[node].loads += usize::from(matches!(job.task, Task::Load { .. }));
                 self.nodes[node].stores.submit(job);
             }
-            Output::Hash(job) => inputs(self, shard, Owned::Hashed(hash(job))),
+            Output::Hash(job) => inputs(self, shard, Owned::Hashed(job.run())),
             Output::Mail { to, mail } => inputs(self, to.0, Owned::Mail(ShardId(shard), mail)),
             Output::Event(event) => self.nodes[node].events.push(event),
             Output::Reply { id, reply } => {
@@ -596,24 +596,4 @@ impl World {
             other.ended = true;
         }
     }
-}
-
-fn hash(job: HashJob) -> Hashed {
-    let parts = tide_base::buffer::slices(&job.chunks);
-    let answer = match job.digest {
-        Digest::Sha1 => HashAnswer::Sha1(tide_hash::sha1(&parts)),
-        Digest::Sha1Blocks(len) => {
-            let whole = parts.concat();
-            HashAnswer::Sha1Blocks(
-                whole.chunks(len as usize).map(|block| tide_hash::sha1(&[block])).collect(),
-            )
-        }
-        Digest::Sha1Part(mut stream) => {
-            for part in &parts {
-                stream.update(part);
-            }
-            HashAnswer::Sha1Part(stream)
-        }
-    };
-    Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tide_base::{Duration, Instant, buffer};
-use tide_disk::{Answer, Digest, HashJob, Hashed};
+use tide_disk::{HashJob, Hashed};
 
 use crate::dice::Dice;
 use crate::mishap::{Mishap, Tally};
@@ -83,7 +83,7 @@ impl Pool {
         if self.running.keys().any(|(_, other)| *other < number) {
             self.dice.hit(Mishap::HashReorder);
         }
-        Some(hash(job))
+        Some(job.run())
     }
 
     /// Nothing strange happens any more.
@@ -95,21 +95,4 @@ impl Pool {
     pub(crate) fn tally(&self) -> &Tally<Mishap> {
         self.dice.tally()
     }
-}
-
-fn hash(job: HashJob) -> Hashed {
-    let parts = buffer::slices(&job.chunks);
-    let answer = match job.digest {
-        Digest::Sha1 => Answer::Sha1(tide_hash::sha1(&parts)),
-        Digest::Sha1Blocks(len) => {
-            let whole = parts.concat();
-            let digests = whole.chunks(len as usize).map(|block| tide_hash::sha1(&[block]));
-            Answer::Sha1Blocks(digests.collect())
-        }
-        Digest::Sha1Part(mut stream) => {
-            parts.iter().for_each(|part| stream.update(part));
-            Answer::Sha1Part(stream)
-        }
-    };
-    Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, PieceIndex, Prng, ShardId};
 use tide_disk::{
-    Access, Allocation, Answer as HashAnswer, Backing, Digest, Done, FileEntry, FileTable, HashJob, Hashed,
-    JobId, Memory, Outcome, Place, Storage, StorageFile, StoreKey, Stores, Task, VolumeId,
+    Access, Allocation, Backing, Done, FileEntry, FileTable, Hashed, JobId, Memory, Outcome, Place, Storage,
+    StorageFile, StoreKey, Stores, Task, VolumeId,
 };
 use tide_engine::{
     AddTorrent, Answer, Check, Command, CommandId, ConnKey, Input, Limits, Listening, Metadata, NetError,
@@ -509,7 +509,7 @@ impl World {
             Output::Hash(job) => {
                 let id = job.id;
                 self.judged(|judge, now, _| judge.job_out(now, node, ShardId(shard), id));
-                self.input((node, shard), Owned::Hashed(hash(job)));
+                self.input((node, shard), Owned::Hashed(job.run()));
             }
             Output::Mail { to, mail } => self.input((node, to.0), Owned::Mail(ShardId(shard), mail)),
             Output::Event(event) => self.judged(|judge, now, _| judge.event(now, node, &event)),
@@ -569,20 +569,4 @@ impl World {
             other.ended = true;
         }
     }
-}
-
-fn hash(job: HashJob) -> Hashed {
-    let parts = tide_base::buffer::slices(&job.chunks);
-    let answer = match job.digest {
-        Digest::Sha1 => HashAnswer::Sha1(tide_hash::sha1(&parts)),
-        Digest::Sha1Blocks(len) => {
-            let blocks = parts.concat();
-            HashAnswer::Sha1Blocks(blocks.chunks(len as usize).map(|b| tide_hash::sha1(&[b])).collect())
-        }
-        Digest::Sha1Part(mut stream) => {
-            parts.iter().for_each(|part| stream.update(part));
-            HashAnswer::Sha1Part(stream)
-        }
-    };
-    Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, Prng, ShardId};
 use tide_disk::{
-    Access, Allocation, Answer, Backing, Digest, FileEntry, FileTable, HashJob, Hashed, Memory, Place,
-    Storage, StorageFile, StoreKey, Stores, VolumeId,
+    Access, Allocation, Backing, FileEntry, FileTable, Memory, Place, Storage, StorageFile, StoreKey, Stores,
+    VolumeId,
 };
 use tide_engine::{
     AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, Metadata, NetError,
@@ -470,7 +470,7 @@ impl World {
                 }
             }
             Output::Disk(job) => self.stores.submit(job),
-            Output::Hash(job) => self.inputs.push_back(Input::Hashed(hash(job))),
+            Output::Hash(job) => self.inputs.push_back(Input::Hashed(job.run())),
             Output::Event(Event { what, .. }) => match what {
                 Happening::Banned(ip) => self.banned.push(ip),
                 Happening::Complete { .. } => self.complete = true,
@@ -491,20 +491,4 @@ impl World {
             | Output::Finished => {}
         }
     }
-}
-
-fn hash(job: HashJob) -> Hashed {
-    let parts = tide_base::buffer::slices(&job.chunks);
-    let answer = match job.digest {
-        Digest::Sha1 => Answer::Sha1(tide_hash::sha1(&parts)),
-        Digest::Sha1Blocks(len) => {
-            let whole = parts.concat();
-            Answer::Sha1Blocks(whole.chunks(len as usize).map(|block| tide_hash::sha1(&[block])).collect())
-        }
-        Digest::Sha1Part(mut stream) => {
-            parts.iter().for_each(|part| stream.update(part));
-            Answer::Sha1Part(stream)
-        }
-    };
-    Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
 }
