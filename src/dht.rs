@@ -16,7 +16,7 @@ use crate::shell::entropy;
 use crate::shell::volume::VolumeTable;
 
 pub use tide_dht::item::{PublicKey, Signature};
-pub use tide_dht::{Item, NodeId, Reach, Wanted};
+pub use tide_dht::{Contact, Item, NodeId, Reach, Samples, Swarm, Wanted};
 pub use tide_engine::DhtStats;
 
 /// Nodes that others run for everybody to begin with.
@@ -163,6 +163,30 @@ impl Dht {
         }
     }
 
+    /// How many share a torrent, as nodes that keep count say (BEP 33): an estimate. `None` if none of those who were
+    /// asked keeps count.
+    ///
+    /// # Errors
+    /// As [`get_peers`](Self::get_peers).
+    pub fn scrape(&self, info_hash: InfoHash) -> Result<Option<Swarm>, Error> {
+        match self.ask(DhtCommand::Scrape(info_hash))? {
+            DhtAnswer::Swarm(swarm) => Ok(swarm),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Some of the info-hashes that one node knows (BEP 51), `None` if it does not know the question; and nodes near
+    /// `target`, to go on with. Whoever asks a node again sooner than [`Samples::interval`] gets the same.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if no node can have this address; as [`get_peers`](Self::get_peers), also if it does not answer.
+    pub fn sample(&self, node: SocketAddr, target: NodeId) -> Result<(Option<Samples>, Vec<Contact>), Error> {
+        match self.ask(DhtCommand::Sample { node, target })? {
+            DhtAnswer::Sampled { samples, nodes } => Ok((samples, nodes)),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// Figures.
     ///
     /// # Errors
@@ -226,6 +250,10 @@ mod tests {
         assert_eq!(second.dht().announce(hash, Some(7)).expect("somebody answers").nodes, 1);
         let peers = second.dht().get_peers(hash).expect("somebody answers");
         assert_eq!(peers, [SocketAddr::from(([127, 0, 0, 1], 7))]);
+        let swarm = second.dht().scrape(hash).expect("somebody answers");
+        assert_eq!(swarm, Some(Swarm { seeds: 0, peers: 1 }));
+        let (samples, _) = second.dht().sample(at, NodeId([0; 20])).expect("it answers");
+        assert_eq!(samples.map(|samples| samples.hashes), Some(vec![hash]));
         assert_eq!(second.dht().stats().expect("figures").nodes, 1);
         assert!(second.shutdown(std::time::Duration::from_secs(5)));
         assert!(matches!(

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use tide::dht::{Item, Wanted};
+use tide::dht::{Item, NodeId, Swarm, Wanted};
 use tide::metainfo::HostPort;
 use tide::{Config, DhtConfig, Listen, Session};
 use tide_base::id::hex;
@@ -179,6 +179,26 @@ fn items_that_libtorrent_stores_and_finds() {
     assert!(nodes >= 1, "somebody took it");
     let got = dht.get(Wanted::Immutable(wanted.target())).expect("libtorrent answers");
     assert_eq!(got, Some(wanted));
+    assert!(hub.session.shutdown(LEAVE));
+}
+
+#[test]
+fn libtorrent_counts_peers_and_names_torrents() {
+    if !have(&[Tool::LibTorrent]) {
+        return;
+    }
+    let hub = Hub::start();
+    let theirs = [LibTorrent::start_with_dht(hub.addr), LibTorrent::start_with_dht(hub.addr)];
+    hub.wait_nodes(2);
+    let dht = hub.session.dht();
+    let hash = tide::InfoHash(*b"a torrent of 20 byte");
+    assert_eq!(dht.announce(hash, Some(7)).expect("libtorrent answers").nodes, 2);
+    assert_eq!(dht.scrape(hash).expect("libtorrent answers"), Some(Swarm { seeds: 0, peers: 1 }));
+    for client in theirs {
+        let near = NodeId(hash.0);
+        let (samples, _) = dht.sample(client.address().into(), near).expect("libtorrent answers");
+        assert_eq!(samples.map(|samples| (samples.total, samples.hashes)), Some((1, vec![hash])));
+    }
     assert!(hub.session.shutdown(LEAVE));
 }
 

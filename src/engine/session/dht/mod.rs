@@ -192,7 +192,7 @@ impl Dht {
             self.entrances.settle(desk, now, node);
             self.look_up(desk, now, node);
             if self.joined {
-                for (command, reply) in self.queries.ask(node, desk.listen_port()) {
+                for (command, reply) in self.queries.ask(node, now, desk.listen_port()) {
                     desk.reply(command, reply);
                 }
             }

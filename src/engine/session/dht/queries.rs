@@ -51,14 +51,19 @@ impl Queries {
     }
 
     /// Asks what waits; `port` is what peers reach us at. Whoever is refused is answered.
-    pub(super) fn ask(&mut self, node: &mut Node, port: Option<u16>) -> Vec<(CommandId, Reply)> {
+    pub(super) fn ask(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        port: Option<u16>,
+    ) -> Vec<(CommandId, Reply)> {
         let mut answers = Vec::new();
         let waiting: Vec<QueryId> =
             self.open.iter().filter(|(_, query)| !query.is_asked).map(|(id, _)| *id).collect();
         for id in waiting {
             let query = self.open.get_mut(&id).expect("it waits");
             query.is_asked = true;
-            if let Err(error) = ask(node, id, &query.what, port) {
+            if let Err(error) = ask(node, now, id, &query.what, port) {
                 answers.extend(self.close(id).map(|query| (query.command, Err(error))));
             }
         }
@@ -103,7 +108,7 @@ impl Queries {
                 Ok(DhtAnswer::Peers { peers: query.peers, announced: 0 })
             }
             (DhtCommand::Get(_), true) => Ok(DhtAnswer::Item(query.item)),
-            (DhtCommand::Put { .. } | DhtCommand::Stats, true) => Err(CommandError::NoNodes),
+            (_, true) => Err(CommandError::NoNodes),
         };
         Some((id, command, reply.map(Answer::Dht)))
     }
@@ -130,7 +135,13 @@ impl Queries {
     }
 }
 
-fn ask(node: &mut Node, id: QueryId, what: &DhtCommand, port: Option<u16>) -> Result<(), CommandError> {
+fn ask(
+    node: &mut Node,
+    now: Instant,
+    id: QueryId,
+    what: &DhtCommand,
+    port: Option<u16>,
+) -> Result<(), CommandError> {
     let asked = match what {
         DhtCommand::GetPeers(info_hash) => node.get_peers(id, *info_hash, None),
         DhtCommand::Announce { info_hash, port: named } => {
@@ -142,22 +153,27 @@ fn ask(node: &mut Node, id: QueryId, what: &DhtCommand, port: Option<u16>) -> Re
         }
         DhtCommand::Get(wanted) => node.get(id, wanted.clone()),
         DhtCommand::Put { item, cas } => node.put(id, (**item).clone(), *cas),
+        DhtCommand::Scrape(info_hash) => node.scrape(id, *info_hash),
+        DhtCommand::Sample { node: to, target } => node.sample(now, id, *to, *target),
         DhtCommand::Stats => return Err(CommandError::Invalid("figures are no query")),
     };
     asked.map_err(|refused| match refused {
         Refused::Busy => CommandError::Full("queries of the DHT at once"),
-        Refused::NameTaken | Refused::Address => CommandError::NoNodes,
+        Refused::Address => CommandError::Invalid("no node of the DHT can have this address"),
+        Refused::NameTaken => CommandError::NoNodes,
     })
 }
 
 fn finished(query: Query, outcome: Outcome) -> Reply {
     let answer = match outcome {
+        Outcome::Peers { swarm, .. } if matches!(query.what, DhtCommand::Scrape(_)) => {
+            DhtAnswer::Swarm(swarm)
+        }
         Outcome::Peers { announced, .. } => DhtAnswer::Peers { peers: query.peers, announced },
         Outcome::Item { item, .. } => DhtAnswer::Item(item.map(Box::new)),
         Outcome::Stored { nodes, refused, .. } => DhtAnswer::Stored { nodes, refused },
-        Outcome::Pong { .. } | Outcome::Sampled { .. } | Outcome::Failed(_) => {
-            return Err(CommandError::NoNodes);
-        }
+        Outcome::Sampled { samples, nodes } => DhtAnswer::Sampled { samples, nodes },
+        Outcome::Pong { .. } | Outcome::Failed(_) => return Err(CommandError::NoNodes),
     };
     Ok(Answer::Dht(answer))
 }

@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use tide_base::InfoHash;
-use tide_dht::{Item, Locals, Reach, Stats, Wanted};
+use tide_dht::{Contact, Item, Locals, NodeId, Reach, Samples, Stats, Swarm, Wanted};
 use tide_disk::{Backing, VolumeId};
 use tide_metainfo::HostPort;
 
@@ -59,6 +59,15 @@ pub enum DhtCommand {
         /// Only over this version.
         cas: Option<i64>,
     },
+    /// How many share a torrent (BEP 33)? Answer: [`DhtAnswer::Swarm`].
+    Scrape(InfoHash),
+    /// Which torrents does a node know (BEP 51)? Answer: [`DhtAnswer::Sampled`].
+    Sample {
+        /// The node.
+        node: SocketAddr,
+        /// Near which id it shall name further nodes.
+        target: NodeId,
+    },
     /// Answer: [`DhtAnswer::Stats`].
     Stats,
 }
@@ -81,6 +90,15 @@ pub enum DhtAnswer {
         nodes: usize,
         /// The last refusal's code (BEP 44: 301 and 302 say that there is another or a newer version).
         refused: Option<i64>,
+    },
+    /// How many share a torrent; `None` if nobody who answered keeps count.
+    Swarm(Option<Swarm>),
+    /// What a node knows.
+    Sampled {
+        /// Some of its info-hashes; `None` if it does not know the question.
+        samples: Option<Samples>,
+        /// Nodes near the target, to go on with.
+        nodes: Vec<Contact>,
     },
     /// Figures.
     Stats(Box<DhtStats>),
