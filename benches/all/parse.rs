@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use tide::metainfo::{Contents, Limits, NewFile, Recipe, Torrent, create};
+use tide::metainfo::{Contents, Info, Limits, NewFile, Recipe, Torrent, create};
 use tide_base::Prng;
 
 use crate::timing::{best, report, time};
@@ -24,6 +24,30 @@ pub(crate) fn run() {
     let read = || drop(black_box(Torrent::parse(black_box(&bytes), &limits).expect("it is a torrent")));
     let seconds = best(|| time(read));
     report("the same as a torrent", &format!("{:.0} MB/s, {:.0} ms", mb / seconds, seconds * 1e3));
+    let metadata = largest();
+    let mb = metadata.len() as f64 / 1e6;
+    let read = || drop(black_box(Info::parse(black_box(&metadata), &limits).expect("it is a torrent")));
+    let seconds = best(|| time(read));
+    report(
+        "metadata, as large as may be",
+        &format!("{:.0} MB/s, {:.0} ms ({mb:.1} MB)", mb / seconds, seconds * 1e3),
+    );
+}
+
+/// An info dictionary of as many files as there may be, which has nearly the most bytes that peers are asked for.
+fn largest() -> Vec<u8> {
+    let bytes = |text: &str| format!("{}:{text}", text.len());
+    let mut info = "d5:filesl".to_owned();
+    let mut files: u64 = 0;
+    while files < 270_000 {
+        let path =
+            bytes(&format!("{files:x}.a name of some length, as people give them, or longer still.dat"));
+        info += &format!("d6:lengthi1e4:pathl{}{path}ee", bytes(&format!("folder {}", files / 200)));
+        files += 1;
+    }
+    let pieces = files.div_ceil(u64::from(PIECE)) as usize * 20;
+    info += &format!("e4:name1:n12:piece lengthi{PIECE}e6:pieces{}e", bytes(&"x".repeat(pieces)));
+    info.into_bytes()
 }
 
 /// Names and sizes of many lengths: what is regular is read faster than what people share.

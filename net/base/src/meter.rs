@@ -120,12 +120,14 @@ impl Bucket {
     pub fn ready_at(&mut self, now: Instant, want: u64) -> Instant {
         let Some(rate) = self.rate else { return now };
         self.refill(now);
+        if rate == 0 {
+            // Nor will there be what a burst of nothing holds.
+            let there = u128::from(want) * 1_000_000_000 <= self.nano_tokens;
+            return if there { now } else { Instant::NEVER };
+        }
         let missing = (u128::from(want.min(self.burst)) * 1_000_000_000).saturating_sub(self.nano_tokens);
         if missing == 0 {
             return now;
-        }
-        if rate == 0 {
-            return Instant::NEVER;
         }
         now + Duration::from_nanos(u64::try_from(missing.div_ceil(u128::from(rate))).unwrap_or(u64::MAX))
     }
@@ -143,6 +145,16 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn at_rate_zero_nothing_is_ever_ready() {
+        let now = Instant::from_secs(9);
+        for mut bucket in [Bucket::new(now, Some(0), 0), Bucket::empty(now, Some(0), 50)] {
+            assert_eq!((bucket.ready_at(now, 1), bucket.ready_at(now, 0)), (Instant::NEVER, now));
+        }
+        let mut full = Bucket::new(now, Some(0), 50);
+        assert_eq!((full.ready_at(now, 50), full.ready_at(now, 51)), (now, Instant::NEVER));
+    }
 
     #[test]
     fn a_steady_stream_reads_as_its_rate_and_fades_when_it_ends() {

@@ -33,7 +33,7 @@ impl Crew {
         if member.parked.is_some() {
             return Want::Nothing;
         }
-        let allowed = self.readable(desk, now).min(most as u64) as usize;
+        let allowed = self.readable(desk, now, key).min(most as u64) as usize;
         if allowed == 0 {
             self.throttle(desk, now, key);
             return Want::Nothing;
@@ -113,7 +113,7 @@ impl Crew {
     /// Bytes came from a member: `placed` into the place that was named last, and behind them `scratch`.
     pub fn filled(&mut self, desk: &mut Desk, now: Instant, key: SlotKey, placed: usize, mut scratch: &[u8]) {
         let total = (placed + scratch.len()) as u64;
-        self.has_read(desk, now, total);
+        self.has_read(desk, now, key, total);
         let Some(member) = self.roster.get_mut(key) else { return };
         if placed > 0
             && let Some(event) = member.session.filled(now, placed as u32)

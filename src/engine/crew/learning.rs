@@ -125,17 +125,6 @@ impl Crew {
         self.roster.busy(key);
     }
 
-    /// Queues the pieces of metadata that a member waits for, as far as it reads.
-    pub(super) fn serve_metadata(&mut self, now: Instant, key: SlotKey) {
-        let (Some(member), Some(metadata)) = (self.roster.get_mut(key), &self.facts.metadata) else { return };
-        let limits = &self.config.limits;
-        while let Some(piece) = member.metadata.next(metadata, member.session.outgoing(), limits) {
-            if !member.session.answer_metadata(now, &piece) {
-                break;
-            }
-        }
-    }
-
     /// A member broke a rule.
     pub(super) fn fault(&mut self, desk: &mut Desk, key: SlotKey, fault: Fault) {
         if self.roster.get(key).is_some() {

@@ -60,8 +60,14 @@ pub struct Member {
     pub barren: bool,
     /// Whether a demand for it is under way.
     pub demanding: u32,
+    /// What may be read from it of what its crew may read, while rates are limited.
+    pub ration: u64,
     /// Bytes lent, or being read, for it and not yet sent.
     pub lent: u64,
+    /// Those of them that are metadata, queued for it.
+    pub metadata_lent: u64,
+    /// Bytes of the rates that have been saved up for the next piece of metadata: a slow one never has a whole one.
+    pub metadata_paid: u64,
     /// Of these, bytes being read.
     pub reading: u64,
     /// A request taken out of the session's queue that did not fit the last read.

@@ -84,7 +84,7 @@ pub struct Crew {
     /// Whether members are not read, or chunks not brought back, for want of memory.
     starved: bool,
     /// Whether members are not read because a rate is used up.
-    throttled: bool,
+    throttled: VecDeque<SlotKey>,
     /// What may still be read of the session's rate before it is others' turn.
     ration: u64,
     traffic: Traffic,
@@ -122,7 +122,7 @@ impl Crew {
             reads: 0,
             to_dial: VecDeque::new(),
             unserved: VecDeque::new(),
-            throttled: false,
+            throttled: VecDeque::new(),
             ration: u64::MAX,
             starved: false,
             traffic: Traffic::default(),

@@ -7,9 +7,10 @@ use tide_base::{Instant, Payload, SlotKey, Span};
 use tide_disk::{Outcome, Task, Trouble};
 
 use super::Crew;
+use super::member::Member;
 use crate::border::Output;
 use crate::desk::gates::{CrewErrand, Errand};
-use crate::desk::{Desk, Flow, Owner, Reason, Stock};
+use crate::desk::{Desk, Flow, Stock};
 use crate::mail::ToTorrent;
 use crate::shard::Slices;
 use tide_base::Duration;
@@ -55,11 +56,11 @@ impl Crew {
             match look {
                 // Once round, so that nobody takes it all.
                 Look::Begun => waiting.push_back(key),
-                Look::Idle => self.served(desk, now, key),
+                Look::Idle => self.served(desk, key),
                 Look::Slow | Look::Short => {
                     others_first |= look == Look::Short;
                     self.unserved.push_back(key);
-                    self.served(desk, now, key);
+                    self.served(desk, key);
                 }
             }
         }
@@ -73,7 +74,7 @@ impl Crew {
         while let Some(key) = self.unserved.pop_front() {
             let look = self.serve_next(desk, now, key);
             if look != Look::Short {
-                self.served(desk, now, key);
+                self.served(desk, key);
             }
             match look {
                 Look::Begun => {
@@ -95,8 +96,7 @@ impl Crew {
         Turn::Over
     }
 
-    fn served(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) {
-        self.serve_metadata(now, key);
+    fn served(&mut self, desk: &mut Desk, key: SlotKey) {
         self.offer(desk, key);
         self.rearm(desk, key);
     }
@@ -104,8 +104,51 @@ impl Crew {
     /// Whether a member needs something of which others are to have first.
     fn needs(&self, desk: &Desk, key: SlotKey) -> Look {
         let ahead = u64::from(desk.limits.upload_ahead);
-        let needs = self.roster.get(key).is_some_and(|member| member.waits() && member.lent < ahead);
+        let needs = |member: &Member| member.waits() || self.metadata_due(member).is_some();
+        let needs = self.roster.get(key).is_some_and(|member| member.lent < ahead && needs(member));
         if needs { Look::Short } else { Look::Idle }
+    }
+
+    /// Bytes of the piece of metadata that a member is to be sent next, if it reads what it was sent.
+    fn metadata_due(&self, member: &Member) -> Option<u64> {
+        let metadata = self.facts.metadata.as_ref()?;
+        let due = member.metadata.due(metadata, member.session.outgoing(), &self.config.limits);
+        due.map(u64::from)
+    }
+
+    /// Queues one piece of metadata (BEP 9) for a member that waits for one, within the limits of what goes out: it is no
+    /// content, and fills the line as much.
+    fn serve_metadata(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) -> Look {
+        let due = self.roster.get(key).and_then(|member| self.metadata_due(member));
+        let (Some(len), Some(member)) = (due, self.roster.get_mut(key)) else { return Look::Idle };
+        let missing = len.saturating_sub(member.metadata_paid);
+        let own = self.up.available(now).min(missing);
+        let paid = desk.purses.draw(now, Flow::Up, own);
+        self.up.take(now, paid);
+        member.metadata_paid += paid;
+        if paid < own {
+            desk.purses.want(now, Flow::Up, FLOW);
+            return Look::Short;
+        }
+        if own < missing {
+            self.wait_for_refill(desk, now, self.up.rate());
+            return Look::Slow;
+        }
+        // Reads are longer but where limits are tiny, and for a read there is always room in the end.
+        let lent = len.min(desk.limits.read_len.into());
+        if !desk.purses.take(Stock::UploadMemory, lent) {
+            return Look::Short;
+        }
+        let metadata = self.facts.metadata.as_ref().expect("it is due");
+        let piece = member.metadata.next(metadata, member.session.outgoing(), &self.config.limits);
+        member.metadata_paid -= len;
+        if member.session.answer_metadata(now, &piece.expect("it is due")) {
+            member.lent += lent;
+            member.metadata_lent += lent;
+        } else {
+            desk.purses.give(Stock::UploadMemory, lent);
+        }
+        Look::Begun
     }
 
     /// Begins one read for a member, if there is something to read for it now.
@@ -113,11 +156,15 @@ impl Crew {
         if self.needs(desk, key) == Look::Idle {
             return Look::Idle;
         }
+        match self.serve_metadata(desk, now, key) {
+            Look::Idle if self.roster.get(key).is_some_and(Member::waits) => {}
+            look => return look,
+        }
         let read = u64::from(desk.limits.read_len);
         let block = u64::from(self.facts.layout.block_len());
         let own = self.up.available(now).min(read);
         if own < block && self.up.rate().is_some() {
-            desk.timers.arm(Owner::Crew(self.key), now + REFILL, Reason::Refill);
+            self.wait_for_refill(desk, now, self.up.rate());
             return Look::Slow;
         }
         let most = own.min(desk.purses.at_hand(now, Flow::Up));
@@ -211,6 +258,11 @@ impl Crew {
             desk.purses.give(Stock::UploadMemory, sent.payload);
             self.traffic.uploaded += sent.payload;
         }
+        // What is queued of metadata is a part of what is queued.
+        let queued = member.metadata_lent.min(member.session.outgoing() as u64);
+        let left = core::mem::replace(&mut member.metadata_lent, queued) - queued;
+        member.lent -= left;
+        desk.purses.give(Stock::UploadMemory, left);
         if member.session.outgoing() == 0 {
             member.offered = false;
         }

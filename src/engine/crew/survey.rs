@@ -29,7 +29,7 @@ impl Crew {
             to_dial: self.to_dial.iter().copied().collect(),
             unserved: self.unserved.len() as u32,
             starved: self.starved,
-            throttled: self.throttled,
+            throttled: !self.throttled.is_empty(),
             disbanding: self.disbanding,
         }
     }

@@ -45,6 +45,12 @@ impl Serve {
         Taken::Waiting
     }
 
+    /// Bytes of the piece that [`next`](Serve::next) would answer with; `None` if it would not.
+    pub fn due(&self, metadata: &[u8], queued: usize, limits: &Limits) -> Option<u32> {
+        let piece = self.waiting.front().filter(|_| queued < limits.metadata.serve_queued)?;
+        Some(piece_len(metadata.len() as u32, *piece))
+    }
+
     /// The next answer to be queued for a peer for which `queued` bytes wait to be sent; `None` if there is none, or
     /// as many wait as should. To be asked again when bytes have left.
     pub fn next<'a>(&mut self, metadata: &'a [u8], queued: usize, limits: &Limits) -> Option<Message<'a>> {
@@ -87,10 +93,13 @@ mod tests {
             assert_eq!(serve.request(NOW, piece, size, &limits), Taken::Waiting);
         }
         assert_eq!(serve.next(&metadata, limits.metadata.serve_queued, &limits), None);
+        assert_eq!(serve.due(&metadata, limits.metadata.serve_queued, &limits), None);
+        assert_eq!(serve.due(&metadata, 0, &limits), Some(5));
         let data = |piece, bytes| Message::Data { piece, total: size, bytes: Cow::Borrowed(bytes) };
         assert_eq!(serve.next(&metadata, 0, &limits), Some(data(1, &metadata[PIECE as usize..])));
         assert_eq!(serve.next(&metadata, 0, &limits), Some(data(0, &metadata[..PIECE as usize])));
         assert!(serve.next(&metadata, 0, &limits).is_none() && !serve.waits());
+        assert_eq!(serve.due(&metadata, 0, &limits), None);
     }
 
     #[test]

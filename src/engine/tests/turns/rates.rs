@@ -2,9 +2,9 @@
 
 use tide_base::{Duration, Instant};
 use tide_disk::Memory;
-use tide_engine::{Command, RateLimits, Setup, TorrentCommand, TorrentKey};
+use tide_engine::{Answer, Command, RateLimits, Setup, TorrentCommand, TorrentKey};
 
-use crate::content::{fill, holds, torrent};
+use crate::content::{fill, genuine, holds, metadata_of, sought, torrent};
 use crate::world::World;
 use crate::{PATIENCE, SHARDS, setup};
 
@@ -106,6 +106,11 @@ fn nothing_goes_at_rate_zero_until_the_limit_is_lifted() {
         let mut transfer = transfer(session, torrents, shards, NONE, NONE);
         transfer.world.run(Duration::from_secs(20), |_| false);
         assert_eq!(transfer.downloaded(), 0);
+        let wakes = |transfer: &Transfer| transfer.world.nodes[LEECH].wakes;
+        let before = wakes(&transfer);
+        transfer.world.run(Duration::from_secs(60), |_| false);
+        let woken = wakes(&transfer) - before;
+        assert!(woken < 60, "{shards} shards, own {own}: woken {woken} times for nothing");
         let key = transfer.key;
         let command = match own {
             true => Command::Torrent(key, TorrentCommand::SetLimits(NONE)),
@@ -143,5 +148,76 @@ fn torrents_of_one_session_share_its_rate() {
             let all: u64 = got.iter().sum();
             assert!(got.iter().all(|&got| got * 5 > all), "{shards} shards, {up:?}, {down:?}: {got:?}");
         }
+    }
+}
+
+/// One seed sends as fast as it may; what others say, who come later, is read soon all the same, and they get their share
+/// of what there is.
+#[test]
+fn a_greedy_peer_under_a_low_rate_keeps_nobody_from_being_heard() {
+    let low = RateLimits { down: Some(16_000), up: None };
+    for (shards, own) in [(1, false), (2, false), (1, true)] {
+        let mut world = World::new();
+        let (spec, contents) = torrent(3, &[8_000_000], 65_536, 16_384);
+        let seeds = [0; 4].map(|_| {
+            let disk = Memory::default();
+            fill(&disk, &spec, &contents);
+            let node = world.node(setup(shards), disk);
+            let key = world.add(node, spec.clone());
+            assert!(world.run(PATIENCE, |world| world.has_completed(node, key)));
+            node
+        });
+        let (session, torrent) = if own { (NONE, low) } else { (low, NONE) };
+        let leech = world.node(Setup { rates: session, ..setup(shards) }, Memory::default());
+        let peers = vec![world.nodes[seeds[0]].addr];
+        let key = world.add(leech, tide_engine::AddTorrent { limits: Some(torrent), peers, ..spec });
+        world.run(Duration::from_secs(60), |_| false);
+        assert!(world.stats(leech, key).downloaded > 500_000);
+        let others = seeds[1..].iter().map(|&seed| world.nodes[seed].addr).collect();
+        let meet = Command::Torrent(key, TorrentCommand::AddPeers(others));
+        world.ask(leech, key.shard.0, meet).expect("it is told");
+        let heard = |world: &mut World| world.stats(leech, key).seeds == 4;
+        assert!(world.run(Duration::from_secs(15), heard), "{shards} shards, own {own}");
+        world.run(Duration::from_secs(120), |_| false);
+        let ask = Command::Torrent(key, TorrentCommand::Peers);
+        let Ok(Answer::Peers(peers)) = world.ask(leech, key.shard.0, ask) else { panic!("it has peers") };
+        let given: Vec<u64> = peers.iter().map(|peer| peer.downloaded).collect();
+        assert!(given.len() == 4 && given.iter().all(|&given| given > 100_000), "{shards}, {own}: {given:?}");
+        world.shut_down_all();
+    }
+}
+
+/// Metadata (BEP 9) is no content, and fills the line as much.
+#[test]
+fn metadata_goes_out_within_the_limits_too() {
+    for (shards, own) in [(1, false), (2, false), (1, true)] {
+        let mut world = World::new();
+        let (spec, contents) = torrent(9, &[200_000], 64, 64);
+        let spec = genuine(spec);
+        let len = metadata_of(&spec).len() as u64;
+        assert!(len > 60_000);
+        let (seeds, rate) = (Memory::default(), 3_000);
+        fill(&seeds, &spec, &contents);
+        let (session, torrent) = if own { (NONE, limit(0)) } else { (limit(0), NONE) };
+        world.node(Setup { rates: session, ..setup(shards) }, seeds);
+        let seeding = world.add(0, tide_engine::AddTorrent { limits: Some(torrent), ..spec.clone() });
+        assert!(world.run(PATIENCE, |world| world.has_completed(0, seeding)));
+        world.node(setup(shards), Memory::default());
+        let peers = vec![world.nodes[0].addr];
+        let key = world.add(LEECH, tide_engine::AddTorrent { peers, ..sought(&spec) });
+        let knows = |world: &mut World| world.stats(LEECH, key).size > 0;
+        assert!(!world.run(Duration::from_secs(30), knows), "{shards} shards, own {own}");
+        let (shard, command) = match own {
+            true => (seeding.shard.0, Command::Torrent(seeding, TorrentCommand::SetLimits(limit(rate)))),
+            false => (0, Command::SetLimits(limit(rate))),
+        };
+        world.ask(0, shard, command).expect("legal limits");
+        let began = world.now;
+        assert!(world.run(PATIENCE, knows), "{shards} shards, own {own}");
+        let took = world.now.since(began).as_secs();
+        // Less what a session may save up; and what had been asked for in vain before is sent as well.
+        let least = (len - 33_000) / rate;
+        assert!((least..=least * 4 + 20).contains(&took), "{took} s for {len} bytes");
+        world.shut_down_all();
     }
 }
