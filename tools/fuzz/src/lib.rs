@@ -10,8 +10,10 @@ mod dht_node;
 mod krpc;
 mod magnet;
 pub mod memory;
+mod metadata;
 mod metainfo;
 pub mod mutate;
+mod pex;
 pub mod script;
 
 /// Something that reads what strangers send.
@@ -30,8 +32,15 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] =
-    &[bencode::TARGET, dht_node::TARGET, krpc::TARGET, magnet::TARGET, metainfo::TARGET];
+pub const TARGETS: &[Target] = &[
+    bencode::TARGET,
+    dht_node::TARGET,
+    krpc::TARGET,
+    magnet::TARGET,
+    metadata::TARGET,
+    metainfo::TARGET,
+    pex::TARGET,
+];
 
 impl Target {
     /// The one of this name.

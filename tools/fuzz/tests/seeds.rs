@@ -6,7 +6,7 @@ use tide_base::Prng;
 use tide_fuzz::{TARGETS, Target, mutate};
 
 /// Changed inputs that each target is given.
-const CHANGES: usize = 3000;
+const CHANGES: usize = 1000;
 
 /// The seeds of a target, in the order of their names.
 fn seeds(target: &Target) -> Vec<(String, Vec<u8>)> {
@@ -59,4 +59,4 @@ macro_rules! targets {
     };
 }
 
-targets!(bencode, dht_node, krpc, magnet, metainfo);
+targets!(bencode, dht_node, krpc, magnet, metadata, metainfo, pex);
