@@ -7,7 +7,7 @@
 //! end          everybody ends in good order and leaves nothing       alarm.rs    errors in the log, panics
 //! ```
 
-mod alarm;
+pub(crate) mod alarm;
 mod askers;
 mod finale;
 mod users;
@@ -297,7 +297,7 @@ impl<'s> Play<'s> {
 }
 
 impl Outcome {
-    fn of_nothing(verdict: Verdict) -> Outcome {
+    pub(crate) fn of_nothing(verdict: Verdict) -> Outcome {
         Outcome {
             verdict,
             trail: Trail::default(),
