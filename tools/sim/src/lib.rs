@@ -18,6 +18,7 @@ pub mod liar;
 pub mod mishap;
 pub mod mutants;
 pub mod net;
+pub mod overlay;
 pub mod pcap;
 mod run;
 pub mod scenario;

@@ -23,6 +23,12 @@ impl Trail {
         self.b = (self.b ^ mixed).wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(31).wrapping_add(number);
     }
 
+    /// All that has left another trail happened.
+    pub fn all_of(&mut self, other: Trail) {
+        self.number(other.a);
+        self.number(other.b);
+    }
+
     /// Bytes happened.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
+use tide_sim::overlay;
 use tide_sim::world::Canary;
 
 use super::big::Big;
 use super::hunt::HuntPlan;
 use super::one::Options;
+use super::overlay::{NODES, OverlayPlan};
 use super::seeds::{self, Seed};
 use super::snapshot::SnapshotPlan;
 use super::swarm::{CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
@@ -36,6 +38,8 @@ Usage:
   tide-sim snapshot               how swarms do with loss and long round trips
       --compare FILE                says only what differs from FILE, and fails if anything does
   tide-sim big swarm|torrent|idle what a large world costs
+  tide-sim overlay [SEED]         a DHT of thousands of nodes with churn, NATs and liars; without a seed, of a new one
+      --nodes N                     so many (2000)
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
@@ -58,6 +62,7 @@ pub(super) enum Job {
     Trails(TrailsPlan),
     Snapshot(SnapshotPlan),
     Big(Big),
+    Overlay(OverlayPlan),
     Each(EachPlan),
     Hunt(HuntPlan),
     Kind(Seed),
@@ -77,6 +82,9 @@ struct Given {
     fresh: Option<u64>,
     count: Option<u64>,
     complete: bool,
+    nodes: Option<usize>,
+    /// Something is wrong on purpose, by this name.
+    canary: Option<String>,
     sound: Option<PathBuf>,
     from: Option<String>,
 }
@@ -96,6 +104,7 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
             Long("table") => given.table = true,
             Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
             Long("compare") => given.compare = Some(PathBuf::from(parser.value()?)),
+            Long("nodes") => given.nodes = Some(parser.value()?.parse()?),
             Long("count") => given.count = Some(parser.value()?.parse()?),
             Long("from") => given.from = Some(parser.value()?.string()?),
             Long("trace") => match parser.value()?.string()?.as_str() {
@@ -110,11 +119,7 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
                 }
             }
             // Not in the help: it is for those who want to hear the alarm ring.
-            Long("canary") => {
-                let name = parser.value()?.string()?;
-                let canary = Canary::named(&name).ok_or_else(|| format!("no such canary: {name}"))?;
-                given.options.canary = Some(canary);
-            }
+            Long("canary") => given.canary = Some(parser.value()?.string()?),
             Value(value) if given.command.is_none() => given.command = Some(value.string()?),
             Value(value) if given.what.is_none() => given.what = Some(value.string()?),
             other => return Err(other.unexpected()),
@@ -124,12 +129,24 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
 }
 
 impl Given {
+    /// What is wrong on purpose.
+    fn canary<C>(&self, named: impl Fn(&str) -> Option<C>) -> Result<Option<C>, String> {
+        let Some(name) = self.canary.as_deref() else { return Ok(None) };
+        named(name).map(Some).ok_or_else(|| format!("no such canary: {name}"))
+    }
+
     fn job(mut self) -> Result<Job, lexopt::Error> {
         let seed = |what: &Option<String>| {
             let text = what.as_deref().ok_or("a seed is missing")?;
             seeds::parse(text).ok_or_else(|| lexopt::Error::from(format!("not a seed: {text}")))
         };
         let jobs = self.jobs.unwrap_or_else(seeds::cores).max(1);
+        if self.command.as_deref() == Some("overlay") {
+            let seed = if self.what.is_none() { seeds::fresh() } else { seed(&self.what)? };
+            let canary = self.canary(overlay::Canary::named)?;
+            return Ok(Job::Overlay(OverlayPlan { seed, nodes: self.nodes.unwrap_or(NODES), canary }));
+        }
+        self.options.canary = self.canary(Canary::named)?;
         match self.command.as_deref() {
             None | Some("help") => Ok(Job::Help),
             Some("run") => {

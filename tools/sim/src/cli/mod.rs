@@ -5,13 +5,14 @@
 //! seeds.rs     seeds, commits, corpus   swarm.rs   many runs, side by side
 //! one.rs       a run, told as it goes   shrink.rs  the smallest scenario that still fails
 //! snapshot.rs  how swarms do on lines   big.rs     what large worlds cost
-//! hunt.rs      is a planted bug found
+//! hunt.rs      is a planted bug found   overlay.rs a large DHT
 //! ```
 
 mod args;
 mod big;
 mod hunt;
 mod one;
+mod overlay;
 mod seeds;
 mod shrink;
 mod snapshot;
@@ -39,6 +40,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Trails(plan)) => swarm::trails(&plan),
         Ok(Job::Snapshot(plan)) => snapshot::snapshot(&plan),
         Ok(Job::Big(world)) => big::big(world),
+        Ok(Job::Overlay(what)) => overlay::overlay(what),
         Ok(Job::Shrink(seed)) => shrink::shrink(seed),
         Err(error) => {
             eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");

@@ -11,6 +11,7 @@
 //! bans.rs     who is banned                                crash.rs    resume data
 //! trackers.rs etiquette, private torrents                  events.rs   what applications are told
 //! live.rs     does everybody complete, and why not         quiet.rs    who wakes for nothing
+//! overlay.rs  an engine's part in the DHT                  places.rs   a node of the DHT alone, and all together
 //! ```
 //! [`oracle.rs`](Oracle) has the table of them, [`view.rs`](View) what they ask of the world.
 
@@ -40,6 +41,7 @@ mod jobs;
 pub mod live;
 mod overlay;
 mod pieces;
+pub mod places;
 pub mod quiet;
 mod rates;
 mod slots;

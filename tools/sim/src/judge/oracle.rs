@@ -83,6 +83,18 @@ oracles! {
     Quiet = "quiet-when-done",
     /// Whoever can complete does.
     Alive = "everybody-completes",
+    /// A query of the DHT ends once, and in its time.
+    Queries = "queries-once",
+    /// Of a hundred who look for what is stored in the DHT, 99 find it.
+    Found = "stored-is-found",
+    /// A lookup takes no more questions than it may, and mostly few.
+    Lookups = "lookups-short",
+    /// A node of the DHT asks no host, and all hosts together, no more often than it may.
+    Asking = "asks-bounded",
+    /// Whoever has nothing to do with the DHT gets little more from it than others spend on that.
+    Bystanders = "no-amplifier",
+    /// What a node of the DHT knows and stores is within its limits, a neighbourhood's share of it too.
+    Tables = "tables-bounded",
 }
 
 impl fmt::Display for Oracle {

@@ -9,7 +9,7 @@ use super::oracle::{Compared, ensure};
 const QUERIES: usize = 64;
 
 /// Bytes that a node may take at the very worst, as its crate promises.
-const MEMORY: usize = 14 << 20;
+pub(super) const MEMORY: usize = 14 << 20;
 
 /// A datagram that a node sends does not name a private torrent.
 pub(super) fn names_nobody(datagram: &[u8], private: &[InfoHash]) -> Compared {

@@ -49,7 +49,7 @@ impl log::Log for Alarm {
 static ONCE: Once = Once::new();
 
 /// Listens from now on. With `echo`, everything is also written to standard error, for this thread.
-pub(super) fn listen(echo: bool) {
+pub(crate) fn listen(echo: bool) {
     ONCE.call_once(|| {
         // A program that embeds the world may have a logger of its own: then errors are its to notice.
         let _ = log::set_logger(&Alarm);
@@ -76,12 +76,12 @@ pub(crate) fn turn_of(now: Instant, node: NodeId) {
 }
 
 /// What was logged as an error in this thread since last time.
-pub(super) fn errors() -> Vec<String> {
+pub(crate) fn errors() -> Vec<String> {
     ERRORS.take()
 }
 
 /// Runs `what`; if it panics, what the panic said, and where.
-pub(super) fn caught<T>(what: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     PANIC.set(Some(String::new()));
     let result = catch_unwind(AssertUnwindSafe(what));
     let said = PANIC.take().unwrap_or_default();

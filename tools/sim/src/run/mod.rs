@@ -297,7 +297,7 @@ impl<'s> Play<'s> {
 }
 
 impl Outcome {
-    fn of_nothing(verdict: Verdict) -> Outcome {
+    pub(crate) fn of_nothing(verdict: Verdict) -> Outcome {
         Outcome {
             verdict,
             trail: Trail::default(),

@@ -265,7 +265,7 @@ fn overlay(prng: &mut Prng, nodes: &mut [NodePlan]) {
 fn liars(prng: &mut Prng, nodes: &[NodePlan], tiny: bool) -> Vec<LiarPlan> {
     let count = if nodes.iter().any(|node| node.dht.is_some()) { [0, 1, 2][prng.index(3)] } else { 0 };
     let one = |i: usize| {
-        let lie = Lie::ALL[prng.index(Lie::ALL.len())];
+        let lie = Lie::first()[prng.index(Lie::first().len())];
         let ip = IpAddr::V4(Ipv4Addr::new(63, 7, 10, i as u8));
         LiarPlan { absent: false, lie, host: host(prng, vec![ip], tiny, false) }
     };

@@ -53,6 +53,21 @@ impl World {
         actor.downcast_ref()
     }
 
+    /// An actor does something now because its user wants it to; `None` if it is not of this type.
+    pub fn with_actor<A: Actor, T>(
+        &mut self,
+        id: ActorId,
+        act: impl FnOnce(&mut A, Instant, &mut Hands<'_>) -> T,
+    ) -> Option<T> {
+        let now = self.now;
+        let mut hands = Hands::new(&mut self.next_stream);
+        let actor: &mut dyn std::any::Any = self.players[id.0 as usize].actor.as_mut();
+        let result = act(actor.downcast_mut()?, now, &mut hands);
+        let deeds = hands.take();
+        self.act(id, deeds);
+        Some(result)
+    }
+
     /// An actor is a tracker: no peer, and part of the core of the second act.
     pub fn set_tracker(&mut self, id: ActorId, ips: Vec<std::net::IpAddr>) {
         self.tracker_ips.extend(ips);
