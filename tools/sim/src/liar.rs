@@ -248,6 +248,10 @@ impl Actor for Liar {
     }
 
     fn wake(&mut self, now: Instant, hands: &mut Hands<'_>) {
+        // An alarm that was set before it was calmed still rings.
+        if now < self.wake_at {
+            return;
+        }
         self.wake_at = now + WAKE;
         for victim in self.victims.clone() {
             let times = if self.lie == Lie::Flood { BURST } else { 1 };
