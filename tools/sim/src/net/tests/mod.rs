@@ -119,7 +119,7 @@ impl Lab {
             while let Some(news) = self.net.poll(self.now) {
                 match news {
                     News::Readable { end, .. } if self.reads => self.drain(end),
-                    News::Writable { end, .. } => self.push(end),
+                    News::Accepted { end, .. } | News::Writable { end, .. } => self.push(end),
                     _ => {}
                 }
                 self.news.push((self.now, news));
