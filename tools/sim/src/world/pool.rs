@@ -110,6 +110,7 @@ fn hash(job: HashJob) -> Hashed {
             parts.iter().for_each(|part| stream.update(part));
             Answer::Sha1Part(stream)
         }
+        Digest::Study(study) => Answer::Studied(study.study(&parts)),
     };
     Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
 }

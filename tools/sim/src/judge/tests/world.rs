@@ -583,6 +583,7 @@ fn hash(job: HashJob) -> Hashed {
             parts.iter().for_each(|part| stream.update(part));
             HashAnswer::Sha1Part(stream)
         }
+        Digest::Study(study) => HashAnswer::Studied(study.study(&parts)),
     };
     Hashed { id: job.id, shard: job.shard, chunks: job.chunks, answer }
 }
