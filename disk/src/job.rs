@@ -4,6 +4,7 @@
 //! in comes back in it, whatever happened. Order is promised for jobs on the same piece of the same store, and
 //! between [`Task::Close`] and all before it; for nothing else.
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -258,6 +259,7 @@ impl HashJob {
                 parts.iter().for_each(|part| stream.update(part));
                 Answer::Sha1Part(stream)
             }
+            Digest::Study(study) => Answer::Studied(study.study(&parts)),
         };
         Hashed { id, shard, chunks, answer }
     }
@@ -272,6 +274,14 @@ pub enum Digest {
     Sha1Blocks(u32),
     /// SHA-1 over this job's bytes behind those of earlier ones; answered by itself, advanced.
     Sha1Part(Box<tide_hash::Sha1Stream>),
+    /// Whatever this makes of the job's bytes.
+    Study(Box<dyn Study>),
+}
+
+/// Makes something of bytes that takes too long for a shard. The pool lends its thread, and need not know what it is about.
+pub trait Study: core::fmt::Debug + Send {
+    /// What comes of the bytes, in order; the asker knows its type.
+    fn study(self: Box<Self>, bytes: &[&[u8]]) -> Box<dyn Any + Send>;
 }
 
 /// The answer to a [`HashJob`].
@@ -296,4 +306,6 @@ pub enum Answer {
     Sha1Blocks(Vec<[u8; 20]>),
     /// The stream, advanced over the job's bytes.
     Sha1Part(Box<tide_hash::Sha1Stream>),
+    /// What came of a [`Study`].
+    Studied(Box<dyn Any + Send>),
 }

@@ -40,7 +40,7 @@ pub use stores::Stores;
 
 pub use job::{
     Allocation, Answer, Backing, Class, Digest, Done, HashJob, Hashed, Job, JobId, Outcome, StoreKey,
-    StoreSpec, Task, VolumeId,
+    StoreSpec, Study, Task, VolumeId,
 };
 pub use table::{FileEntry, FileState, FileTable};
 pub use trouble::{Retry, Trouble, TroubleKind};

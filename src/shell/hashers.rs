@@ -60,6 +60,7 @@ fn take(hasher: Hasher, job: HashJob, batch: &mut Vec<HashJob>, post: &mut Post)
             hasher.sha1_batch(&messages, &mut digests);
             Answer::Sha1Blocks(digests)
         }
+        Digest::Study(study) => Answer::Studied(study.study(&slices(&chunks))),
     };
     post.send(shard, Letter::Hashed(Hashed { id, shard, chunks, answer }));
 }
@@ -160,6 +161,26 @@ mod tests {
         let Ok(Letter::Hashed(hashed)) = inbox.letters.recv() else { panic!("an answer") };
         let Answer::Sha1Blocks(digests) = hashed.answer else { panic!("digests") };
         assert_eq!(digests, [sha1(&[b"abcd"]), sha1(&[b"efgh"]), sha1(&[b"ij"])]);
+    }
+
+    #[derive(Debug)]
+    struct Count;
+
+    impl tide_disk::Study for Count {
+        fn study(self: Box<Self>, bytes: &[&[u8]]) -> Box<dyn std::any::Any + Send> {
+            Box::new(bytes.iter().map(|part| part.len()).sum::<usize>())
+        }
+    }
+
+    #[test]
+    fn what_takes_long_is_done_here_whatever_it_is() {
+        let (_poll, shared, post, inbox) = shard();
+        let pool = start(&shared, 1, &post).expect("threads");
+        let (chunks, digest) = ([&b"abcde"[..], b"ij"].map(chunk).into(), Digest::Study(Box::new(Count)));
+        pool.send(HashJob { id: JobId(1), shard: ShardId(0), chunks, digest }).expect("the pool is there");
+        let Ok(Letter::Hashed(hashed)) = inbox.letters.recv() else { panic!("an answer") };
+        let Answer::Studied(count) = hashed.answer else { panic!("what came of it") };
+        assert_eq!((count.downcast_ref(), hashed.chunks.len()), (Some(&7_usize), 2));
     }
 
     #[test]

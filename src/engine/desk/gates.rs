@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tide_base::{Chunk, Instant, PieceIndex, ShardId, SlotKey, Slots, Span};
-use tide_disk::{Class, Digest, HashJob, Job, JobId, StoreKey, Task, VolumeId};
+use tide_disk::{Class, Digest, HashJob, Job, JobId, StoreKey, Study, Task, VolumeId};
 use tide_peer::metadata::Ticket;
 
 use crate::border::Output;
@@ -64,8 +64,10 @@ pub enum TorrentErrand {
     DropResume,
     /// The store closed.
     Close,
-    /// The hash of what may be the torrent's metadata.
-    HashMetadata(Ticket),
+    /// What may be the torrent's metadata to be judged.
+    JudgeMetadata(Ticket),
+    /// The metadata in resume data to be judged.
+    RecallMetadata,
 }
 
 /// What a crew wanted.
@@ -214,12 +216,12 @@ impl Gates {
         self.hash_waiting.push_back(HashJob { id, shard: self.shard, chunks, digest });
     }
 
-    /// Hands a hash job in over bytes that are no memory for blocks.
-    pub fn hash_bytes(&mut self, bytes: Vec<u8>, errand: Errand) {
+    /// Hands bytes in that are no memory for blocks, for the hash pool to make something of.
+    pub fn study(&mut self, bytes: Vec<u8>, study: Box<dyn Study>, errand: Errand) {
         let job = Remembered { errand, prompt: false, bytes: 0, memory: 0 };
         let id = JobId(self.errands.insert(job).to_bits());
-        let chunks = vec![Chunk::holding(bytes)];
-        self.hash_waiting.push_back(HashJob { id, shard: self.shard, chunks, digest: Digest::Sha1 });
+        let (chunks, digest) = (vec![Chunk::holding(bytes)], Digest::Study(study));
+        self.hash_waiting.push_back(HashJob { id, shard: self.shard, chunks, digest });
     }
 
     /// A disk job is done: what it was for.

@@ -166,7 +166,10 @@ impl Shard {
                 match self.torrents.get_mut(slot) {
                     Some(torrent) => torrent.hash_done(&mut self.desk, now, errand, hashed),
                     // Metadata are no memory for blocks.
-                    None if matches!(errand, TorrentErrand::HashMetadata(_)) => {}
+                    None if matches!(
+                        errand,
+                        TorrentErrand::JudgeMetadata(_) | TorrentErrand::RecallMetadata
+                    ) => {}
                     None => self.take_home(hashed.chunks),
                 }
             }

@@ -78,7 +78,7 @@ impl Torrent {
                 let chunks = cut(desk, chunks, len - next);
                 self.load(desk, piece, next, chunks);
             }
-            Answer::Sha1Blocks(_) => unreachable!("a check does not ask for blocks"),
+            Answer::Sha1Blocks(_) | Answer::Studied(_) => unreachable!("a check asks for whole pieces"),
         }
     }
 

@@ -38,8 +38,11 @@ impl Torrent {
             TorrentErrand::Delete => Task::Delete,
             TorrentErrand::DropResume => Task::DropResume,
             TorrentErrand::Close => Task::Close,
-            TorrentErrand::CheckLoad(_) | TorrentErrand::CheckHash(_) | TorrentErrand::HashMetadata(_) => {
-                unreachable!("checks are no chores")
+            TorrentErrand::CheckLoad(_)
+            | TorrentErrand::CheckHash(_)
+            | TorrentErrand::JudgeMetadata(_)
+            | TorrentErrand::RecallMetadata => {
+                unreachable!("the disk does not hash")
             }
         };
         let skipped = self.spec.resume.is_none()
@@ -97,14 +100,7 @@ impl Torrent {
             }
             (TorrentErrand::LoadResume, _) if self.must_reopen() => {}
             (TorrentErrand::LoadResume, Ok(Outcome::Resume(bytes))) => {
-                let opened_for = self.wanted_files();
                 self.resume_loaded(desk, now, bytes);
-                self.recalled = true;
-                match self.wanted_files() == opened_for {
-                    true => self.planned(desk, now),
-                    // The store has to know which files are wanted before anything is read or written.
-                    false => self.reopen(),
-                }
             }
             (TorrentErrand::LoadResume, _) => {
                 self.planned(desk, now);
@@ -131,6 +127,16 @@ impl Torrent {
             }
             (errand, Err(trouble)) => self.chore_failed(desk, now, errand, trouble),
             (_, Ok(_)) => {}
+        }
+    }
+
+    /// Resume data, if there are any, are taken over, and all that is known of the torrent is.
+    pub(super) fn loaded(&mut self, desk: &mut Desk, now: Instant, opened_for: &Bits) {
+        self.recalled = true;
+        match self.wanted_files() == *opened_for {
+            true => self.planned(desk, now),
+            // The store has to know which files are wanted before anything is read or written.
+            false => self.reopen(),
         }
     }
 

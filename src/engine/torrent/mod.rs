@@ -193,7 +193,7 @@ impl Torrent {
     pub fn disk_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, done: Done) {
         match errand {
             TorrentErrand::CheckLoad(piece) => self.check_loaded(desk, now, piece, done),
-            TorrentErrand::CheckHash(_) | TorrentErrand::HashMetadata(_) => {
+            TorrentErrand::CheckHash(_) | TorrentErrand::JudgeMetadata(_) | TorrentErrand::RecallMetadata => {
                 unreachable!("the disk does not hash")
             }
             _ => self.chore_done(desk, now, errand, done.result),
@@ -204,7 +204,8 @@ impl Torrent {
     pub fn hash_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, hashed: Hashed) {
         match errand {
             TorrentErrand::CheckHash(piece) => self.check_hashed(desk, now, piece, hashed),
-            TorrentErrand::HashMetadata(ticket) => self.metadata_hashed(ticket, hashed),
+            TorrentErrand::JudgeMetadata(ticket) => self.metadata_judged(ticket, hashed),
+            TorrentErrand::RecallMetadata => self.metadata_recalled(desk, now, hashed),
             _ => unreachable!("only checks and metadata are hashed for a torrent"),
         }
     }

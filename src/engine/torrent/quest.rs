@@ -6,10 +6,11 @@
 //! is opened anew. The crew and its members stay meanwhile: whoever dialled us from behind a NAT could not be dialled
 //! again.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use tide_base::{Bits, Instant};
-use tide_disk::{Answer, Hashed, Trouble, TroubleKind, resume};
+use tide_base::{Bits, InfoHashes, Instant};
+use tide_disk::{Answer, Hashed, Study, Trouble, TroubleKind};
 use tide_metainfo::{Info, Limits};
 use tide_peer::Fault;
 use tide_peer::metadata::{Fetch, Order, Ticket, Verdict};
@@ -37,6 +38,69 @@ const STRANGERS: Sources =
 /// Whom an earlier life of the search had found: nobody knows any more who told of them. (Once the metadata is known, resume
 /// data name only whom a private torrent may know.)
 const PAST: Sources = Sources::RESUME;
+
+/// Says whether bytes are the metadata that is sought, and what they say. Up to 32 MiB in hundreds of thousands of names take
+/// seconds, so the hash pool does both.
+#[derive(Debug)]
+struct Judge {
+    asked: InfoHashes,
+    block_len: u32,
+}
+
+/// What a judge came to.
+#[derive(Debug)]
+enum Judgement {
+    /// They are something else.
+    Wrong,
+    /// They are, and this is what they say.
+    Right(Facts),
+    /// They are, and no torrent all the same; why.
+    Useless(String),
+}
+
+impl Judge {
+    fn judge(&self, bytes: &[u8]) -> Judgement {
+        if self.asked.v1.is_none_or(|hash| hash.0 != tide_hash::sha1(&[bytes])) {
+            return Judgement::Wrong;
+        }
+        let info = Info::parse(bytes, &Limits::default()).map_err(|error| error.to_string());
+        match info.and_then(|info| self.fits(&info)) {
+            Ok(facts) => Judgement::Right(facts),
+            Err(why) => Judgement::Useless(why),
+        }
+    }
+
+    /// What `info` says, if it is the torrent that was asked for.
+    fn fits(&self, info: &Info) -> Result<Facts, String> {
+        let found = info.info_hashes();
+        if self.asked.v1 != found.v1 || self.asked.v2.is_some_and(|v2| found.v2 != Some(v2)) {
+            return Err("its info-hashes are not those of one torrent".to_owned());
+        }
+        Ok(Facts::of(info, self.block_len))
+    }
+}
+
+impl Study for Judge {
+    fn study(self: Box<Self>, bytes: &[&[u8]]) -> Box<dyn Any + Send> {
+        let &[bytes] = bytes else { unreachable!("metadata goes out in one") };
+        Box::new(self.judge(bytes))
+    }
+}
+
+/// The same for the .torrent file that resume data hold.
+#[derive(Debug)]
+struct Recalled(Judge);
+
+impl Study for Recalled {
+    fn study(self: Box<Self>, bytes: &[&[u8]]) -> Box<dyn Any + Send> {
+        let &[bytes] = bytes else { unreachable!("a file goes out in one") };
+        let torrent = tide_metainfo::Torrent::parse(bytes, &Limits::default());
+        let fits = |torrent: tide_metainfo::Torrent| Ok((self.0.fits(&torrent.info)?, torrent.web_seeds));
+        let judged: Result<(Facts, Vec<String>), String> =
+            torrent.map_err(|error| error.to_string()).and_then(fits);
+        Box::new(judged)
+    }
+}
 
 /// The search for a torrent's metadata.
 #[derive(Debug)]
@@ -142,8 +206,9 @@ impl Torrent {
                     self.tell_crew(desk, ToCrew::Drop(Whom::Culprit(peer, Fault::MetadataWrong)));
                 }
                 Order::Judge { ticket, metadata } => {
-                    let errand = Errand::Torrent(self.slot(), TorrentErrand::HashMetadata(ticket));
-                    desk.gates.hash_bytes(metadata, errand);
+                    let errand = Errand::Torrent(self.slot(), TorrentErrand::JudgeMetadata(ticket));
+                    let judge = Judge { asked: self.spec.info_hashes, block_len: self.block_len };
+                    desk.gates.study(metadata, Box::new(judge), errand);
                 }
             }
         }
@@ -162,40 +227,22 @@ impl Torrent {
         if active || quest.is_over() { quest.fetch.next(now) } else { None }
     }
 
-    /// What may be the metadata is hashed.
-    pub(super) fn metadata_hashed(&mut self, ticket: Ticket, hashed: Hashed) {
+    /// What may be the metadata is judged.
+    pub(super) fn metadata_judged(&mut self, ticket: Ticket, hashed: Hashed) {
         let Some(quest) = &mut self.quest else { return };
-        let Answer::Sha1(digest) = hashed.answer else { unreachable!("metadata is hashed as one") };
-        if self.spec.info_hashes.v1.is_none_or(|hash| hash.0 != digest) {
-            return quest.fetch.judged(ticket, Verdict::Wrong);
-        }
-        quest.fetch.judged(ticket, Verdict::Right);
-        let bytes = hashed.chunks.into_iter().next().expect("a job's chunks come back").into_bytes();
-        self.found(&bytes);
-    }
-
-    /// These bytes have the info-hash.
-    fn found(&mut self, bytes: &[u8]) {
-        let facts = Info::parse(bytes, &Limits::default())
-            .map_err(|error| error.to_string())
-            .and_then(|info| self.fits(&info));
-        let Some(quest) = &mut self.quest else { return };
-        match facts {
-            Ok(facts) => quest.found = Some(facts),
-            Err(why) => {
+        let Answer::Studied(verdict) = hashed.answer else { unreachable!("metadata is studied") };
+        match *verdict.downcast().expect("a judge of metadata comes to a judgement") {
+            Judgement::Wrong => quest.fetch.judged(ticket, Verdict::Wrong),
+            Judgement::Right(facts) => {
+                quest.fetch.judged(ticket, Verdict::Right);
+                quest.found = Some(facts);
+            }
+            Judgement::Useless(why) => {
+                quest.fetch.judged(ticket, Verdict::Right);
                 log::warn!("{:?}: the metadata is no valid torrent: {why}", self.key);
                 quest.invalid = Some(Trouble { kind: TroubleKind::Metadata, path: None, errno: None });
             }
         }
-    }
-
-    /// What `info` says, if it is the torrent that was asked for.
-    fn fits(&self, info: &Info) -> Result<Facts, String> {
-        let (asked, found) = (self.spec.info_hashes, info.info_hashes());
-        if asked.v1 != found.v1 || asked.v2.is_some_and(|v2| found.v2 != Some(v2)) {
-            return Err("its info-hashes are not those of one torrent".to_owned());
-        }
-        Ok(Facts::of(info, self.block_len))
     }
 
     /// Stops if the metadata is of no use.
@@ -219,12 +266,28 @@ impl Torrent {
         }
     }
 
-    /// Takes over the metadata that resume data hold, if they do and it is the torrent's.
-    pub(super) fn recall_metadata(&mut self, desk: &mut Desk, now: Instant, resume: &resume::Checkpoint) {
-        let Some(bytes) = resume.torrent.as_deref().filter(|_| self.is_sought()) else { return };
-        let torrent = tide_metainfo::Torrent::parse(bytes, &Limits::default());
-        let fits = |torrent: tide_metainfo::Torrent| Ok((self.fits(&torrent.info)?, torrent.web_seeds));
-        match torrent.map_err(|error| error.to_string()).and_then(fits) {
+    /// Has the metadata that resume data hold judged. Nothing else is done with the files meanwhile.
+    pub(super) fn judge_recalled(&mut self, desk: &mut Desk, torrent: Vec<u8>) {
+        let judge = Recalled(Judge { asked: self.spec.info_hashes, block_len: self.block_len });
+        self.chore = Some(TorrentErrand::RecallMetadata);
+        let errand = Errand::Torrent(self.slot(), TorrentErrand::RecallMetadata);
+        desk.gates.study(torrent, Box::new(judge), errand);
+    }
+
+    /// It is judged: it is taken over, or peers are asked. If the torrent has stopped or leaves, nobody has looked at its
+    /// resume data.
+    pub(super) fn metadata_recalled(&mut self, desk: &mut Desk, now: Instant, hashed: Hashed) {
+        self.chore = None;
+        let Some(resume) = self.resume.take() else { return };
+        if !matches!(self.phase, Phase::Opening) || self.must_reopen() {
+            return;
+        }
+        let opened_for = self.wanted_files();
+        self.take_resume(desk, now, resume);
+        let Answer::Studied(verdict) = hashed.answer else { unreachable!("metadata is studied") };
+        let verdict: Box<Result<(Facts, Vec<String>), String>> =
+            verdict.downcast().expect("a judge of resume data comes to this");
+        match *verdict {
             Ok((facts, web_seeds)) => {
                 if self.spec.web_seeds.is_empty() {
                     self.spec.web_seeds = web_seeds;
@@ -233,6 +296,7 @@ impl Torrent {
             }
             Err(why) => log::warn!("{:?}: the metadata in resume data: {why}: peers are asked", self.key),
         }
+        self.loaded(desk, now, &opened_for);
     }
 
     /// Becomes the torrent that the metadata describes. Nothing is known of its files before they are opened.

@@ -170,23 +170,38 @@ impl Torrent {
         self.spec.priorities = Some(self.file_priorities());
     }
 
-    /// What the resume file says is taken over, as far as it is this torrent's.
+    /// What the resume file says is taken over, as far as it is this torrent's; what it says of metadata that is sought,
+    /// when that has been judged.
     pub(super) fn resume_loaded(&mut self, desk: &mut Desk, now: Instant, bytes: Option<Vec<u8>>) {
-        let Some(bytes) = bytes else { return };
+        let opened_for = self.wanted_files();
         let pieces = self.spec.layout.pieces();
-        match Checkpoint::decode(&bytes, Some(&self.spec.info_hashes)) {
-            Ok(resume)
-                if self.is_sought() || resume.have.as_ref().is_none_or(|have| have.len() == pieces) =>
-            {
-                if !self.recalled {
-                    self.recall(desk, now, &resume);
-                }
+        let fits = |resume: &Checkpoint| {
+            self.is_sought() || resume.have.as_ref().is_none_or(|have| have.len() == pieces)
+        };
+        match bytes.map(|bytes| Checkpoint::decode(&bytes, Some(&self.spec.info_hashes))) {
+            Some(Ok(mut resume)) if fits(&resume) => {
                 self.keeps_metadata |= resume.torrent.is_some();
-                self.recall_metadata(desk, now, &resume);
-                self.resume = Some(resume);
+                let metadata = resume.torrent.take().filter(|_| self.is_sought());
+                if let Some(metadata) = metadata {
+                    self.resume = Some(resume);
+                    return self.judge_recalled(desk, metadata);
+                }
+                self.take_resume(desk, now, resume);
             }
-            Ok(_) => log::warn!("{:?}: resume data are of another number of pieces", self.key),
-            Err(refusal) => log::warn!("{:?}: {refusal}: what is there is checked instead", self.key),
+            Some(Ok(_)) => log::warn!("{:?}: resume data are of another number of pieces", self.key),
+            Some(Err(refusal)) => {
+                log::warn!("{:?}: {refusal}: what is there is checked instead", self.key);
+            }
+            None => {}
         }
+        self.loaded(desk, now, &opened_for);
+    }
+
+    /// Takes over what is said beside the metadata.
+    pub(super) fn take_resume(&mut self, desk: &mut Desk, now: Instant, resume: Checkpoint) {
+        if !self.recalled {
+            self.recall(desk, now, &resume);
+        }
+        self.resume = Some(resume);
     }
 }

@@ -74,10 +74,10 @@ fn strangers_that_are_being_dialled_are_given_up() {
             conns.any(|conn| conn.addr == there)
         };
         assert!(scene.world.run(PATIENCE, dialled), "{shards} shards");
-        scene.world.nodes[LEECH].hangs = true;
         let seed = scene.world.nodes[SEED].addr;
         scene.tell(key, TorrentCommand::AddPeers(vec![seed])).expect("it is told");
         assert!(learns(&mut scene.world, LEECH));
+        scene.world.nodes[LEECH].hangs = true;
         assert!(!dialled(&mut scene.world), "{shards} shards");
         scene.world.deaf = vec![here];
         assert!(!scene.world.run(Duration::from_secs(20), dialled), "{shards} shards");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, Instant, Prng, ShardId, SlotKey};
-use tide_disk::{Done, Hashed, Stores, Task};
+use tide_disk::{Done, HashJob, Hashed, Stores, Task};
 use tide_engine::{
     AddTorrent, Answer, Command, CommandId, ConnKey, Event, Happening, Input, Listening, NetError, Networks,
     Output, OwnAddress, Reachable, Reply, ResolveId, Setup, Shard, Slices, TorrentCommand, TorrentKey,
@@ -48,8 +48,9 @@ pub(crate) struct Node {
     pub(crate) loads: usize,
     /// Turns that its own deadlines called for.
     pub(crate) wakes: usize,
-    /// Whether its disk does nothing.
+    /// Whether its disk does nothing, and nobody hashes.
     pub(crate) hangs: bool,
+    hashing: VecDeque<HashJob>,
     inputs: Vec<VecDeque<Owned>>,
     /// The sockets that it has beside its own.
     pub(crate) sockets: Vec<Via>,
@@ -174,6 +175,7 @@ impl World {
             loads: 0,
             wakes: 0,
             hangs: false,
+            hashing: VecDeque::new(),
             inputs,
             sockets,
             reachable,
@@ -419,8 +421,16 @@ impl World {
 
     /// Lets the disk do some of its work.
     fn work(&mut self, node: usize) -> bool {
-        if self.nodes[node].hangs || self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 2)) {
+        if self.nodes[node].hangs {
             return false;
+        }
+        let Node { inputs, hashing, .. } = &mut self.nodes[node];
+        let hashed = !hashing.is_empty();
+        for job in hashing.drain(..) {
+            inputs[usize::from(job.shard.0)].push_back(Owned::Hashed(job.run()));
+        }
+        if self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 2)) {
+            return hashed;
         }
         let Node { stores, inputs, .. } = &mut self.nodes[node];
         let mut all = Vec::new();
@@ -432,7 +442,7 @@ impl World {
                 break;
             }
         }
-        let some = !all.is_empty();
+        let some = hashed || !all.is_empty();
         for done in all {
             inputs[usize::from(done.shard.0)].push_back(Owned::Disk(done));
         }
@@ -529,6 +539,7 @@ impl World {
                 self.nodes[node].loads += usize::from(matches!(job.task, Task::Load { .. }));
                 self.nodes[node].stores.submit(job);
             }
+            Output::Hash(job) if self.nodes[node].hangs => self.nodes[node].hashing.push_back(job),
             Output::Hash(job) => inputs(self, shard, Owned::Hashed(job.run())),
             Output::Mail { to, mail } => inputs(self, to.0, Owned::Mail(ShardId(shard), mail)),
             Output::Event(event) => self.nodes[node].events.push(event),
