@@ -8,13 +8,18 @@
 mod bencode;
 mod dht_node;
 mod krpc;
+mod lsd;
 mod magnet;
 pub mod memory;
 mod metadata;
 mod metainfo;
 pub mod mutate;
 mod pex;
+mod portmap;
+mod resume;
 pub mod script;
+mod session;
+mod tracker;
 
 /// Something that reads what strangers send.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +41,15 @@ pub const TARGETS: &[Target] = &[
     bencode::TARGET,
     dht_node::TARGET,
     krpc::TARGET,
+    lsd::TARGET,
     magnet::TARGET,
     metadata::TARGET,
     metainfo::TARGET,
     pex::TARGET,
+    portmap::TARGET,
+    resume::TARGET,
+    session::TARGET,
+    tracker::TARGET,
 ];
 
 impl Target {

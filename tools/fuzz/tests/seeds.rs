@@ -59,4 +59,4 @@ macro_rules! targets {
     };
 }
 
-targets!(bencode, dht_node, krpc, magnet, metadata, metainfo, pex);
+targets!(bencode, dht_node, krpc, lsd, magnet, metadata, metainfo, pex, portmap, resume, session, tracker);

@@ -1,7 +1,7 @@
 //! What must hold of a node, seen from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tide_base::{Instant, addr};
 use tide_dht::krpc::{Body, Message};
 use tide_dht::limits::DATAGRAM_OUT_MAX;
@@ -28,6 +28,12 @@ pub(super) struct Watch {
     standing: BTreeSet<QueryId>,
     /// Peers that each query told of.
     found: BTreeMap<QueryId, usize>,
+    /// Write tokens that were given, and to which address.
+    given: BTreeSet<(IpAddr, Vec<u8>)>,
+    /// Whether what came in this turn has a token that its sender was given.
+    may_store: bool,
+    /// Peers and items that were stored when the turn began.
+    stored: (usize, usize),
 }
 
 impl Watch {
@@ -42,6 +48,9 @@ impl Watch {
             open: BTreeSet::new(),
             standing: BTreeSet::new(),
             found: BTreeMap::new(),
+            given: BTreeSet::new(),
+            may_store: false,
+            stored: (0, 0),
         }
     }
 
@@ -54,8 +63,10 @@ impl Watch {
         assert!(!self.open.contains(&id) && self.standing.insert(id), "two queries have one name");
     }
 
-    pub(super) fn receives(&mut self, from: SocketAddr, _: &[u8]) {
+    pub(super) fn receives(&mut self, from: SocketAddr, datagram: &[u8]) {
         self.heard = Some(from);
+        let mut tokens = self.given.iter().filter(|(to, _)| *to == from.ip()).map(|(_, token)| token);
+        self.may_store = tokens.any(|token| datagram.windows(token.len()).any(|window| window == token));
     }
 
     /// The node sends something; whether it is a question.
@@ -67,7 +78,10 @@ impl Watch {
                 self.asked += 1;
                 return true;
             }
-            Body::Reply(reply) => reply.value.is_some(),
+            Body::Reply(reply) => {
+                self.given.extend(reply.token.map(|token| (to.ip(), token.to_vec())));
+                reply.value.is_some()
+            }
             Body::Error(_) => false,
         };
         // One answer at most for a datagram, to its sender, of a bounded length: that is all the amplification there is.
@@ -112,6 +126,9 @@ impl Watch {
         assert!(stats.peers <= limits.peers_total && stats.peers <= limits.peers * 2 * stats.torrents);
         assert!(stats.queries <= limits.active + limits.waiting && stats.announces <= limits.waiting);
         assert_eq!(stats.announces, self.standing.len());
+        let is_more = stats.peers > self.stored.0 || stats.items > self.stored.1;
+        assert!(self.may_store || !is_more, "somebody stored something without leave");
+        (self.stored, self.may_store) = ((stats.peers, stats.items), false);
         let nanos = u128::from(now.since(self.began).as_nanos() as u64);
         let flow = |(rate, burst): (u64, u64)| {
             u128::from(burst) + (nanos * u128::from(rate)).div_ceil(1_000_000_000)
