@@ -8,6 +8,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+/// Of those a lookup is about so many have ids that follow from their addresses, if there are as many. Where most nodes
+/// have such ids, that takes no more questions; where half have, half as many again.
+const SECURE: usize = K * 3 / 4;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     New,
@@ -26,6 +30,8 @@ struct Candidate {
     token: Option<Box<[u8]>>,
     /// Over how many others we heard of it.
     hops: u8,
+    /// Whether its id follows from its address (BEP 42), or need not.
+    is_secure: bool,
 }
 
 /// A node that may store something: where, and the token that it gave.
@@ -77,22 +83,35 @@ impl Lookup {
         }
     }
 
-    /// Somebody `hops` away from us told of `contact`.
+    /// Somebody `hops` away from us told of `contact`. Of two that cannot both be, the first is believed once it was asked;
+    /// until then the one whose id follows from its address, or else the closer one: or whoever names a host first, under
+    /// a false id somewhere far away, would hide it.
     pub(crate) fn offer(&mut self, contact: Contact, hops: u8) {
         let ip = contact.addr.ip();
         let is_free = self.locals.frees(ip);
-        let is_known = contact.id == self.own
-            || self.list.iter().any(|candidate| {
-                let other = candidate.contact;
-                other.id == contact.id
-                    || other.addr == contact.addr
-                    || (!is_free
-                        && (Host::of(other.addr.ip()) == Host::of(ip)
-                            || Subnet::of(other.addr.ip()) == Subnet::of(ip)))
-            });
-        if !is_known {
-            self.insert(Candidate { contact, state: State::New, token: None, hops });
+        let excludes = |known: &Candidate| {
+            let other = known.contact;
+            other.id == contact.id
+                || other.addr == contact.addr
+                || (!is_free
+                    && (Host::of(other.addr.ip()) == Host::of(ip)
+                        || Subnet::of(other.addr.ip()) == Subnet::of(ip)))
+        };
+        let rank = |is_secure: bool, id: &NodeId| (!is_secure, id.distance(&self.target));
+        let is_secure = self.is_secure(&contact);
+        let stays = |known: &Candidate| {
+            known.state != State::New
+                || rank(known.is_secure, &known.contact.id) <= rank(is_secure, &contact.id)
+        };
+        if contact.id == self.own || self.list.iter().any(|known| excludes(known) && stays(known)) {
+            return;
         }
+        self.list.retain(|known| !excludes(known));
+        self.insert(Candidate { contact, state: State::New, token: None, hops, is_secure });
+    }
+
+    fn is_secure(&self, contact: &Contact) -> bool {
+        self.locals.frees(contact.addr.ip()) || secure::conforms(&contact.id, contact.addr.ip())
     }
 
     fn insert(&mut self, candidate: Candidate) {
@@ -104,10 +123,19 @@ impl Lookup {
         }
     }
 
-    /// The closest who are not out of the question: the lookup is about them.
+    /// The closest who are not out of the question: the lookup is about them. Anybody can call itself close to anything,
+    /// and eight who do would be the end of it: so the closest of those whose ids follow from their addresses are among
+    /// them, however far they are.
     fn window(&self) -> impl Iterator<Item = (usize, &Candidate)> {
-        let all = self.list.iter().enumerate();
-        all.filter(|(_, candidate)| !matches!(candidate.state, State::Slow | State::Dead)).take(K)
+        let (mut all, mut secure) = (0, 0);
+        let open = self.list.iter().enumerate();
+        let open = open.filter(|(_, candidate)| !matches!(candidate.state, State::Slow | State::Dead));
+        open.filter(move |(_, candidate)| {
+            let is_in = all < K || candidate.is_secure && secure < SECURE;
+            all += 1;
+            secure += usize::from(candidate.is_secure);
+            is_in
+        })
     }
 
     fn next_place(&self) -> Option<usize> {
@@ -191,7 +219,8 @@ impl Lookup {
             }
             let is_taken = self.list.iter().any(|candidate| candidate.contact.id == id);
             if !is_taken && id != self.own {
-                self.insert(Candidate { contact, state: State::Answered, token, hops });
+                let is_secure = self.is_secure(&contact);
+                self.insert(Candidate { contact, state: State::Answered, token, hops, is_secure });
             }
             return hops;
         }
@@ -212,7 +241,7 @@ impl Lookup {
             // Better late than never.
             return self.in_flight == 0 && self.slow == 0;
         }
-        !open && (self.in_flight == 0 || self.window().count() == K)
+        !open && (self.in_flight == 0 || self.window().count() >= K)
     }
 
     /// The closest who have answered.
@@ -230,14 +259,12 @@ impl Lookup {
             .iter()
             .filter(|candidate| candidate.state == State::Answered)
             .filter_map(|candidate| {
-                let contact = candidate.contact;
-                let is_secure =
-                    self.locals.frees(contact.addr.ip()) || secure::conforms(&contact.id, contact.addr.ip());
-                Some((is_secure, Place { contact, token: candidate.token.clone()? }))
+                let place = Place { contact: candidate.contact, token: candidate.token.clone()? };
+                Some((candidate.is_secure, place))
             })
             .collect();
         let secure = all.iter().take(K).filter(|(is_secure, _)| *is_secure).count();
-        let more = (K / 2).saturating_sub(secure);
+        let more = SECURE.saturating_sub(secure);
         let (first, rest) = all.split_at(all.len().min(K));
         let extra = rest.iter().filter(|(is_secure, _)| *is_secure).take(more);
         first.iter().chain(extra).map(|(_, place)| place.clone()).collect()
@@ -307,6 +334,53 @@ mod tests {
         let mut lookup = lookup();
         (1..=200).for_each(|n| lookup.offer(Contact { id: id(0, n), addr: at(9, n) }, 1));
         assert_eq!(lookup.list.len(), 1);
+    }
+
+    /// Nodes whose ids follow from their addresses.
+    fn secure(count: u8) -> Vec<Contact> {
+        let mut prng = Prng::new(3);
+        (0..count).map(|n| Contact { id: secure::id_for(at(n, 7).ip(), &mut prng), addr: at(n, 7) }).collect()
+    }
+
+    #[test]
+    fn who_crowds_the_target_does_not_end_it() {
+        let mut lookup = lookup();
+        (1..=12).for_each(|n| lookup.offer(Contact { id: id(0, n), addr: at(100 + n, 1) }, 1));
+        let mut honest = secure(20);
+        honest.iter().for_each(|node| lookup.offer(*node, 1));
+        while !lookup.is_done() {
+            let addr = lookup.next().expect("not done");
+            let known = lookup.list.iter().find(|candidate| candidate.contact.addr == addr);
+            let id = known.expect("it was told of").contact.id;
+            lookup.answered(addr, id, Some(b"t"), false);
+        }
+        honest.sort_by_key(|node| node.id.distance(&id(0, 0)));
+        let places: Vec<Contact> = lookup.places().iter().map(|place| place.contact).collect();
+        assert_eq!(places.len(), K + SECURE);
+        assert_eq!(places[K..], honest[..SECURE], "the closest of those that cannot be where they please");
+        assert_eq!(lookup.counts().0, K + SECURE);
+    }
+
+    #[test]
+    fn nobody_is_hidden_by_being_named_first_under_a_false_id() {
+        let (mut lookup, nodes) = (lookup(), secure(2));
+        let [node, asked] = nodes[..] else { panic!("two nodes") };
+        let far = |n: u8, addr| Contact { id: id(0xff, n), addr };
+        lookup.offer(far(1, node.addr), 1);
+        lookup.offer(node, 1);
+        lookup.offer(far(2, node.addr), 1);
+        lookup.offer(Contact { id: id(0, 1), addr: node.addr }, 1);
+        let known: Vec<Contact> = lookup.list.iter().map(|candidate| candidate.contact).collect();
+        assert_eq!(known, [node], "its id follows from its address");
+        // Of two that do not, the closer one is asked.
+        lookup.offer(far(3, at(9, 9)), 1);
+        lookup.offer(Contact { id: id(1, 1), addr: at(9, 9) }, 1);
+        assert_eq!(lookup.next(), Some(at(9, 9)));
+        // Who was asked is not asked again under another id.
+        lookup.offer(far(4, asked.addr), 1);
+        while lookup.next().is_some() {}
+        lookup.offer(asked, 1);
+        assert_eq!(lookup.next(), None);
     }
 
     #[test]

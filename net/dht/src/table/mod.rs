@@ -213,36 +213,41 @@ impl Table {
         (fails >= self.limits.fails_bad).then(|| self.buckets[at].waiting.pop_back()).flatten()
     }
 
-    /// Up to `count` nodes that are not bad, the closest to `target` first.
+    /// Up to `count` nodes that are not bad, the closest to `target` first. Half of them have ids that follow from their
+    /// addresses, if there are as many: who calls itself close to everything is not all that anybody is told of (BEP 42).
     pub(crate) fn closest(&self, target: &NodeId, count: usize) -> Vec<Contact> {
-        let mut found = Vec::with_capacity(count + K);
-        let home = self.index(target);
-        // Everybody in the target's own bucket is closer than anybody elsewhere; then come all deeper ones, which
-        // differ from it in the same bit; then the shallower, one by one.
-        self.gather(target, home..home + 1, count, &mut found);
-        self.gather(target, home + 1..self.buckets.len(), count, &mut found);
-        for depth in (0..home).rev() {
-            self.gather(target, depth..depth + 1, count, &mut found);
+        let mut found = self.nearest(target, count, |_| true);
+        let half = count / 2;
+        if found.len() == count && found.iter().filter(|contact| self.is_secure(contact)).count() < half {
+            let secure = self.nearest(target, half, |entry| entry.is_secure);
+            found.retain(|contact| !secure.contains(contact));
+            found.truncate(count - secure.len());
+            found.extend(secure);
+            found.sort_unstable_by_key(|contact| contact.id.distance(target));
         }
         found
     }
 
-    fn gather(
-        &self,
-        target: &NodeId,
-        depths: core::ops::Range<usize>,
-        count: usize,
-        found: &mut Vec<Contact>,
-    ) {
-        if found.len() >= count {
-            return;
-        }
-        let from = found.len();
-        let live = self.buckets[depths].iter().flat_map(|bucket| &bucket.live);
-        let good = live.filter(|entry| entry.fails < self.limits.fails_bad);
-        found.extend(good.map(|entry| entry.contact));
-        found[from..].sort_unstable_by_key(|contact| contact.id.distance(target));
-        found.truncate(count);
+    fn nearest(&self, target: &NodeId, count: usize, is_meant: fn(&Entry) -> bool) -> Vec<Contact> {
+        let mut found = Vec::with_capacity(count + K);
+        let home = self.index(target);
+        let mut gather = |depths: core::ops::Range<usize>| {
+            if found.len() >= count {
+                return;
+            }
+            let from = found.len();
+            let live = self.buckets[depths].iter().flat_map(|bucket| &bucket.live);
+            let good = live.filter(|entry| entry.fails < self.limits.fails_bad && is_meant(entry));
+            found.extend(good.map(|entry| entry.contact));
+            found[from..].sort_unstable_by_key(|contact: &Contact| contact.id.distance(target));
+            found.truncate(count);
+        };
+        // Everybody in the target's own bucket is closer than anybody elsewhere; then come all deeper ones, which
+        // differ from it in the same bit; then the shallower, one by one.
+        gather(home..home + 1);
+        gather(home + 1..self.buckets.len());
+        (0..home).rev().for_each(|depth| gather(depth..depth + 1));
+        found
     }
 
     /// Up to `count` nodes that have been silent for long or did not answer lately, the longest silent first; they

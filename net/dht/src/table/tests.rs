@@ -51,6 +51,24 @@ fn the_closest_are_the_closest_of_all_that_are_known() {
 }
 
 #[test]
+fn who_calls_itself_close_is_not_all_that_is_told_of() {
+    let mut prng = Prng::new(4);
+    let mut table = table(NodeId::random(&mut prng));
+    let target = NodeId::random(&mut prng);
+    let close: Vec<Contact> =
+        (0..20).map(|n| Contact { id: target.random_beside(60, &mut prng), addr: host(n) }).collect();
+    let mut secure: Vec<Contact> =
+        (100..120).map(|n| Contact { id: secure::id_for(host(n).ip(), &mut prng), addr: host(n) }).collect();
+    close.iter().chain(&secure).for_each(|contact| table.answered(NOW, *contact));
+    secure.retain(|contact| table.good().any(|known| known == *contact));
+    secure.sort_by_key(|contact| contact.id.distance(&target));
+    let told = table.closest(&target, K);
+    assert_eq!(told.len(), K);
+    assert!(told[..K / 2].iter().all(|contact| close.contains(contact)), "these are closer");
+    assert_eq!(told[K / 2..], secure[..K / 2]);
+}
+
+#[test]
 fn a_host_has_one_place_and_a_neighbourhood_few() {
     let mut prng = Prng::new(3);
     let mut table = table(NodeId::random(&mut prng));

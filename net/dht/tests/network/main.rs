@@ -1,4 +1,5 @@
-//! Some hundred nodes in memory: whoever looks for something that is stored finds it, whatever others do.
+//! Some hundred nodes in memory: whoever looks for something that is stored finds it, whatever others do. (Thousands, with
+//! churn and NATs on a net that is worse, are in the simulator: `tide-sim overlay`.)
 
 mod world;
 
@@ -27,8 +28,8 @@ fn announce(world: &mut World, torrents: u8) -> Vec<SocketAddr> {
     hosts.iter().enumerate().map(peer).collect()
 }
 
-/// Others look for them; returns in how many tries of how many the peer was found, and the mean of sends and hops.
-fn seek(world: &mut World, peers: &[SocketAddr], tries: usize) -> (usize, usize, usize, usize) {
+/// Others look for them; returns in how many tries of how many the peer was found, and the mean of sends.
+fn seek(world: &mut World, peers: &[SocketAddr], tries: usize) -> (usize, usize, usize) {
     let honest = world.honest();
     world.events.clear();
     for n in 0..tries {
@@ -39,7 +40,7 @@ fn seek(world: &mut World, peers: &[SocketAddr], tries: usize) -> (usize, usize,
     }
     world.run(Duration::from_secs(40));
     let mut found = BTreeSet::new();
-    let (mut ends, mut sends, mut hops) = (0, 0, 0);
+    let (mut ends, mut sends) = (0, 0);
     for (_, event) in &world.events {
         match event {
             Event::Peers { query: QueryId(query), peers: some } if *query >= 100 => {
@@ -51,25 +52,21 @@ fn seek(world: &mut World, peers: &[SocketAddr], tries: usize) -> (usize, usize,
             Event::Done { query, outcome: Outcome::Peers { effort, .. } } if query.0 >= 100 => {
                 ends += 1;
                 sends += effort.sends;
-                hops += usize::from(effort.hops);
             }
             Event::Done { query, outcome } => panic!("{query:?} {outcome:?}"),
             _ => {}
         }
     }
     assert_eq!(ends, tries, "every query ends once");
-    (found.len(), tries, sends / tries, hops / tries)
+    (found.len(), tries, sends / tries)
 }
 
-/// The median of what lookups took.
-fn took(world: &World) -> Option<Duration> {
-    let ends = world.events.iter().filter_map(|(_, event)| match event {
-        Event::Done { outcome: Outcome::Peers { effort, .. }, .. } => Some(effort.took),
+/// How the one query ended that was asked.
+fn end(world: &mut World) -> Option<Outcome> {
+    world.events.drain(..).find_map(|(_, event)| match event {
+        Event::Done { outcome, .. } => Some(outcome),
         _ => None,
-    });
-    let mut ends: Vec<Duration> = ends.collect();
-    ends.sort();
-    ends.get(ends.len() / 2).copied()
+    })
 }
 
 #[test]
@@ -79,7 +76,7 @@ fn an_honest_network_finds_everything() {
     let joined = world.events.iter().filter(|(_, event)| matches!(event, Event::Joined { .. })).count();
     assert_eq!(joined, 200, "each joins once");
     let peers = announce(&mut world, 20);
-    let (found, tries, sends, _) = seek(&mut world, &peers, 60);
+    let (found, tries, sends) = seek(&mut world, &peers, 60);
     assert_eq!(found, tries);
     assert!(sends < 40, "{sends} requests a lookup");
 }
@@ -120,7 +117,7 @@ fn loss_the_dead_and_liars_do_not_hide_what_is_stored() {
             world.hosts[host].kind = Kind::Dead;
         }
     }
-    let (found, tries, sends, _) = seek(&mut world, &peers, 100);
+    let (found, tries, sends) = seek(&mut world, &peers, 100);
     assert!(found * 100 >= tries * 97, "{found} of {tries}");
     assert!(sends < 100, "{sends} requests a lookup");
 }
@@ -139,10 +136,8 @@ fn items_are_stored_found_and_replaced() {
         world.events.clear();
         world.act(host, |node, _| node.put(QueryId(1), item.clone(), cas)).expect("room");
         world.run(Duration::from_secs(20));
-        match world.events.pop() {
-            Some((_, Event::Done { outcome: Outcome::Stored { nodes, refused, .. }, .. })) => {
-                (nodes, refused)
-            }
+        match end(world) {
+            Some(Outcome::Stored { nodes, refused, .. }) => (nodes, refused),
             other => panic!("{other:?}"),
         }
     };
@@ -150,8 +145,8 @@ fn items_are_stored_found_and_replaced() {
         world.events.clear();
         world.act(host, |node, _| node.get(QueryId(2), wanted)).expect("room");
         world.run(Duration::from_secs(20));
-        match world.events.pop() {
-            Some((_, Event::Done { outcome: Outcome::Item { item, .. }, .. })) => item,
+        match end(world) {
+            Some(Outcome::Item { item, .. }) => item,
             other => panic!("{other:?}"),
         }
     };
@@ -179,9 +174,7 @@ fn a_swarm_is_counted() {
     world.events.clear();
     world.act(honest[70], |node, _| node.scrape(QueryId(2), hash(9))).expect("room");
     world.run(Duration::from_secs(30));
-    let Some((_, Event::Done { outcome: Outcome::Peers { swarm: Some(swarm), .. }, .. })) =
-        world.events.pop()
-    else {
+    let Some(Outcome::Peers { swarm: Some(swarm), .. }) = end(&mut world) else {
         panic!("it ends with numbers")
     };
     assert!((18..=22).contains(&swarm.seeds) && (36..=44).contains(&swarm.peers), "{swarm:?}");
@@ -259,50 +252,4 @@ fn an_outage_of_hours_is_survived() {
     world.run(MINUTE * 20);
     let (found, tries, ..) = seek(&mut world, &peers, 20);
     assert_eq!(found, tries);
-}
-
-#[test]
-#[ignore = "takes half a minute: a large network, whose numbers it prints"]
-fn two_thousand_with_churn_nats_and_liars() {
-    let mut world = World::new(9, 2);
-    let mut next = 0;
-    let mut liars = 0;
-    while next < 2000 {
-        world.populate(next, 100);
-        next += 100;
-        // Of each hundred, thirty cannot be reached.
-        for host in world.honest().into_iter().rev().take(100).filter(|host| host % 10 < 3 && *host > 5) {
-            world.hosts[host].nat = Some(std::collections::BTreeMap::new());
-        }
-        for n in 0..10 {
-            let kind = match n % 3 {
-                0 => Kind::Turncoat,
-                1 => Kind::Poisoner,
-                _ => Kind::Sybil(NodeId::from(hash(n))),
-            };
-            liars += 1;
-            let addr = if n % 3 == 2 {
-                SocketAddr::from(([66, 66, 66, liars as u8], 6881))
-            } else {
-                address(100_000 + liars)
-            };
-            world.add(addr, kind);
-            for honest in world.honest() {
-                if world.prng.chance(1, 20) {
-                    world.act(honest, |node, now| node.add_node(now, addr));
-                }
-            }
-        }
-    }
-    let peers = announce(&mut world, 60);
-    // Churn: a tenth leaves, others come.
-    for host in world.honest().into_iter().skip(100) {
-        if world.prng.chance(1, 10) {
-            world.hosts[host].kind = Kind::Dead;
-        }
-    }
-    world.populate(next, 200);
-    let (found, tries, sends, hops) = seek(&mut world, &peers, 400);
-    println!("found {found} of {tries}; {sends} requests and {hops} hops a lookup, {:?}", took(&world));
-    assert!(found * 100 >= tries * 99, "{found} of {tries}");
 }

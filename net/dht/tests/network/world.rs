@@ -27,8 +27,6 @@ pub(crate) struct Host {
     /// Its IPv6 address, if it has one.
     v6: Option<SocketAddr>,
     pub(crate) wakes: u64,
-    /// Whom it has sent something, and when, if it is behind a NAT: only they reach it, and not for ever.
-    pub(crate) nat: Option<BTreeMap<SocketAddr, Instant>>,
     wake: Instant,
 }
 
@@ -47,9 +45,6 @@ pub(crate) struct World {
     wakes: BTreeSet<(Instant, usize)>,
     sequence: u64,
 }
-
-/// How long a NAT remembers whom a host has sent something.
-const NAT_LIFE: Duration = Duration::from_secs(60);
 
 /// The `n`th of many addresses, each in a /24 of its own.
 pub(crate) fn address(n: u32) -> SocketAddr {
@@ -79,7 +74,7 @@ impl World {
 
     pub(crate) fn add(&mut self, addr: SocketAddr, kind: Kind) -> usize {
         let host = self.hosts.len();
-        self.hosts.push(Host { addr, v6: None, kind, wakes: 0, nat: None, wake: Instant::NEVER });
+        self.hosts.push(Host { addr, v6: None, kind, wakes: 0, wake: Instant::NEVER });
         self.places.insert(addr, host);
         host
     }
@@ -165,12 +160,6 @@ impl World {
         for &byte in &datagram {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        let now = self.now;
-        if let Some(&host) = self.places.get(&from)
-            && let Some(open) = &mut self.hosts[host].nat
-        {
-            open.insert(to, now);
-        }
         if self.prng.chance(self.loss, 100) {
             return;
         }
@@ -208,11 +197,6 @@ impl World {
     fn arrive(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         let Some(&host) = self.places.get(&to) else { return };
         let now = self.now;
-        if let Some(open) = &self.hosts[host].nat
-            && open.get(&from).is_none_or(|at| *at + NAT_LIFE < now)
-        {
-            return;
-        }
         self.delivered += 1;
         if let Kind::Honest(node) = &mut self.hosts[host].kind {
             node.datagram(now, from, datagram);
