@@ -177,7 +177,10 @@ impl Crew {
             Event::Have(piece) => self.peer_has(desk, now, key, piece),
             Event::Has(bits) => self.peer_has_all_of(desk, now, key, bits),
             Event::Hello(hello) => self.introduced(desk, key, &hello),
-            Event::UploadOnly(upload_only) => member.upload_only = upload_only,
+            Event::UploadOnly(upload_only) => {
+                member.upload_only = upload_only;
+                self.part_seeds(desk, key);
+            }
             Event::AllowedFast(_) => {
                 member.barren = false;
                 self.roster.hungry(key);

@@ -291,6 +291,7 @@ impl Crew {
 
     /// Pieces are here: tell those who lack them.
     pub(super) fn announce_have(&mut self, now: Instant, pieces: &[PieceIndex]) {
+        let was_done = self.missing.none();
         for &piece in pieces {
             self.have.set(piece.0);
             let missed = Arc::make_mut(&mut self.missing).clear(piece.0);
@@ -305,20 +306,32 @@ impl Crew {
                 self.show_interest(now, key);
             }
         }
+        self.tell_if_done(now, was_done);
+    }
+
+    /// Tells everybody whether we want anything, if that has changed. Nobody could tell from what we have: of pieces that it
+    /// has itself it is not told.
+    fn tell_if_done(&mut self, now: Instant, was_done: bool) {
+        let done = self.missing.none();
+        if was_done != done {
+            for key in self.roster.keys() {
+                let Some(member) = self.roster.get_mut(key) else { continue };
+                member.session.tell_upload_only(now, done);
+                self.roster.busy(key);
+            }
+        }
     }
 
     /// Other pieces are missing.
     pub(super) fn set_missing(&mut self, now: Instant, missing: Arc<Bits>) {
-        let (was_done, done) = (self.missing.none(), missing.none());
+        let was_done = self.missing.none();
         self.missing = Arc::clone(&missing);
         for key in self.roster.keys() {
             let Some(member) = self.roster.get_mut(key) else { continue };
             member.recount(&missing);
-            if was_done != done {
-                member.session.tell_upload_only(now, done);
-            }
             self.show_interest(now, key);
         }
+        self.tell_if_done(now, was_done);
         self.fertile();
     }
 

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use tide_base::Prng;
+use tide_base::{Duration, Prng};
 use tide_disk::Memory;
-use tide_engine::{Answer, Command, Setup, TorrentCommand, TorrentKey};
+use tide_engine::{AddTorrent, Answer, Command, Setup, TorrentCommand, TorrentKey};
 
 use crate::content::{fill, fill_some, holds, torrent};
 use crate::world::World;
@@ -30,6 +30,32 @@ fn some_lens(prng: &mut Prng) -> Vec<u64> {
     let mut lens: Vec<u64> = (0..1 + prng.below(4)).map(|_| prng.below(1500)).collect();
     lens.push(1 + prng.below(1500));
     lens
+}
+
+/// Leeches of whom each has half see each other complete, and are of no use to each other from then on.
+#[test]
+fn all_part_when_all_have_everything() {
+    for shards in SHARDS {
+        let mut world = World::new();
+        let (spec, contents) = torrent(9, &[1000], 64, 64);
+        let mut keys = Vec::new();
+        for bad in 0..2 {
+            let disk = Memory::default();
+            let mut half = contents.clone();
+            half[0].chunks_mut(64).skip(bad).step_by(2).for_each(|piece| piece[0] ^= 1);
+            fill(&disk, &spec, &half);
+            let node = world.node(tiny(shards), disk);
+            let peers = world.nodes.iter().take(node).map(|node| node.addr).collect();
+            keys.push(world.add(node, AddTorrent { peers, ..spec.clone() }));
+        }
+        let done = |world: &mut World| {
+            (0..2).all(|node| world.stats(node, keys[node]).state == tide_engine::State::Seeding)
+        };
+        assert!(world.run(PATIENCE, done), "{shards} shards");
+        world.run(Duration::from_secs(1), |_| false);
+        assert_eq!([0, 1].map(|node| world.stats(node, keys[node]).peers), [0, 0], "{shards} shards");
+        world.shut_down_all();
+    }
 }
 
 struct Swarm {
