@@ -22,6 +22,8 @@ pub enum Stock {
     HalfOpen,
     /// Peers that are served.
     UploadSlots,
+    /// Bytes of metadata that is sought.
+    Metadata,
 }
 
 /// Used up.
@@ -52,8 +54,8 @@ pub const FLOW_KEPT: Duration = Duration::from_millis(250);
 const STRANGERS: u64 = 32;
 
 /// Every stock, in the order of the enumeration.
-pub const STOCKS: [Stock; 5] =
-    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::UploadSlots];
+pub const STOCKS: [Stock; 6] =
+    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::UploadSlots, Stock::Metadata];
 const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
 
 #[derive(Clone, Debug, Default)]
@@ -68,7 +70,8 @@ struct StockPurse {
     asked: bool,
     /// Whether others are short, and whatever is not in use goes back as soon as there is some.
     recalled: bool,
-    /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait.
+    /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait, and whoever has just said
+    /// how large the metadata is can be asked for it at once.
     ahead: bool,
     /// What was in use when a share was asked for ahead of need last.
     hinted: Option<u64>,
@@ -114,6 +117,7 @@ impl Purses {
             Stock::Peers => places(limits.peers),
             Stock::HalfOpen => places(limits.half_open),
             Stock::UploadSlots => some(1, 8, u64::from(limits.upload_slots)),
+            Stock::Metadata => some(1024, 128, limits.metadata_memory),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -123,7 +127,7 @@ impl Purses {
         Purses {
             stocks: STOCKS.map(|stock| StockPurse {
                 quantum: quantum(stock),
-                ahead: matches!(stock, Stock::Peers | Stock::HalfOpen | Stock::UploadSlots),
+                ahead: !matches!(stock, Stock::Memory | Stock::UploadMemory),
                 ..StockPurse::default()
             }),
             flows: FLOWS.map(|flow| FlowPurse {

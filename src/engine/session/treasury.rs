@@ -79,6 +79,7 @@ impl Treasury {
                 Reserve::new(u64::from(limits.peers)),
                 Reserve::new(u64::from(limits.half_open)),
                 Reserve::new(u64::from(limits.upload_slots)),
+                Reserve::new(limits.metadata_memory),
             ],
             flows: [
                 River::new(setup.now, setup.rates.down, BURST_MIN),
