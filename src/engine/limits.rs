@@ -18,6 +18,9 @@ pub struct Limits {
     /// Bytes read or lent for uploads and not yet sent, in the whole session. Small write queues are faster than
     /// large ones; this is room for some hundred unchoked peers.
     pub upload_memory: u64,
+    /// Bytes of metadata that are sought, as much as peers claim, in the whole session: four of the largest, or hundreds of
+    /// usual ones. Whoever lies about a size holds as much for a turn of some seconds; other torrents wait.
+    pub metadata_memory: u64,
     /// Bytes read or lent for one peer and not yet sent: two vectored writes of eight blocks.
     pub upload_ahead: u32,
     /// Bytes of one read for an upload: what the disk thread does in one go, and the most that one handle pins.
@@ -82,6 +85,7 @@ impl Default for Limits {
             memory: 32 << 20,
             chunk_len: 256 * 1024,
             upload_memory: 16 << 20,
+            metadata_memory: 128 << 20,
             upload_ahead: 512 * 1024,
             read_len: 128 * 1024,
             peers: 500,
@@ -129,6 +133,10 @@ impl Limits {
             (
                 self.leases > 0 && self.disk_jobs > 1 && self.hash_jobs > 0,
                 "there is room for a piece and its jobs",
+            ),
+            (
+                self.metadata_memory >= u64::from(self.peer.metadata_len),
+                "metadata_memory holds the largest metadata",
             ),
             (self.endgame_copies > 0, "a block may be asked for once"),
             (self.dials_per_second > 0 && self.half_open > 0, "dialling is possible"),

@@ -117,6 +117,8 @@ pub struct Desk {
     pub line: Line,
     /// Crews that wait to dial.
     pub dialers: Line,
+    /// Torrents that wait for room for metadata and have none.
+    pub seekers: Line,
     /// Names being looked up, on shard 0.
     pub names: Names,
     /// Crews that wait to serve: for the session's rate, or its memory for uploads.
@@ -147,6 +149,7 @@ impl Desk {
             faults: Faults::default(),
             line: Line::default(),
             dialers: Line::default(),
+            seekers: Line::default(),
             names: Names::default(),
             servers: Line::default(),
             readers: Line::default(),
@@ -301,6 +304,29 @@ impl Desk {
 
     fn may_keep_slots(&self) -> bool {
         !self.purses.is_recalled(Stock::UploadSlots)
+    }
+
+    /// Room for metadata, if there is some for which nobody waits; else the torrent waits, in line if it `has` none yet.
+    pub fn take_metadata_room(&mut self, torrent: SlotKey, bytes: u64, has: bool) -> bool {
+        let taken = !self.seekers.has_others(torrent)
+            && self.may_keep_metadata(bytes)
+            && self.purses.take(Stock::Metadata, bytes);
+        match (taken, has) {
+            (true, _) => self.seekers.leave(torrent),
+            (false, true) => self.wait_for_shares_as(Owner::Torrent(torrent)),
+            (false, false) => self.seekers.join(torrent),
+        }
+        taken
+    }
+
+    /// Whether the room that is free here is ours. What is recalled is for whoever waits on another shard: we ask anew,
+    /// and wait behind him.
+    pub fn may_keep_metadata(&mut self, bytes: u64) -> bool {
+        let recalled = self.purses.is_recalled(Stock::Metadata);
+        if recalled {
+            self.purses.lack(Stock::Metadata, bytes);
+        }
+        !recalled
     }
 
     /// A chunk, if there is an allowance for it.

@@ -24,6 +24,8 @@ pub enum Stock {
     Strangers,
     /// Peers that are served.
     UploadSlots,
+    /// Bytes of metadata that is sought.
+    Metadata,
 }
 
 /// Used up.
@@ -54,8 +56,15 @@ pub const FLOW_KEPT: Duration = Duration::from_millis(250);
 const STRANGERS: u64 = 32;
 
 /// Every stock, in the order of the enumeration.
-pub const STOCKS: [Stock; 6] =
-    [Stock::Memory, Stock::UploadMemory, Stock::Peers, Stock::HalfOpen, Stock::Strangers, Stock::UploadSlots];
+pub const STOCKS: [Stock; 7] = [
+    Stock::Memory,
+    Stock::UploadMemory,
+    Stock::Peers,
+    Stock::HalfOpen,
+    Stock::Strangers,
+    Stock::UploadSlots,
+    Stock::Metadata,
+];
 const FLOWS: [Flow; 3] = [Flow::Down, Flow::Up, Flow::Dials];
 
 #[derive(Clone, Debug, Default)]
@@ -70,7 +79,8 @@ struct StockPurse {
     asked: bool,
     /// Whether others are short, and whatever is not in use goes back as soon as there is some.
     recalled: bool,
-    /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait.
+    /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait, and whoever has just said
+    /// how large the metadata is can be asked for it at once.
     ahead: bool,
     /// What was in use when a share was asked for ahead of need last.
     hinted: Option<u64>,
@@ -117,6 +127,7 @@ impl Purses {
             Stock::HalfOpen => some(1, 8, u64::from(limits.dials())),
             Stock::Strangers => places(limits.strangers),
             Stock::UploadSlots => some(1, 8, u64::from(limits.upload_slots)),
+            Stock::Metadata => some(1024, 128, limits.metadata_memory),
         };
         let unlimited = |flow| match flow {
             Flow::Down => setup.rates.down.is_none(),
@@ -126,7 +137,7 @@ impl Purses {
         Purses {
             stocks: STOCKS.map(|stock| StockPurse {
                 quantum: quantum(stock),
-                ahead: matches!(stock, Stock::Peers | Stock::Strangers | Stock::UploadSlots),
+                ahead: !matches!(stock, Stock::Memory | Stock::UploadMemory | Stock::HalfOpen),
                 ..StockPurse::default()
             }),
             flows: FLOWS.map(|flow| FlowPurse {

@@ -80,6 +80,7 @@ impl Treasury {
                 Reserve::new(u64::from(limits.dials())),
                 Reserve::new(u64::from(limits.strangers)),
                 Reserve::new(u64::from(limits.upload_slots)),
+                Reserve::new(limits.metadata_memory),
             ],
             flows: [
                 River::new(setup.now, setup.rates.down, BURST_MIN),

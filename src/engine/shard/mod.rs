@@ -242,6 +242,7 @@ impl Shard {
                 // At once: behind a grant there may come a recall, and slots would go to and fro, used by nobody.
                 self.deal_out_slots(now);
                 self.deal_out_dials(now);
+                self.deal_out_metadata(now);
             }
             FromSession::Recall(stock) => self.desk.purses.recall(stock),
             FromSession::Rates(rates) => {
@@ -354,6 +355,7 @@ impl Shard {
             self.deal_out_dials(now);
             self.deal_out_reads(now);
             self.deal_out_rations(now);
+            self.deal_out_metadata(now);
             self.ease_memory();
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
@@ -459,6 +461,8 @@ impl Shard {
         }
         let slots: u64 = self.torrents.iter().map(|(_, torrent)| torrent.upload_slots()).sum();
         assert_eq!(slots, self.desk.purses.used(Stock::UploadSlots), "each slot is some torrent's");
+        let room: u64 = self.torrents.iter().map(|(_, torrent)| torrent.metadata_room()).sum();
+        assert_eq!(room, self.desk.purses.used(Stock::Metadata), "room for metadata is some torrent's");
     }
 
     /// Panics unless everything that was borrowed has been given back: for tests and simulations, after

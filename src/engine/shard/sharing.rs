@@ -54,6 +54,28 @@ impl Shard {
         }
     }
 
+    /// Room for metadata goes to whoever waits longest. While somebody waits, whoever has had his turn makes way.
+    pub(super) fn deal_out_metadata(&mut self, now: Instant) {
+        while let Some(slot) = self.desk.seekers.next() {
+            let torrent = self.torrents.get_mut(slot).expect("whoever leaves waits no more");
+            let bytes = torrent.metadata_lacking();
+            let may = bytes == 0 || self.desk.may_keep_metadata(bytes);
+            if !may || !self.desk.purses.take(Stock::Metadata, bytes) {
+                self.desk.seekers.keep_turn(slot);
+                break;
+            }
+            torrent.metadata_room_came(bytes);
+            self.touched.insert(Owner::Torrent(slot));
+        }
+        let desk = &mut self.desk;
+        if desk.purses.is_pressed(Stock::Metadata) {
+            let mut torrents = self.torrents.iter_mut();
+            let made =
+                torrents.find_map(|(slot, torrent)| torrent.make_way_for_metadata(desk, now).then_some(slot));
+            self.touched.extend(made.map(Owner::Torrent));
+        }
+    }
+
     /// Those who wait to read get equal rations of what there is. Who has not used its ration by the next turn leaves it
     /// to the others.
     pub(super) fn deal_out_rations(&mut self, now: Instant) {

@@ -428,6 +428,7 @@ impl Torrent {
                 self.start(desk, now);
             }
             Phase::Leaving(why) if self.schedule.is_stopped(now) => {
+                self.abandon_metadata_room(desk);
                 let hash = self.spec.info_hashes.v1;
                 if let Some(hash) = hash {
                     desk.tell_session(ToSession::Unlisted(hash, self.key));
@@ -500,6 +501,7 @@ impl Torrent {
     /// The session's time for ending is over: whatever is under way is abandoned.
     pub fn abandon(&mut self, desk: &mut Desk) {
         self.abandon_slots(desk);
+        self.abandon_metadata_room(desk);
         self.phase = Phase::Gone;
         for (id, _) in core::mem::take(&mut self.pending) {
             desk.reply(id, Err(CommandError::Ending));

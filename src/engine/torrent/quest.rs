@@ -24,8 +24,8 @@ use super::life::{Phase, checkpoint_limits, picker, priorities_of};
 use super::stock::Stock;
 use super::words::{Has, Priority};
 use crate::command::{Metadata, Then};
-use crate::desk::Desk;
 use crate::desk::gates::{Errand, TorrentErrand};
+use crate::desk::{self, Desk};
 use crate::event::Happening;
 use crate::facts::Facts;
 use crate::id::PeerKey;
@@ -199,7 +199,7 @@ impl Torrent {
 
     /// Asks for more, has judged what is whole, lets go of liars, and takes over what is right.
     pub(super) fn pursue(&mut self, desk: &mut Desk, now: Instant) {
-        while let Some(order) = self.next_order(now) {
+        while let Some(order) = self.next_order(desk, now) {
             match order {
                 Order::Ask { peer, piece } => self.tell_crew(desk, ToCrew::AskMetadata { peer, piece }),
                 Order::Blame(peer) => {
@@ -220,11 +220,73 @@ impl Torrent {
         self.take_over(desk, now);
     }
 
-    fn next_order(&mut self, now: Instant) -> Option<Order<PeerKey>> {
-        let active = self.is_active();
+    /// The next thing to do, with as much room as that needs of the session's, if there is some.
+    fn next_order(&mut self, desk: &mut Desk, now: Instant) -> Option<Order<PeerKey>> {
+        let (active, slot) = (self.is_active(), self.slot());
         let quest = self.quest.as_mut()?;
-        // Who waits asks nobody. Once it is here only those remain that are to blame.
-        if active || quest.is_over() { quest.fetch.next(now) } else { None }
+        // Who waits asks nobody, and holds nothing. Once it is here only those remain that are to blame.
+        if !active && !quest.is_over() {
+            quest.fetch.rest();
+            self.give_metadata_room(desk);
+            return None;
+        }
+        loop {
+            if let Some(order) = quest.fetch.next(now) {
+                return Some(order);
+            }
+            let (lacking, has) = (quest.fetch.lacking(), quest.fetch.room() > 0);
+            if lacking == 0 {
+                self.give_metadata_room(desk);
+                return None;
+            }
+            if !desk.take_metadata_room(slot, lacking, has) {
+                return None;
+            }
+            quest.fetch.grant(lacking);
+        }
+    }
+
+    /// Room that is not needed is for others.
+    fn give_metadata_room(&mut self, desk: &mut Desk) {
+        desk.seekers.leave(self.slot());
+        if let Some(quest) = &mut self.quest {
+            desk.purses.give(desk::Stock::Metadata, quest.fetch.give_back());
+        }
+    }
+
+    /// The torrent is given up, or seeks no more: all of its room is for others.
+    pub(super) fn abandon_metadata_room(&mut self, desk: &mut Desk) {
+        desk.seekers.leave(self.slot());
+        if let Some(quest) = self.quest.take() {
+            desk.purses.give(desk::Stock::Metadata, quest.fetch.room());
+        }
+    }
+
+    /// Room that it holds.
+    pub fn metadata_room(&self) -> u64 {
+        self.quest.as_ref().map_or(0, |quest| quest.fetch.room())
+    }
+
+    /// Room that it waits for.
+    pub fn metadata_lacking(&self) -> u64 {
+        self.quest.as_ref().map_or(0, |quest| quest.fetch.lacking())
+    }
+
+    /// Room came that it stood in line for.
+    pub fn metadata_room_came(&mut self, bytes: u64) {
+        if let Some(quest) = &mut self.quest {
+            quest.fetch.grant(bytes);
+        }
+    }
+
+    /// Gives room back because others wait, if something has had its turn; whether that was so.
+    pub fn make_way_for_metadata(&mut self, desk: &mut Desk, now: Instant) -> bool {
+        let Some(quest) = &mut self.quest else { return false };
+        if !quest.fetch.make_way(now) {
+            return false;
+        }
+        desk.purses.give(desk::Stock::Metadata, quest.fetch.give_back());
+        true
     }
 
     /// What may be the metadata is judged.
@@ -301,18 +363,20 @@ impl Torrent {
 
     /// Becomes the torrent that the metadata describes. Nothing is known of its files before they are opened.
     fn learn(&mut self, desk: &mut Desk, now: Instant, facts: Facts) {
-        let Some(quest) = self.quest.take() else { return };
+        let Some(Quest { select, then, .. }) = &mut self.quest else { return };
+        let (select, then) = (core::mem::take(select), *then);
+        self.abandon_metadata_room(desk);
         if facts.private {
             self.become_private(desk, STRANGERS);
         }
         self.spec.learn(facts);
         let (pieces, files) = (self.spec.layout.pieces(), self.spec.files.files().len());
-        if quest.then == Then::Wait {
+        if then == Then::Wait {
             self.spec.paused = Some(true);
         }
         match &mut self.spec.priorities {
             Some(given) => given.truncate(files),
-            none if !quest.select.is_empty() => *none = Some(selection(&quest.select, files)),
+            none if !select.is_empty() => *none = Some(selection(&select, files)),
             None => {}
         }
         self.priorities = priorities_of(&self.spec).unwrap_or_else(|_| {

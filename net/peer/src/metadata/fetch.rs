@@ -90,10 +90,14 @@ pub struct Fetch<P> {
     arrivals: u64,
     tickets: u64,
     done: bool,
+    /// Bytes that attempts may come to, together.
+    room: u64,
+    /// Bytes that are missing for the next attempt.
+    lacking: u64,
 }
 
 impl<P: Copy + Ord> Fetch<P> {
-    /// Nobody is known.
+    /// Nobody is known, and there is no [room](Fetch::grant).
     pub fn new(limits: &Limits) -> Fetch<P> {
         Fetch {
             max: limits.metadata_len,
@@ -106,7 +110,51 @@ impl<P: Copy + Ord> Fetch<P> {
             arrivals: 0,
             tickets: 0,
             done: false,
+            room: 0,
+            lacking: 0,
         }
+    }
+
+    /// Room for more bytes of metadata. An attempt begins when there is room for all that it may come to: as much as who
+    /// takes part in it claims.
+    pub fn grant(&mut self, bytes: u64) {
+        self.room += bytes;
+        self.lacking = self.lacking.saturating_sub(bytes);
+    }
+
+    /// Bytes of room that are missing for the next attempt, as [`next`](Fetch::next) found last.
+    pub fn lacking(&self) -> u64 {
+        self.lacking
+    }
+
+    /// Gives back the room that no attempt needs; how much that is.
+    pub fn give_back(&mut self) -> u64 {
+        let spare = self.room - self.reserved();
+        self.room -= spare;
+        spare
+    }
+
+    /// Bytes of room that there are.
+    pub fn room(&self) -> u64 {
+        self.room
+    }
+
+    /// Others need room: ends an attempt that has had its turn, or that nobody takes part in; whether there was one.
+    pub fn make_way(&mut self, now: Instant) -> bool {
+        self.make_room(now)
+    }
+
+    /// Nobody is asked any more: all attempts that are not being judged end.
+    pub fn rest(&mut self) {
+        while let Some(at) = self.attempts.iter().position(Attempt::is_fetching) {
+            self.end(at);
+        }
+        self.lacking = 0;
+    }
+
+    /// Bytes that attempts may come to.
+    fn reserved(&self) -> u64 {
+        self.attempts.iter().map(|attempt| u64::from(attempt.size)).sum()
     }
 
     /// A peer that takes requests for metadata says how large it is; it may say so again. Ignored if it cannot be.
@@ -184,6 +232,7 @@ impl<P: Copy + Ord> Fetch<P> {
         match (verdict, evidence.only()) {
             (Verdict::Right, _) => {
                 self.done = true;
+                self.lacking = 0;
                 let liars: Vec<P> = self.failed.iter().flat_map(|failed| failed.liars(&evidence)).collect();
                 liars.into_iter().for_each(|liar| self.blame(liar));
                 self.failed.clear();
@@ -229,6 +278,8 @@ impl<P: Copy + Ord> Fetch<P> {
         let hedges = self.attempts.iter().flat_map(|attempt| attempt.hedge_times(&self.limits));
         let waits = self.candidate().is_some();
         let turns = self.attempts.iter().filter(|_| waits).flat_map(|attempt| attempt.times(&self.limits));
+        // The same where others may wait for room.
+        let turns = turns.chain(self.attempts.iter().flat_map(|attempt| attempt.times(&self.limits)));
         // What is past already and came to nothing will not come to anything by itself.
         peers.chain(hedges).chain(turns).filter(|&at| at > now).min().unwrap_or(Instant::NEVER)
     }
@@ -315,10 +366,15 @@ impl<P: Copy + Ord> Fetch<P> {
 
     /// Begins attempts for those who wait, if there is room or somebody has to make it.
     fn schedule(&mut self, now: Instant) {
+        self.lacking = 0;
         while let Some((tries, whom, size)) = self.candidate() {
             let full = self.attempts.len() >= self.limits.attempts as usize
                 || self.memory() >= u64::from(self.limits.memory);
             if full && !self.make_room(now) {
+                break;
+            }
+            self.lacking = (self.reserved() + u64::from(size)).saturating_sub(self.room);
+            if self.lacking > 0 {
                 break;
             }
             self.attempts.push(Attempt::new(now, whom, size, tries));

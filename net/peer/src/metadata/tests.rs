@@ -64,6 +64,13 @@ struct World {
     found: bool,
 }
 
+/// With as much room as anybody may claim.
+fn with_room(limits: &Limits) -> Fetch<u32> {
+    let mut fetch = Fetch::new(limits);
+    fetch.grant(u64::MAX / 2);
+    fetch
+}
+
 impl World {
     fn new(size: usize, ways: &[Way], seed: u64) -> World {
         World::within(&Limits::default(), size, ways, seed)
@@ -76,7 +83,7 @@ impl World {
         let mut world = World {
             now: Instant::from_secs(100),
             truth,
-            fetch: Fetch::new(limits),
+            fetch: with_room(limits),
             max: limits.metadata_len,
             ways: ways.to_vec(),
             mail: BTreeMap::new(),
@@ -249,7 +256,7 @@ fn metadata_comes_when_somebody_does_and_who_leaves_takes_nothing_away() {
 #[test]
 fn sizes_out_of_bounds_are_no_claims() {
     let limits = Limits::default();
-    let mut fetch = Fetch::new(&limits);
+    let mut fetch = with_room(&limits);
     fetch.claims(1, 0);
     fetch.claims(2, limits.metadata_len + 1);
     assert_eq!((fetch.progress().peers, fetch.next(Instant::ZERO)), (0, None));
@@ -275,7 +282,7 @@ fn the_largest_arrives_within_the_memory() {
 
 #[test]
 fn answers_to_nothing_and_from_nobody_change_nothing() {
-    let mut fetch = Fetch::<u32>::new(&Limits::default());
+    let mut fetch = with_room(&Limits::default());
     let now = Instant::ZERO;
     fetch.data(now, 1, 0, Some(5), b"hello");
     fetch.rejected(now, 1, 0);
@@ -315,7 +322,7 @@ proptest! {
     fn any_order_of_calls_ends(
         calls in prop::collection::vec((0u8..6, 0u32..6, 0u32..5, 0u32..4), 0..200),
     ) {
-        let mut fetch = Fetch::<u32>::new(&Limits::default());
+        let mut fetch = with_room(&Limits::default());
         let (mut now, mut tickets) = (Instant::ZERO, Vec::new());
         for (call, peer, piece, n) in calls {
             match call {
@@ -346,4 +353,28 @@ proptest! {
             prop_assert!(fetch.progress().peers <= 6);
         }
     }
+}
+
+#[test]
+fn nobody_is_asked_before_there_is_room_for_what_he_claims() {
+    let limits = Limits::default();
+    let now = Instant::from_secs(100);
+    let mut fetch = Fetch::new(&limits);
+    fetch.claims(1, 100_000);
+    fetch.claims(2, 70_000);
+    assert_eq!((fetch.next(now), fetch.lacking()), (None, 70_000));
+    fetch.grant(70_000);
+    assert!(matches!(fetch.next(now), Some(Order::Ask { peer: 2, .. })));
+    while fetch.next(now).is_some() {}
+    assert_eq!((fetch.lacking(), fetch.give_back(), fetch.room()), (100_000, 0, 70_000));
+    // Others need it: not before it has had its turn.
+    assert!(!fetch.make_way(now));
+    let later = fetch.due(now).max(now + limits.metadata.quiet);
+    assert!(fetch.make_way(later) && !fetch.make_way(later));
+    assert_eq!((fetch.give_back(), fetch.room()), (70_000, 0));
+    fetch.grant(1_000_000);
+    while fetch.next(later).is_some() {}
+    assert_eq!((fetch.lacking(), fetch.give_back()), (0, 830_000));
+    fetch.rest();
+    assert_eq!((fetch.give_back(), fetch.room()), (170_000, 0));
 }

@@ -2,13 +2,14 @@
 
 use tide_base::{Duration, InfoHash, InfoHashes};
 use tide_disk::{Memory, TroubleKind};
+use tide_engine::survey::Stock;
 use tide_engine::torrent::book::Sources;
 use tide_engine::{
     AddTorrent, Answer, Command, CommandError, Content, DhtSetup, Happening, Metadata, Setup, State, Then,
     TorrentCommand, TorrentKey,
 };
 
-use crate::content::{genuine, metadata_of, resume_on, sought, torrent};
+use crate::content::{fill, genuine, holds, metadata_of, resume_on, sought, torrent};
 use crate::metadata::{LEECH, SEED, Scene, small};
 use crate::world::World;
 use crate::{PATIENCE, SHARDS};
@@ -326,5 +327,54 @@ fn peers_that_go_while_the_torrent_is_opened_anew_are_gone() {
         assert!(scene.completes(key), "{shards} shards");
         assert!(resume_on(&scene.disks[LEECH], &scene.spec).is_some_and(|kept| kept.torrent.is_some()));
         scene.end();
+    }
+}
+
+/// There is room in the session for one or two of them at a time; each gets its turn, also if liars hold the room for
+/// theirs.
+#[test]
+fn many_seek_where_there_is_room_for_one() {
+    for shards in SHARDS {
+        let mut setup = small(shards);
+        setup.limits.peer.metadata_len = 800;
+        setup.limits.metadata_memory = 800;
+        let mut world = World::new();
+        let (seeds, disk) = (Memory::default(), Memory::default());
+        let seed = world.node(setup.clone(), seeds.clone());
+        let liar = world.node(setup.clone(), Memory::default());
+        let leech = world.node(setup, disk.clone());
+        let peers = vec![world.nodes[liar].addr, world.nodes[seed].addr];
+        let mut all = Vec::new();
+        for number in 10..16 {
+            let (spec, contents) = torrent(number, &[700, 900], 192, 64);
+            let spec = genuine(spec);
+            let len = metadata_of(&spec).len();
+            assert!((267..400).contains(&len), "room for two, {len}");
+            fill(&seeds, &spec, &contents);
+            world.add(seed, spec.clone());
+            // It claims the most there may be, and what it gives is not the metadata.
+            let mut lie = metadata_of(&spec);
+            lie.resize(800, b'e');
+            world.add(liar, AddTorrent { metadata: Metadata::Known(lie.into()), ..spec.clone() });
+            all.push((spec, contents));
+        }
+        let keys: Vec<TorrentKey> = all
+            .iter()
+            .map(|(spec, _)| world.add(leech, AddTorrent { peers: peers.clone(), ..sought(spec) }))
+            .collect();
+        let held = |world: &World| -> u64 {
+            let shards = world.nodes[leech].shards.iter();
+            shards.map(|shard| shard.survey().desk.stock(Stock::Metadata).used).sum()
+        };
+        let mut most = 0;
+        let done = world.run(PATIENCE * 3, |world| {
+            most = most.max(held(world));
+            keys.iter().all(|&key| world.has_completed(leech, key))
+        });
+        assert!(done, "{shards} shards");
+        assert!((267..=800).contains(&most), "{shards} shards: {most} bytes at a time");
+        assert!(all.iter().all(|(spec, contents)| holds(&disk, spec, contents)));
+        assert_eq!(held(&world), 0);
+        world.shut_down_all();
     }
 }
