@@ -114,6 +114,7 @@ impl Torrent {
             told_checked: 0,
             moving_from: PathBuf::new(),
             moving_to: tide_disk::VolumeId::default(),
+            judging: 0,
             near: false,
             leaving: None,
             resuming: false,
@@ -427,7 +428,7 @@ impl Torrent {
                 self.resuming = false;
                 self.start(desk, now);
             }
-            Phase::Leaving(why) if self.schedule.is_stopped(now) => {
+            Phase::Leaving(why) if self.judging == 0 && self.schedule.is_stopped(now) => {
                 self.abandon_metadata_room(desk);
                 let hash = self.spec.info_hashes.v1;
                 if let Some(hash) = hash {

@@ -124,6 +124,8 @@ pub struct Torrent {
     /// Where the content lay before a move under way.
     moving_from: PathBuf,
     moving_to: VolumeId,
+    /// How often what may be its metadata is being judged: it does not leave before.
+    judging: u32,
     /// Whether it was said that peers are looked for on the local network.
     near: bool,
     /// The removal that is answered when nothing is left.

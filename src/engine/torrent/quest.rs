@@ -208,6 +208,7 @@ impl Torrent {
                 Order::Judge { ticket, metadata } => {
                     let errand = Errand::Torrent(self.slot(), TorrentErrand::JudgeMetadata(ticket));
                     let judge = Judge { asked: self.spec.info_hashes, block_len: self.block_len };
+                    self.judging += 1;
                     desk.gates.study(metadata, Box::new(judge), errand);
                 }
             }
@@ -291,6 +292,7 @@ impl Torrent {
 
     /// What may be the metadata is judged.
     pub(super) fn metadata_judged(&mut self, ticket: Ticket, hashed: Hashed) {
+        self.judging -= 1;
         let Some(quest) = &mut self.quest else { return };
         let Answer::Studied(verdict) = hashed.answer else { unreachable!("metadata is studied") };
         match *verdict.downcast().expect("a judge of metadata comes to a judgement") {

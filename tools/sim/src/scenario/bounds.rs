@@ -68,7 +68,8 @@ pub(super) fn tiny(prng: &mut Prng, block_len: u32) -> Limits {
         peer: tide_peer::Limits { control_queued: 8 << 10, ..tide_peer::Limits::tiny(block_len) },
         ..Limits::default()
     };
-    let limits = Limits { strangers: limits.half_open, ..limits };
+    let metadata_memory = u64::from(limits.peer.metadata_len) * u64::from(1 + limits.half_open % 3);
+    let limits = Limits { strangers: limits.half_open, metadata_memory, ..limits };
     debug_assert_eq!(limits.check(), Ok(()));
     limits
 }
