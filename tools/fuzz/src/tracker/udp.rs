@@ -2,7 +2,7 @@
 //!
 //! * `a`, `s`: an announce, a scrape. `x`, a number: that one is cancelled.
 //! * `r`, a number, an action, bytes: an answer to the datagram with that number, of the last eight, with its transaction.
-//! * `d`, bytes: a datagram of the tracker. `w`, bytes: one of somebody else.
+//! * `w`, the same: an answer of somebody else. `d`, bytes: any datagram of the tracker.
 //! * `t`, a [time](Bytes::time): time passes.
 
 use super::{HASHES, ask, check};
@@ -63,19 +63,20 @@ impl Scene {
                 let id = RequestId(u64::from(bytes.byte().wrapping_sub(b'0')));
                 assert_eq!(self.client.cancel(self.now, id), self.open.remove(&id));
             }
-            b'r' => {
+            kind @ (b'r' | b'w') => {
                 let number = usize::from(bytes.byte().wrapping_sub(b'0'));
                 let Some(asked) = self.sent.get(number % self.sent.len().max(1)) else { return };
                 let action = u32::from(bytes.byte() % 8);
                 let reply = [&action.to_be_bytes()[..], &asked[12..16], bytes.0].concat();
-                self.client.receive(self.now, tracker(), &reply);
+                if kind == b'r' {
+                    self.client.receive(self.now, tracker(), &reply);
+                } else {
+                    let other = SocketAddr::from(([8, 8, 8, 9], 80));
+                    assert!(!self.client.receive(self.now, other, &reply), "somebody else is believed");
+                }
             }
             b'd' => {
                 self.client.receive(self.now, tracker(), bytes.0);
-            }
-            b'w' => {
-                let other = SocketAddr::from(([8, 8, 8, 9], 80));
-                assert!(!self.client.receive(self.now, other, bytes.0), "somebody else is believed");
             }
             b't' => self.now += bytes.time(),
             _ => {}
