@@ -218,18 +218,18 @@ impl Table {
     pub(crate) fn closest(&self, target: &NodeId, count: usize) -> Vec<Contact> {
         let mut found = self.nearest(target, count, |_| true);
         let half = count / 2;
-        if found.len() == count && found.iter().filter(|contact| self.is_secure(contact)).count() < half {
+        if found.len() == count && found.iter().filter(|entry| entry.is_secure).count() < half {
             let secure = self.nearest(target, half, |entry| entry.is_secure);
-            found.retain(|contact| !secure.contains(contact));
+            found.retain(|entry| !entry.is_secure);
             found.truncate(count - secure.len());
             found.extend(secure);
-            found.sort_unstable_by_key(|contact| contact.id.distance(target));
+            found.sort_unstable_by_key(|entry| entry.contact.id.distance(target));
         }
-        found
+        found.into_iter().map(|entry| entry.contact).collect()
     }
 
-    fn nearest(&self, target: &NodeId, count: usize, is_meant: fn(&Entry) -> bool) -> Vec<Contact> {
-        let mut found = Vec::with_capacity(count + K);
+    fn nearest(&self, target: &NodeId, count: usize, is_meant: fn(&Entry) -> bool) -> Vec<&Entry> {
+        let mut found: Vec<&Entry> = Vec::with_capacity(count + K);
         let home = self.index(target);
         let mut gather = |depths: core::ops::Range<usize>| {
             if found.len() >= count {
@@ -237,9 +237,8 @@ impl Table {
             }
             let from = found.len();
             let live = self.buckets[depths].iter().flat_map(|bucket| &bucket.live);
-            let good = live.filter(|entry| entry.fails < self.limits.fails_bad && is_meant(entry));
-            found.extend(good.map(|entry| entry.contact));
-            found[from..].sort_unstable_by_key(|contact: &Contact| contact.id.distance(target));
+            found.extend(live.filter(|entry| entry.fails < self.limits.fails_bad && is_meant(entry)));
+            found[from..].sort_unstable_by_key(|entry| entry.contact.id.distance(target));
             found.truncate(count);
         };
         // Everybody in the target's own bucket is closer than anybody elsewhere; then come all deeper ones, which

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tide_sim::overlay;
 use tide_sim::world::Canary;
 use tide_sim::{Directed, Outcome, Watch, draw, run};
 
@@ -70,6 +71,14 @@ impl Sum {
         if !outcome.verdict.is_good() {
             self.failed.push((format!("each {what}"), outcome.verdict.exit_code()));
             println!("{what}: {}", outcome.verdict);
+        }
+    }
+
+    fn add_overlay(&mut self, seed: Seed, outcome: &Outcome) {
+        self.count(outcome);
+        if !outcome.verdict.is_good() {
+            self.failed.push((format!("overlay {seed} --nodes {SMALL}"), outcome.verdict.exit_code()));
+            println!("overlay {seed} --nodes {SMALL}: {}", outcome.verdict);
         }
     }
 
@@ -191,6 +200,8 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
     let mut sum = side_by_side(plan.jobs, move || all.next());
     if plan.complete {
         play_directed(plan.jobs, None, &mut sum);
+        let fresh = seeds::after(plan.from).take(plan.fresh as usize / SWARMS_AN_OVERLAY);
+        play_overlays(plan.jobs, [Seed(DIRECTED)].into_iter().chain(fresh), &mut sum);
     }
     complete(&sum, plan.complete, report(&sum, began, plan.table))
 }
@@ -204,6 +215,20 @@ fn play_directed(jobs: usize, only: Option<&str>, sum: &mut Sum) {
     each(jobs, play, move || all.next(), |what, outcome| sum.add_directed(what, outcome));
 }
 
+/// Nodes of a large DHT that is one of many worlds: a second's work.
+const SMALL: usize = 200;
+
+/// For so many new swarms there is one new DHT.
+const SWARMS_AN_OVERLAY: usize = 10;
+
+/// What such a world is called among those of which there is one for each thing.
+const OVERLAY: &str = "overlay";
+
+fn play_overlays(jobs: usize, mut seeds: impl Iterator<Item = Seed> + Send, sum: &mut Sum) {
+    let play = |seed: &Seed| overlay::run(&overlay::Plan::draw(seed.0, SMALL), &mut |_, _| {}).outcome;
+    each(jobs, play, move || seeds.next(), |seed, outcome| sum.add_overlay(seed, outcome));
+}
+
 /// A small world for each thing there is, so that everything is exercised whatever is drawn elsewhere.
 pub(super) fn directed(plan: &EachPlan) -> ExitCode {
     if let Some(what) = Directed::all().find(|what| plan.only.as_deref() == Some(&what.to_string()))
@@ -213,6 +238,9 @@ pub(super) fn directed(plan: &EachPlan) -> ExitCode {
     }
     let (began, mut sum) = (clock(), Sum::default());
     play_directed(plan.jobs, plan.only.as_deref(), &mut sum);
+    if plan.only.as_deref().is_none_or(|name| name == OVERLAY) {
+        play_overlays(plan.jobs, std::iter::once(Seed(DIRECTED)), &mut sum);
+    }
     complete(&sum, plan.only.is_none(), report(&sum, began, plan.table))
 }
 

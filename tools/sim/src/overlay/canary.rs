@@ -11,9 +11,9 @@ pub enum Canary {
     Repeats,
     /// Whatever is answered is answered ten times.
     Echoes,
-    /// A table takes any number of nodes of one neighbourhood.
-    Crowds,
-    /// A lookup takes more than it may.
+    /// A node stores more than its judge is told that it may.
+    Hoards,
+    /// A lookup takes more than its judge is told that it may.
     Wanders,
     /// Somebody asks for a private torrent.
     Leaks,
@@ -27,7 +27,7 @@ impl Canary {
             ("lost-stores", Canary::LostStores),
             ("repeats", Canary::Repeats),
             ("echoes", Canary::Echoes),
-            ("crowds", Canary::Crowds),
+            ("hoards", Canary::Hoards),
             ("wanders", Canary::Wanders),
             ("leaks", Canary::Leaks),
         ];

@@ -68,8 +68,8 @@ pub(super) struct Peer {
     /// When it comes or leaves next.
     change_at: Instant,
     look_at: Instant,
-    /// When all have come, and nothing doubles any more.
-    full_at: Instant,
+    /// When all have come, and have looked up once what they did not hear of (`Limits::fresh`).
+    ripe_at: Instant,
     /// When it begins to announce.
     announce_at: Instant,
     up_since: Instant,
@@ -91,11 +91,11 @@ impl Peer {
     pub(super) fn new(plan: &Plan, number: usize, private: Arc<[InfoHash]>, mut prng: Prng) -> Peer {
         let own = &plan.peers[number];
         let is_router = number < ROUTERS;
-        let judged = Limits::default();
-        let mut limits = judged;
+        let limits = Limits::default();
+        let mut judged = limits;
         match plan.canary {
-            Some(Canary::Crowds) => limits.per_subnet = usize::MAX,
-            Some(Canary::Wanders) => (limits.lookup_sends, limits.alpha) = (1000, 400),
+            Some(Canary::Hoards) => judged.torrents = 1,
+            Some(Canary::Wanders) => judged.lookup_sends = 10,
             _ => {}
         }
         let growth = plan.growth.as_nanos() as u64;
@@ -114,7 +114,7 @@ impl Peer {
             saved: Vec::new(),
             change_at: Instant::ZERO + Duration::from_nanos(first),
             look_at: Instant::NEVER,
-            full_at: Instant::ZERO + plan.growth + plan.settling / 2,
+            ripe_at: Instant::ZERO + plan.growth + plan.settling * 3 / 4,
             announce_at: Instant::NEVER,
             up_since: Instant::ZERO,
             up_for: Duration::ZERO,
@@ -231,11 +231,11 @@ impl Peer {
         self.node = Some(node);
         (self.up_since, self.look_at) = (now, now + LOOK);
         self.change_at = if self.is_router { Instant::NEVER } else { now + self.span(self.stays) };
-        self.announce_at = if self.torrent.is_some() { now.max(self.full_at) } else { Instant::NEVER };
+        self.announce_at = if self.torrent.is_some() { now.max(self.ripe_at) } else { Instant::NEVER };
     }
 
-    /// Begins to announce. What is announced while there are half as many nodes as in a minute lies with those who are
-    /// the closest then, and not later.
+    /// Begins to announce. What is announced while everybody has just come lies with those who are known to somebody
+    /// then, and not with those who are the closest once all know each other.
     fn announces(&mut self) {
         let (Some(node), Some(torrent)) = (&mut self.node, self.torrent) else { return };
         let say = Announce { port: Port::Named(PEERS), is_seed: self.lives.is_multiple_of(2) };
@@ -308,7 +308,8 @@ impl Peer {
                 self.place.took(effort);
             }
             Event::Done { query, .. } if query.0 == u64::MAX => {}
-            Event::Done { query, .. } if self.canary == Some(Canary::LostEnds) && query.0 % 10 == 0 => {}
+            Event::Done { query, .. }
+                if self.canary == Some(Canary::LostEnds) && query.0.is_multiple_of(3) => {}
             Event::Done { query, outcome } => {
                 self.place.ended(now, query);
                 let looked_for = self.looked_for.remove(&query);

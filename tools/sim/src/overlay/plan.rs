@@ -115,10 +115,10 @@ impl Plan {
             odds,
             net: NetSpec { mtu: 1280, ..NetSpec::default() },
             growth: Duration::from_secs(180),
-            settling: Duration::from_secs(240),
+            settling: Duration::from_secs(1200),
             seeking: Duration::from_secs(600),
             tries: (nodes / 2).max(200),
-            stays: (Duration::from_secs(120), Duration::from_secs(3600)),
+            stays: (Duration::from_secs(120), Duration::from_secs(2 * 3600)),
             pauses: (Duration::from_secs(5), Duration::from_secs(300)),
             canary: None,
         }
@@ -185,9 +185,9 @@ fn peers(prng: &mut Prng, count: usize, nodes: usize) -> Vec<PeerPlan> {
     hidden.into_iter().enumerate().map(one).collect()
 }
 
-/// One of thirty peers announces a torrent.
+/// One of ten peers announces a torrent.
 fn torrents(prng: &mut Prng, peers: &mut [PeerPlan]) -> Vec<InfoHash> {
-    let count = (peers.len() / 30).max(6);
+    let count = (peers.len() / 10).max(12);
     let mut order: Vec<usize> = (ROUTERS..peers.len()).collect();
     prng.shuffle(&mut order);
     let one = |(torrent, &peer): (usize, &usize)| {
