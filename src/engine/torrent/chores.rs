@@ -1,7 +1,7 @@
 //! Disk work that a torrent does one thing at a time: opening, resume data, moving, deleting, closing.
 
 use tide_base::{Bits, Instant};
-use tide_disk::{Outcome, StoreSpec, Task, Trouble};
+use tide_disk::{Outcome, StoreSpec, Task, Trouble, TroubleKind};
 
 use super::Torrent;
 use super::check::{Checker, plan};
@@ -151,6 +151,10 @@ impl Torrent {
             self.spec.root.clone_from(&self.moving_from);
         }
         match (&self.phase, errand) {
+            // What follows waits for the device, too; and what resume data still claim is not deleted.
+            (Phase::Leaving(_), TorrentErrand::DropResume) if trouble.kind == TroubleKind::Hung => {
+                self.chores.push_front(errand);
+            }
             (Phase::Leaving(_), _) => log::warn!("{:?}: {errand:?}: {trouble}", self.key()),
             (Phase::Moving, _) => {
                 self.chores.clear();
