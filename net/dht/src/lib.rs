@@ -31,7 +31,7 @@
 //!
 //! Memory of a node is bounded by its [`Limits`]: with the defaults 100 KiB for both tables, 40 KiB for counting
 //! floods, 9 MiB for peers that others announced and 1.5 MiB for items when those stores are full, and at most 100 KiB
-//! for each of 32 lookups under way: 14 MiB at the very worst, some 200 KiB usually. Queries that wait are the owner's
+//! for each of 34 lookups under way: 14 MiB at the very worst, some 200 KiB usually. Queries that wait are the owner's
 //! and come on top. [`Node::memory`] says what it is.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -68,7 +68,8 @@ pub struct Limits {
     pub candidates: usize,
     /// Peers that one query reports: what a torrent's address book takes at once.
     pub peers_found: usize,
-    /// Lookups under way at once; more wait. At α = 4 they keep some hundred requests in flight.
+    /// Lookups under way at once; more wait. At α = 4 they keep some hundred requests in flight. Beside them goes, in
+    /// each network, the one that gets us in: it cannot wait for those that find nobody without it.
     pub active: usize,
     /// Queries that wait for their turn, those kept up included: one a torrent of a large session.
     pub waiting: usize,
