@@ -170,7 +170,7 @@ impl Scene {
     /// Takes all orders, and looks whether they may be given.
     fn orders(&mut self) {
         let mut orders = 0;
-        while let Some(order) = self.fetch.next(self.now) {
+        while let Some(order) = self.next_order() {
             orders += 1;
             assert!(orders <= 200, "orders without end");
             match order {
@@ -193,10 +193,21 @@ impl Scene {
                 }
             }
         }
+        let claimed = u64::from(self.limits.metadata.attempts) * u64::from(self.limits.metadata_len);
+        assert!(self.fetch.room() <= claimed, "room for {} bytes was asked for", self.fetch.room());
         let most = self.limits.metadata.memory.max(self.limits.metadata_len);
         assert!(self.fetch.memory() <= u64::from(most), "{} bytes are held", self.fetch.memory());
         assert!(self.fetch.progress().peers <= self.limits.metadata.peers);
         assert!(self.fetch.due(self.now) > self.now);
+    }
+
+    /// The next order; there is room for whatever is claimed, once it is asked for.
+    fn next_order(&mut self) -> Option<Order<u8>> {
+        self.fetch.give_back();
+        let order = self.fetch.next(self.now);
+        let lacking = self.fetch.lacking();
+        self.fetch.grant(lacking);
+        if order.is_none() && lacking > 0 { self.fetch.next(self.now) } else { order }
     }
 
     fn asked(&mut self, piece: u32) {
