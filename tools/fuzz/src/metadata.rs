@@ -103,7 +103,9 @@ impl Scene {
 
     fn claims(&mut self, peer: u8, size: u32) {
         self.fetch.claims(peer, size);
-        if size > 0 && size <= self.limits.metadata_len {
+        // Beyond so many peers, others are not looked at.
+        let has_room = self.sizes.len() < self.limits.metadata.peers as usize;
+        if size > 0 && size <= self.limits.metadata_len && (has_room || self.sizes.contains_key(&peer)) {
             self.sizes.insert(peer, size);
         }
     }
