@@ -202,7 +202,8 @@ impl Scene {
     fn rest(mut self) {
         let saved = self.node.save();
         assert_eq!(tide_dht::Saved::decode(&saved.encode()).as_ref(), Ok(&saved));
-        for _ in 0..8 {
+        // Nine lookups in two families, of eight questions each to the dead, six of them at a time for ten seconds.
+        for _ in 0..24 {
             self.pass(Duration::from_secs(15));
         }
         self.watch.ends();
