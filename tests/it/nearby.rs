@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use tide::{Config, When};
-use tide_test_clients::{Aria2, Client as _, LibTorrent, Payload, Tool, compare, have, net};
+use tide_test_clients::{Aria2, Client as _, LibTorrent, Payload, Tool, have, net};
 
 use crate::scene::{Ours, RUNS, Scene};
 use crate::work::{Seed, Work};
@@ -50,7 +50,7 @@ fn to_a_libtorrent_next_door() {
         let mut theirs = libtorrent();
         theirs.add(&scene.torrent, &scene.theirs());
         theirs.wait_seeding(scene.hash());
-        compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));
+        scene.theirs_is_whole();
         ours.leave();
     }
 }
@@ -83,7 +83,7 @@ fn to_an_aria2_next_door() {
         let mut theirs = Aria2::start_with(&["--bt-enable-lpd=true"]);
         theirs.add(&scene.torrent, &scene.theirs());
         theirs.wait_seeding(scene.hash());
-        compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));
+        scene.theirs_is_whole();
         ours.leave();
     }
 }

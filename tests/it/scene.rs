@@ -77,6 +77,11 @@ impl Scene {
         Ours::start(self, shards, addr, &self.dir.folder("ours"))
     }
 
+    /// Asserts that the other client has all that was seeded, byte for byte.
+    pub(crate) fn theirs_is_whole(&self) {
+        compare::same(self.payload.root(), &self.theirs().join(self.payload.name()));
+    }
+
     /// Whether what `folder` has is what was seeded, asked of the files themselves.
     pub(crate) fn difference(&self, folder: &Path) -> Option<String> {
         compare::difference(self.payload.root(), &folder.join(self.payload.name()))

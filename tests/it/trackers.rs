@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use tide::tracker::{ServerLimits, Tracker, TrackerConfig};
-use tide_test_clients::{Aria2, Client, LibTorrent, OpenTracker, Payload, Tool, compare, have, wait};
+use tide_test_clients::{Aria2, Client, LibTorrent, OpenTracker, Payload, Tool, have, wait};
 
 use crate::scene::{OUR_ID, Ours, Scene};
 
@@ -69,7 +69,7 @@ fn to(scene: &Scene, shards: u16, mut theirs: impl Client) {
     let peers = ours.torrent.peers().expect("the torrent is there");
     assert!(peers.iter().all(|peer| !peer.outgoing), "{peers:?}");
     theirs.wait_seeding(scene.hash());
-    compare::same(scene.payload.root(), &scene.theirs().join(scene.payload.name()));
+    scene.theirs_is_whole();
     ours.leave();
 }
 

@@ -54,6 +54,26 @@ impl Scene {
         self.world.add(LEECH, AddTorrent { peers, ..spec })
     }
 
+    /// A leech that seeks and knows nobody.
+    pub(crate) fn alone(shards: u16) -> (Scene, TorrentKey) {
+        let mut scene = Scene::of_seven(&small(shards));
+        let key = scene.world.add(LEECH, sought(&scene.spec));
+        assert!(scene.is(key, State::Metadata));
+        (scene, key)
+    }
+
+    /// A leech that has found the metadata and waits until somebody says what to fetch.
+    pub(crate) fn waiting(shards: u16) -> (Scene, TorrentKey) {
+        let mut scene = Scene::of_seven(&small(shards));
+        let hold = AddTorrent {
+            metadata: Metadata::Sought { select: Vec::new(), then: Then::Wait },
+            ..sought(&scene.spec)
+        };
+        let key = scene.seek(hold);
+        assert!(scene.is(key, State::Paused));
+        (scene, key)
+    }
+
     pub(crate) fn completes(&mut self, key: TorrentKey) -> bool {
         self.world.run(PATIENCE, |world| world.has_completed(LEECH, key))
             && holds(&self.disks[LEECH], &self.spec, &self.contents)
@@ -121,9 +141,7 @@ fn metadata_of_many_pieces_comes_and_is_given_on() {
 #[test]
 fn whoever_dialled_us_stays_over_the_metadata() {
     for shards in SHARDS {
-        let mut scene = Scene::of_seven(&small(shards));
-        let key = scene.world.add(LEECH, sought(&scene.spec));
-        assert!(scene.is(key, State::Metadata));
+        let (mut scene, key) = Scene::alone(shards);
         // The seed can be reached by nobody, and knows where the leech is.
         let leech = scene.world.nodes[LEECH].addr;
         scene.world.nodes[SEED].addr.set_port(9);
@@ -144,13 +162,7 @@ fn whoever_dialled_us_stays_over_the_metadata() {
 #[test]
 fn what_was_found_is_known_after_a_restart_without_anybody() {
     for crash in [true, false] {
-        let mut scene = Scene::of_seven(&small(2));
-        let hold = AddTorrent {
-            metadata: Metadata::Sought { select: Vec::new(), then: Then::Wait },
-            ..sought(&scene.spec)
-        };
-        let key = scene.seek(hold);
-        assert!(scene.is(key, State::Paused));
+        let (mut scene, key) = Scene::waiting(2);
         let kept = |scene: &Scene| resume_on(&scene.disks[LEECH], &scene.spec)?.torrent;
         assert!(scene.world.run(Duration::from_secs(5), |_| true) && kept(&scene).is_some(), "saved at once");
         scene.world.shut_down(SEED);
@@ -168,9 +180,7 @@ fn what_was_found_is_known_after_a_restart_without_anybody() {
 
 #[test]
 fn a_search_goes_on_after_a_restart() {
-    let mut scene = Scene::of_seven(&small(2));
-    let key = scene.world.add(LEECH, sought(&scene.spec));
-    assert!(scene.is(key, State::Metadata));
+    let (mut scene, key) = Scene::alone(2);
     let peers = vec![scene.world.nodes[SEED].addr];
     // It learns of the seed and never meets it in this life.
     scene.world.nodes[SEED].addr.set_port(9);
@@ -186,13 +196,7 @@ fn a_search_goes_on_after_a_restart() {
 
 #[test]
 fn files_are_chosen_before_any_is_fetched() {
-    let mut scene = Scene::of_seven(&small(1));
-    let hold = AddTorrent {
-        metadata: Metadata::Sought { select: Vec::new(), then: Then::Wait },
-        ..sought(&scene.spec)
-    };
-    let key = scene.seek(hold);
-    assert!(scene.is(key, State::Paused));
+    let (mut scene, key) = Scene::waiting(1);
     assert_eq!(scene.world.stats(LEECH, key).peers, 1, "the crew stays");
     scene.tell(key, TorrentCommand::SetPriorities(vec![0, 0, 4, 0])).expect("files are known");
     scene.tell(key, TorrentCommand::Resume).expect("it goes on");
@@ -217,13 +221,7 @@ fn a_link_says_which_files_are_wanted() {
 #[test]
 fn who_waits_for_a_choice_can_be_paused_and_removed() {
     for content in [Content::Keep, Content::Delete] {
-        let mut scene = Scene::of_seven(&small(2));
-        let hold = AddTorrent {
-            metadata: Metadata::Sought { select: Vec::new(), then: Then::Wait },
-            ..sought(&scene.spec)
-        };
-        let key = scene.seek(hold);
-        assert!(scene.is(key, State::Paused));
+        let (mut scene, key) = Scene::waiting(2);
         scene.tell(key, TorrentCommand::Pause).expect("it waits");
         assert!(scene.world.run(PATIENCE, |world| world.stats(LEECH, key).peers == 0));
         scene.tell(key, TorrentCommand::Resume).expect("it goes on");
@@ -235,9 +233,7 @@ fn who_waits_for_a_choice_can_be_paused_and_removed() {
 
 #[test]
 fn a_search_can_be_paused_moved_and_removed() {
-    let mut scene = Scene::of_seven(&small(2));
-    let key = scene.world.add(LEECH, sought(&scene.spec));
-    assert!(scene.is(key, State::Metadata));
+    let (mut scene, key) = Scene::alone(2);
     for refused in [TorrentCommand::Recheck, TorrentCommand::SetPriorities(vec![0])] {
         assert!(matches!(scene.tell(key, refused), Err(CommandError::Invalid(_))));
     }
