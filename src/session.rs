@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tide_base::{InfoHash, InfoHashes, Layout, PeerId, Prng, ShardId};
-use tide_disk::{FileTable, StoreKey};
+use tide_base::{InfoHash, InfoHashes, PeerId, Prng, ShardId};
+use tide_disk::StoreKey;
 use tide_engine::{
     AddTorrent, Answer, Command, Facts, Happening, Listening, Metadata, RateLimits, Reachable, SessionStats,
     Setup, Then, TorrentKey,
@@ -249,19 +249,11 @@ impl Inner {
         let own_trackers = add.own_trackers();
         let root = self.absolute(add.dir)?;
         let mut torrent = AddTorrent {
-            info_hashes: add.subject.hashes(),
-            metadata: Metadata::Withheld,
             name: hash.to_string(),
-            files: Arc::new(FileTable::new(Vec::new())),
-            layout: Layout::UNKNOWN,
-            piece_hashes: Arc::from([]),
-            private: false,
             own_trackers,
             trackers: add.trackers,
-            web_seeds: Vec::new(),
             store: StoreKey(self.stores.fetch_add(1, Ordering::Relaxed)),
             volume: self.volumes.of(&root),
-            root,
             resume,
             aside,
             backing: self.config.backing,
@@ -271,8 +263,8 @@ impl Inner {
             paused: add.paused,
             check: add.check,
             peers: add.peers,
-            nodes: Vec::new(),
             limits: add.limits,
+            ..AddTorrent::plain(add.subject.hashes(), root)
         };
         let named = match add.subject {
             Subject::Torrent(metainfo) => {

@@ -6,10 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, PeerId, PieceIndex, ShardId, Span};
-use tide_disk::{
-    Access, Allocation, Backing, Done, FileEntry, FileTable, Memory, Place, Storage, StorageFile, StoreKey,
-    Stores, VolumeId,
-};
+use tide_disk::{Access, Backing, Done, FileEntry, FileTable, Memory, Place, Storage, StorageFile, Stores};
 use tide_engine::{
     AddTorrent, Check, Command, CommandId, ConnKey, Input, Listening, Metadata, Output, Setup, Shard, Slices,
 };
@@ -248,29 +245,12 @@ fn torrent(disk: &Memory) -> AddTorrent {
     assert_eq!(wrote, content.len());
     let entry = FileEntry { path, offset: 0, len: total, padding: false, executable: false };
     AddTorrent {
-        info_hashes: InfoHashes::v1(HASH),
         metadata: Metadata::Withheld,
         name: "content".to_owned(),
         files: Arc::new(FileTable::new(vec![entry])),
         layout: Layout::new(total, PIECE, BLOCK).expect("a legal layout"),
         piece_hashes: vec![0; PIECES as usize * 20].into(),
-        private: false,
-        own_trackers: Vec::new(),
-        trackers: None,
-        web_seeds: Vec::new(),
-        store: StoreKey(1),
-        volume: VolumeId(0),
-        root,
-        resume: None,
-        aside: None,
-        backing: Backing::File,
-        allocation: Allocation::Sparse,
-        priorities: None,
-        sequential: None,
-        paused: None,
         check: Check::Skip,
-        peers: Vec::new(),
-        nodes: Vec::new(),
-        limits: None,
+        ..AddTorrent::plain(InfoHashes::v1(HASH), root)
     }
 }

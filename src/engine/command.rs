@@ -159,6 +159,37 @@ pub struct AddTorrent {
 }
 
 impl AddTorrent {
+    /// A torrent of which nothing is known but its info-hash: public, found by whoever is met, in files below `root` on
+    /// the first volume, storage 0, no resume data. What else is to be so, whoever adds it changes.
+    pub fn plain(info_hashes: InfoHashes, root: PathBuf) -> AddTorrent {
+        AddTorrent {
+            info_hashes,
+            metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+            name: String::new(),
+            files: Arc::new(FileTable::new(Vec::new())),
+            layout: Layout::UNKNOWN,
+            piece_hashes: Arc::from([]),
+            private: false,
+            own_trackers: Vec::new(),
+            trackers: None,
+            web_seeds: Vec::new(),
+            store: StoreKey(0),
+            volume: VolumeId(0),
+            root,
+            resume: None,
+            aside: None,
+            backing: Backing::File,
+            allocation: Allocation::Sparse,
+            priorities: None,
+            sequential: None,
+            paused: None,
+            check: Check::Resume,
+            peers: Vec::new(),
+            nodes: Vec::new(),
+            limits: None,
+        }
+    }
+
     /// Takes over what the info dictionary says: from now on everything is known.
     pub fn learn(&mut self, facts: Facts) {
         self.info_hashes = facts.info_hashes;

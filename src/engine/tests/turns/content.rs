@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_base::{InfoHash, InfoHashes, Layout, PieceIndex, Prng};
-use tide_disk::{Allocation, Backing, FileEntry, FileTable, StoreKey, VolumeId};
-use tide_engine::{AddTorrent, Check, Metadata, Then};
+use tide_disk::{Backing, FileEntry, FileTable, StoreKey};
+use tide_engine::{AddTorrent, Metadata, Then};
 
 /// A torrent of made-up content: the specification, and the content of each file.
 pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) -> (AddTorrent, Vec<Vec<u8>>) {
@@ -24,30 +24,15 @@ pub(crate) fn torrent(seed: u8, lens: &[u64], piece_len: u32, block_len: u32) ->
     let hashes: Vec<u8> =
         whole.chunks(piece_len as usize).flat_map(|piece| tide_hash::sha1(&[piece])).collect();
     let spec = AddTorrent {
-        info_hashes: InfoHashes::v1(InfoHash([seed; 20])),
         metadata: Metadata::Withheld,
         name: format!("t{seed}"),
         files: Arc::new(FileTable::new(entries)),
         layout,
         piece_hashes: hashes.into(),
-        private: false,
-        own_trackers: Vec::new(),
-        trackers: None,
-        web_seeds: Vec::new(),
         store: StoreKey(u64::from(seed)),
-        volume: VolumeId(0),
-        root: PathBuf::from("/content"),
         resume: Some(PathBuf::from(format!("/state/{seed}.resume"))),
         aside: Some(PathBuf::from(format!("/state/{seed}.aside"))),
-        backing: Backing::File,
-        allocation: Allocation::Sparse,
-        priorities: None,
-        sequential: None,
-        paused: None,
-        check: Check::Resume,
-        peers: Vec::new(),
-        nodes: Vec::new(),
-        limits: None,
+        ..AddTorrent::plain(InfoHashes::v1(InfoHash([seed; 20])), PathBuf::from("/content"))
     };
     assert_eq!(layout.len_of(PieceIndex(0)).min(piece_len), layout.len_of(PieceIndex(0)));
     (spec, contents)

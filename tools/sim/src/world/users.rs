@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_base::{Bits, Duration, InfoHash, InfoHashes, Layout, ShardId};
-use tide_disk::{Allocation, Backing, FileTable, StoreKey, VolumeId};
+use tide_disk::{FileTable, StoreKey, VolumeId};
 use tide_engine::{
-    AddTorrent, Answer, Check, Command, CommandError, CommandId, Event, Happening, Metadata, RateLimits,
-    Reply, Then, TorrentCommand, TorrentKey,
+    AddTorrent, Answer, Command, CommandError, CommandId, Event, Happening, Metadata, RateLimits, Reply,
+    Then, TorrentCommand, TorrentKey,
 };
 
 use super::node::{Node, Owned};
@@ -101,30 +101,20 @@ impl World {
     pub fn spec_of(&self, content: usize, peers: Vec<SocketAddr>) -> AddTorrent {
         let made = &self.contents[content];
         AddTorrent {
-            info_hashes: InfoHashes::v1(made.info_hash()),
             metadata: made.metadata().map_or(Metadata::Withheld, |bytes| Metadata::Known(bytes.clone())),
             name: format!("t{content}"),
             files: made.files().clone(),
             layout: made.layout(),
             piece_hashes: made.piece_hashes(),
-            private: false,
-            own_trackers: Vec::new(),
-            trackers: None,
-            web_seeds: Vec::new(),
             store: StoreKey(content as u64),
-            volume: VolumeId(0),
-            root: PathBuf::from(format!("/v0/content{content}")),
             resume: Some(PathBuf::from(format!("/v0/state/{content}.resume"))),
             aside: Some(PathBuf::from(format!("/v0/state/{content}.aside"))),
-            backing: Backing::File,
-            allocation: Allocation::Sparse,
             priorities: Some(Vec::new()),
             sequential: Some(false),
             paused: Some(false),
-            check: Check::Resume,
             peers,
-            nodes: Vec::new(),
             limits: Some(RateLimits::default()),
+            ..AddTorrent::plain(InfoHashes::v1(made.info_hash()), format!("/v0/content{content}").into())
         }
     }
 

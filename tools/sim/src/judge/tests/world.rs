@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, PieceIndex, Prng, ShardId};
 use tide_disk::{
-    Access, Allocation, Backing, Done, FileEntry, FileTable, Hashed, JobId, Memory, Outcome, Place, Storage,
-    StorageFile, StoreKey, Stores, Task, VolumeId,
+    Access, Backing, Done, FileEntry, FileTable, Hashed, JobId, Memory, Outcome, Place, Storage, StorageFile,
+    Stores, Task,
 };
 use tide_engine::{
-    AddTorrent, Answer, Check, Command, CommandId, ConnKey, Input, Limits, Listening, Metadata, NetError,
-    Output, RateLimits, Setup, Shard, Slices, Survey, TorrentCommand, TorrentKey, Want,
+    AddTorrent, Answer, Command, CommandId, ConnKey, Input, Limits, Listening, Metadata, NetError, Output,
+    RateLimits, Setup, Shard, Slices, Survey, TorrentCommand, TorrentKey, Want,
 };
 
 use crate::judge::{Finding, Judge, NodeView, Source, Truth, View, Way};
@@ -104,30 +104,13 @@ fn made_up(len: u64, piece_len: u32) -> (AddTorrent, Vec<u8>) {
     let hashes: Vec<u8> = content.chunks(piece_len as usize).flat_map(|p| tide_hash::sha1(&[p])).collect();
     let file = FileEntry { path: "f".into(), offset: 0, len, padding: false, executable: false };
     let spec = AddTorrent {
-        info_hashes: InfoHashes::v1(HASH),
         metadata: Metadata::Withheld,
         name: "t".to_owned(),
         files: Arc::new(FileTable::new(vec![file])),
         layout: Layout::new(len, piece_len, 64).expect("a legal layout"),
         piece_hashes: hashes.into(),
-        private: false,
-        own_trackers: Vec::new(),
-        trackers: None,
-        web_seeds: Vec::new(),
-        store: StoreKey(1),
-        volume: VolumeId(0),
-        root: PathBuf::from("/content"),
         resume: Some(PathBuf::from("/state/r")),
-        aside: None,
-        backing: Backing::File,
-        allocation: Allocation::Sparse,
-        priorities: None,
-        sequential: None,
-        paused: None,
-        check: Check::Resume,
-        peers: Vec::new(),
-        nodes: Vec::new(),
-        limits: None,
+        ..AddTorrent::plain(InfoHashes::v1(HASH), PathBuf::from("/content"))
     };
     (spec, content)
 }

@@ -6,13 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tide_base::{Duration, InfoHash, InfoHashes, Instant, Layout, Prng, ShardId};
-use tide_disk::{
-    Access, Allocation, Backing, FileEntry, FileTable, Memory, Place, Storage, StorageFile, StoreKey, Stores,
-    VolumeId,
-};
+use tide_disk::{Access, FileEntry, FileTable, Memory, Place, Storage, StorageFile, Stores};
 use tide_engine::{
-    AddTorrent, Check, Command, CommandId, ConnKey, Event, Happening, Input, Listening, Metadata, NetError,
-    Output, Setup, Shard, Slices, Then, TorrentKey, Want,
+    AddTorrent, Command, CommandId, ConnKey, Event, Happening, Input, Listening, Metadata, NetError, Output,
+    Setup, Shard, Slices, TorrentKey, Want,
 };
 
 use crate::actor::{Actor, Deed, EndId, Hands, Heard};
@@ -119,7 +116,6 @@ fn torrent() -> AddTorrent {
     let hashes: Vec<u8> = whole.chunks(PIECE as usize).flat_map(|piece| tide_hash::sha1(&[piece])).collect();
     let path = PathBuf::from("content");
     AddTorrent {
-        info_hashes: InfoHashes::v1(info_hash()),
         metadata: Metadata::Known(metadata()),
         name: "made".into(),
         files: Arc::new(FileTable::new(vec![FileEntry {
@@ -131,24 +127,7 @@ fn torrent() -> AddTorrent {
         }])),
         layout: layout(),
         piece_hashes: hashes.into(),
-        private: false,
-        own_trackers: Vec::new(),
-        trackers: None,
-        web_seeds: Vec::new(),
-        store: StoreKey(1),
-        volume: VolumeId(0),
-        root: PathBuf::from("/content"),
-        resume: None,
-        aside: None,
-        backing: Backing::File,
-        allocation: Allocation::Sparse,
-        priorities: None,
-        sequential: None,
-        paused: None,
-        check: Check::Resume,
-        peers: Vec::new(),
-        nodes: Vec::new(),
-        limits: None,
+        ..AddTorrent::plain(InfoHashes::v1(info_hash()), PathBuf::from("/content"))
     }
 }
 
@@ -160,14 +139,8 @@ impl World {
 
     /// An engine that has nothing, and knows the torrent's info-hash only.
     pub(crate) fn seeking(seed: u64) -> World {
-        let sought = AddTorrent {
-            metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
-            files: Arc::new(FileTable::new(Vec::new())),
-            layout: Layout::UNKNOWN,
-            piece_hashes: Arc::from([]),
-            ..torrent()
-        };
-        World::of(seed, 0, sought)
+        let known = torrent();
+        World::of(seed, 0, AddTorrent::plain(known.info_hashes, known.root))
     }
 
     fn of(seed: u64, has: u64, spec: AddTorrent) -> World {
