@@ -1,6 +1,8 @@
 //! Which block is asked of whom.
 
-use tide_base::{Instant, PieceIndex, SlotKey};
+use std::collections::BTreeMap;
+
+use tide_base::{BlockRef, Instant, PieceIndex, SlotKey, Span};
 
 use super::Crew;
 use super::lease::Lease;
@@ -29,6 +31,9 @@ impl Crew {
                 return;
             }
             let Some(piece) = self.choose(key) else {
+                if self.rescue(now, key, room) > 0 {
+                    continue;
+                }
                 return self.demand(desk, now, key, room);
             };
             let asked = self.ask_of(now, key, piece, room);
@@ -116,11 +121,64 @@ impl Crew {
                 break;
             }
         }
+        self.ask_too(now, key, wanted);
+    }
+
+    /// Asks a member for blocks that nobody is asked for but such as snub us: a block that comes by a byte a minute holds
+    /// up neither its piece nor, when there are no more leases, all others. How many.
+    fn rescue(&mut self, now: Instant, key: SlotKey, room: u32) -> u32 {
+        let mut snubbed: BTreeMap<BlockRef, u8> = BTreeMap::new();
+        for snubber in self.roster.snubbers() {
+            for span in snubber.session.asks().spans() {
+                let block = self.facts.layout.block(span).expect("only blocks are asked for");
+                let asked = snubbed.entry(block).or_default();
+                *asked = asked.saturating_add(1);
+            }
+        }
+        let Some(member) = self.roster.get(key).filter(|member| !member.session.snubbed()) else { return 0 };
+        let is_stuck = |&(block, snubbers): &(BlockRef, u8)| {
+            self.leases.get(block.piece).is_some_and(|lease| {
+                lease.asked(block.block) == snubbers
+                    && snubbers < u8::MAX
+                    && !lease.doomed
+                    && lease.alone.is_none_or(|only| only == key)
+            })
+        };
+        let stuck =
+            snubbed.into_iter().filter(is_stuck).map(|(block, _)| (block, self.facts.layout.span(block)));
+        let wanted =
+            stuck.filter(|(block, _)| member.session.may_ask(block.piece)).take(room as usize).collect();
+        self.ask_too(now, key, wanted)
+    }
+
+    /// Asks a member for blocks that others are asked for. How many.
+    fn ask_too(&mut self, now: Instant, key: SlotKey, wanted: Vec<(BlockRef, Span)>) -> u32 {
+        let mut asked = 0;
         for (block, span) in wanted {
             if let (Some(member), Some(lease)) = (self.roster.get_mut(key), self.leases.get_mut(block.piece))
                 && member.session.ask(now, span)
             {
                 lease.ask_again(block.block);
+                asked += 1;
+            }
+        }
+        asked
+    }
+
+    /// A member has begun to snub us: what it has not sent, and pieces that were to be its alone, are open to others.
+    pub(super) fn snubs(&mut self, key: SlotKey) {
+        self.roster.snubs(key);
+        self.open_to_all(key);
+        self.roster.all_hungry();
+    }
+
+    /// Pieces that were to be a member's alone are so no more.
+    pub(super) fn open_to_all(&mut self, key: SlotKey) {
+        let lonely: Vec<_> =
+            self.leases.iter().filter(|lease| lease.alone == Some(key)).map(Lease::piece).collect();
+        for piece in lonely {
+            if let Some(lease) = self.leases.get_mut(piece) {
+                lease.alone = None;
             }
         }
     }
@@ -137,7 +195,7 @@ impl Crew {
         if self.disbanding {
             return desk.tell_torrent(self.torrent, ToTorrent::Returned(id));
         }
-        let alone = alone.and_then(|conn| self.member_of(conn));
+        let alone = alone.and_then(|conn| self.member_of(conn)).filter(|&only| !self.is_snubber(only));
         self.endgame = false;
         self.leases.insert(Lease::new(id, self.facts.layout, desk.limits.chunk_len, alone));
         let demander = self.member_of(demanded);
@@ -148,6 +206,10 @@ impl Crew {
             Some(key) if alone.is_none_or(|only| only == key) => self.roster.hungry(key),
             _ => self.roster.all_hungry(),
         }
+    }
+
+    fn is_snubber(&self, key: SlotKey) -> bool {
+        self.roster.get(key).is_some_and(|member| member.session.snubbed())
     }
 
     /// The torrent has no piece for this member.

@@ -356,7 +356,8 @@ impl Crew {
                 Some(Due::Idle | Due::Stalled) => {
                     return self.leave(desk, key, End::Lost(NetError::TimedOut));
                 }
-                Some(Due::KeepAlive | Due::Snubbed) => {}
+                Some(Due::KeepAlive) => {}
+                Some(Due::Snubbed) => self.snubs(key),
                 Some(Due::AskAgain) => self.roster.hungry(key),
                 Some(Due::Overdue(span)) => {
                     member.session.cancel(now, span);

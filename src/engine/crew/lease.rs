@@ -176,6 +176,14 @@ impl Lease {
         })
     }
 
+    /// How many members are asked for a block.
+    pub fn asked(&self, block: BlockIndex) -> u8 {
+        match self.blocks[block.0 as usize] {
+            Block::Asked(n) => n,
+            Block::Free | Block::Here(_) => 0,
+        }
+    }
+
     /// One more member is asked for a block that is not here.
     pub fn ask_again(&mut self, block: BlockIndex) {
         match &mut self.blocks[block.0 as usize] {

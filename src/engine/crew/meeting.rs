@@ -248,13 +248,7 @@ impl Crew {
         self.unask(&asked);
         self.demanded -= member.demanding;
         desk.purses.give(Stock::UploadMemory, member.lent - member.reading);
-        let lonely: Vec<_> =
-            self.leases.iter().filter(|lease| lease.alone == Some(key)).map(|l| l.piece()).collect();
-        for piece in lonely {
-            if let Some(lease) = self.leases.get_mut(piece) {
-                lease.alone = None;
-            }
-        }
+        self.open_to_all(key);
         self.roster.all_hungry();
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
         let gave = member.down.total();

@@ -1,6 +1,6 @@
 //! The members of a crew, and which of them need to be looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tide_base::{SlotKey, Slots};
 
@@ -16,6 +16,8 @@ pub struct Roster {
     hungry: Vec<SlotKey>,
     /// Those to whom something happened in this turn, each once.
     busy: Vec<SlotKey>,
+    /// Those who have begun to snub us, some of whom may have changed their minds.
+    snubbers: BTreeSet<SlotKey>,
 }
 
 impl Roster {
@@ -36,6 +38,7 @@ impl Roster {
     pub fn remove(&mut self, key: SlotKey) -> Option<Member> {
         let member = self.members.remove(key)?;
         self.by_conn.remove(&member.conn);
+        self.snubbers.remove(&key);
         Some(member)
     }
 
@@ -105,6 +108,18 @@ impl Roster {
             }
         }
         None
+    }
+
+    /// The member has begun to snub us.
+    pub fn snubs(&mut self, key: SlotKey) {
+        self.snubbers.insert(key);
+    }
+
+    /// Those who snub us.
+    pub fn snubbers(&mut self) -> impl Iterator<Item = &Member> {
+        let members = &self.members;
+        self.snubbers.retain(|key| members.get(*key).is_some_and(|member| member.session.snubbed()));
+        self.snubbers.iter().filter_map(|key| members.get(*key))
     }
 
     /// Something happened to the member.

@@ -1,10 +1,11 @@
 //! Peers that lie, stall, flap and flood: honest ones complete all the same, and nothing is left behind.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::{Duration, Prng};
+use tide_base::{Duration, Instant, Prng};
 use tide_disk::Memory;
-use tide_engine::{AddTorrent, Happening};
+use tide_engine::{AddTorrent, Happening, Setup};
 
 use crate::content::{fill, holds, torrent};
 use crate::world::{End, World};
@@ -20,6 +21,7 @@ enum Vice {
     SendsUnasked,
     Floods,
     Stalls,
+    Drips,
 }
 
 /// Somebody who speaks the protocol by hand and has a vice.
@@ -29,6 +31,9 @@ struct Mutant {
     heard: Vec<u8>,
     prng: Prng,
     greeted: bool,
+    /// What is on its way, a byte a minute, and when the next byte goes.
+    dripping: VecDeque<u8>,
+    drips_at: Instant,
 }
 
 fn message(id: u8, body: &[u8]) -> Vec<u8> {
@@ -45,8 +50,15 @@ fn at(last: u8) -> SocketAddr {
 impl Mutant {
     fn meet(world: &mut World, node: usize, spec: &AddTorrent, vice: Vice, number: u8) -> Option<Mutant> {
         let end = world.stranger(node, at(number))?;
-        let mutant =
-            Mutant { end, vice, heard: Vec::new(), prng: Prng::new(u64::from(number)), greeted: false };
+        let mutant = Mutant {
+            end,
+            vice,
+            heard: Vec::new(),
+            prng: Prng::new(u64::from(number)),
+            greeted: false,
+            dripping: VecDeque::new(),
+            drips_at: world.now,
+        };
         if vice == Vice::Stalls {
             world.say(end, &[19]);
             return Some(mutant);
@@ -79,6 +91,12 @@ impl Mutant {
             Vice::Flaps if self.greeted && self.prng.chance(1, 4) => {
                 let flap = [message(0, &[]), message(1, &[])].concat();
                 world.say(self.end, &flap);
+            }
+            Vice::Drips if self.drips_at <= world.now => {
+                if let Some(byte) = self.dripping.pop_front() {
+                    world.say(self.end, &[byte]);
+                }
+                self.drips_at = world.now + Duration::from_secs(60);
             }
             Vice::Floods if self.greeted => world.say(self.end, &message(4, &[0, 0, 0, 1]).repeat(20)),
             Vice::SendsUnasked if self.greeted => {
@@ -116,23 +134,28 @@ impl Mutant {
                 world.say(self.end, &bytes[..bytes.len() / 2]);
                 world.cut(self.end);
             }
+            Vice::Drips => self.dripping.extend(bytes),
             _ => world.say(self.end, &bytes),
         }
     }
 }
 
 fn among_mutants(vices: &[Vice], shards: u16, seed: u64) -> World {
+    let mut setup = tiny(shards);
+    setup.limits.memory = 1024 << (seed % 3);
+    among_mutants_with(vices, setup, seed)
+}
+
+fn among_mutants_with(vices: &[Vice], setup: Setup, seed: u64) -> World {
     let mut world = World::new();
     world.gulp = [1 << 20, 50][(seed % 2) as usize];
     let (spec, contents) = torrent(3, &[700, 0, 2500, 900], 256, 64);
     let (seeds, disk) = (Memory::default(), Memory::default());
     fill(&seeds, &spec, &contents);
-    let mut slow = tiny(shards);
+    let mut slow = tiny(setup.shards);
     slow.rates.up = Some(200);
     let from = world.node(slow, seeds);
     world.add(from, spec.clone());
-    let mut setup = tiny(shards);
-    setup.limits.memory = 1024 << (seed % 3);
     let leech = world.node(setup, disk.clone());
     let key = world.add(leech, spec.clone());
     world.run(Duration::from_secs(1), |_| false);
@@ -240,6 +263,21 @@ fn whoever_stalls_flaps_or_floods_keeps_nobody_from_completing() {
             let mut world = among_mutants(&[vice, vice, vice], shards, seed);
             // A block that nobody asked this peer for may be one that it was asked for in that very moment.
             assert!(banned(&world).is_empty() || vice == SendsUnasked, "{vice:?}");
+            world.shut_down_all();
+        }
+    }
+}
+
+/// A block of theirs takes an hour and more, and the one lease that there is stands or falls with it.
+#[test]
+fn blocks_that_drip_in_are_asked_of_others_when_there_are_no_more_leases() {
+    for copies in [1, 3] {
+        for (shards, seed) in shards_and_seeds(3) {
+            let mut setup = tiny(shards);
+            setup.limits.leases = 1;
+            setup.limits.endgame_copies = copies;
+            let mut world = among_mutants_with(&[Vice::Drips, Vice::Drips], setup, seed);
+            assert!(banned(&world).is_empty());
             world.shut_down_all();
         }
     }

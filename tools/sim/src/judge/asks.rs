@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tide_base::{BlockIndex, BlockRef, PieceIndex};
-use tide_engine::survey::{BlockState, CrewSurvey, LeaseStage, LeaseSurvey};
+use tide_engine::survey::{BlockState, CrewSurvey, LeaseStage, LeaseSurvey, MemberSurvey};
 use tide_engine::{Limits, Survey};
 
 use super::oracle::{Compared, ensure};
@@ -106,8 +106,13 @@ pub(super) fn endgame_only(survey: &Survey, limits: &Limits) -> Compared {
         for lease in &crew.leases {
             for (i, state) in lease.blocks.iter().enumerate() {
                 let BlockState::Asked(n) = *state else { continue };
-                ensure(n <= limits.endgame_copies.max(1), || {
-                    told(crew, lease.id.piece, i, n, &format!("{} at most", limits.endgame_copies))
+                // Whoever snubs us does not count: others are asked in his stead.
+                let span = crew.layout.span(BlockRef { piece: lease.id.piece, block: BlockIndex(i as u32) });
+                let snubs = |member: &&MemberSurvey| member.snubbed && member.asks.contains(&span);
+                let snubbed = if n > 1 { crew.members.iter().filter(snubs).count() } else { 0 };
+                let most = usize::from(limits.endgame_copies.max(1)) + snubbed;
+                ensure(usize::from(n) <= most, || {
+                    told(crew, lease.id.piece, i, n, &format!("{most} at most"))
                 })?;
                 compared += u64::from(n > 1);
             }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
+use tide_base::{InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
 use tide_engine::{Happening, Limits, RateLimits, Reachable, Survey};
 
+use super::ears::Response;
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
 use crate::home::Home;
@@ -328,19 +329,14 @@ impl World {
         self.ask_judge(|judge, _| judge.announced(now, node, torrent, tracker, said));
     }
 
-    /// A tracker has answered; with which interval, if it is known that the engine goes by it.
-    pub(super) fn judge_answer(
-        &mut self,
-        id: NodeId,
-        torrent: InfoHash,
-        tracker: u64,
-        interval: Option<Duration>,
-    ) {
+    /// A tracker has answered, or did not.
+    pub(super) fn judge_answer(&mut self, id: NodeId, torrent: InfoHash, tracker: u64, response: Response) {
         let (now, node) = (self.now, id.0 as usize);
         if let Some(judge) = &mut self.court.judge {
-            match interval {
-                Some(interval) => judge.answered(now, node, torrent, tracker, Some((None, interval))),
-                None => judge.unsure(node, torrent, tracker),
+            match response {
+                Response::Interval(span) => judge.answered(now, node, torrent, tracker, Some((None, span))),
+                Response::Failure => judge.answered(now, node, torrent, tracker, None),
+                Response::Doubtful => judge.unsure(node, torrent, tracker),
             }
         }
     }

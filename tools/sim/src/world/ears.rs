@@ -27,6 +27,17 @@ enum Told {
     Node,
 }
 
+/// What came of an announce.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Response {
+    /// The tracker asks to be left alone so long.
+    Interval(Duration),
+    /// It refused, or said nothing until it was given up.
+    Failure,
+    /// Nobody but the engine knows which answer it goes by.
+    Doubtful,
+}
+
 /// All that is overheard of one process.
 #[derive(Debug, Default)]
 pub(super) struct Ears {
@@ -93,6 +104,8 @@ impl Ears {
 const ANNOUNCE: usize = 98;
 /// Its number as an action, in announces and in answers to them.
 const ACTION: u32 = 1;
+/// The number of an error as an action.
+const ERROR: u32 = 3;
 /// Bytes of the request for a connection, and its number as an action.
 const CONNECT: (usize, u32) = (16, 0);
 /// What is sent so soon after a connection was given has waited for it.
@@ -171,7 +184,18 @@ impl World {
         let name = url.strip_prefix("udp://").and_then(|rest| rest.split([':', '/']).next());
         let ips = name.map(|name| self.names.known(name).to_vec()).unwrap_or_default();
         let Some(ears) = self.ears(id) else { return };
-        ears.announces.retain(|(at, _), (of, _)| *of != torrent || !ips.contains(&at.ip()));
+        let given_up = |(at, of): (SocketAddr, InfoHash)| of == torrent && ips.contains(&at.ip());
+        let failed: Vec<SocketAddr> = ears
+            .announces
+            .iter()
+            .map(|((at, _), (of, _))| (*at, *of))
+            .filter(|&one| given_up(one))
+            .map(|(at, _)| at)
+            .collect();
+        ears.announces.retain(|(at, _), (of, _)| !given_up((*at, *of)));
+        for at in failed {
+            self.judge_answer(id, torrent, number_of(at), Response::Failure);
+        }
     }
 
     /// A datagram reaches a process.
@@ -182,12 +206,12 @@ impl World {
         if let Some(known) = ears.connects.get_mut(&from).filter(|known| known.transaction == transaction) {
             known.given.get_or_insert(now);
         }
-        if action != ACTION {
+        if ![ACTION, ERROR].contains(&action) {
             return;
         }
         let peer = if from.is_ipv4() { 6 } else { 18 };
         // One that was cut off may be taken for an answer or not: nothing is held against anybody.
-        let whole = data.len() >= 20 && (data.len() - 20).is_multiple_of(peer);
+        let whole = action == ERROR || data.len() >= 20 && (data.len() - 20).is_multiple_of(peer);
         let Some(&hash) = ears.said.get(&(from, transaction)) else { return };
         let since = ears.announces.remove(&(from, transaction)).map(|(_, since)| since);
         // Stopped and started in one breath, a torrent has several announces under way; whichever is answered first tells
@@ -195,7 +219,11 @@ impl World {
         ears.announces.retain(|(at, _), (of, _)| (*at, *of) != (from, hash));
         // One that comes late may come too late: then nobody but the engine knows which answer it goes by.
         let sure = whole && since.is_some_and(|since| now.since(since) < PATIENCE);
-        let interval = word(data, 8).filter(|_| sure).map(|seconds| Duration::from_secs(u64::from(seconds)));
-        self.judge_answer(id, hash, number_of(from), interval);
+        let response = match (action, word(data, 8)) {
+            _ if !sure => Response::Doubtful,
+            (ACTION, Some(seconds)) => Response::Interval(Duration::from_secs(u64::from(seconds))),
+            _ => Response::Failure,
+        };
+        self.judge_answer(id, hash, number_of(from), response);
     }
 }
