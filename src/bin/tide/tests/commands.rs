@@ -158,6 +158,8 @@ fn nothing_is_overwritten_or_written_unasked() {
         ran.out
     );
     assert!(ran.out.lines().nth(1).is_some_and(|line| line.starts_with("magnet:?xt=urn:btih:")));
+    let nothing = tide(&["create", "/dev/null", "--dry-run"]);
+    assert_eq!((nothing.exit, nothing.err.contains("neither a file nor a folder")), (Exit::Other, true));
     let unwritable = tide(&["create", &root, "-o", "/proc/x.torrent"]);
     assert_ne!(unwritable.exit, Exit::Done);
     assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 2, "no half files are left");
