@@ -9,7 +9,7 @@ use tide_base::{InfoHash, InfoHashes};
 use tide_engine::{Check, RateLimits};
 use tide_metainfo::{Magnet, Torrent as Metainfo};
 
-use crate::error::Error;
+use crate::error::{Error, V2_ONLY};
 
 /// The priority of a file that nobody has said anything about.
 const NORMAL: u8 = 4;
@@ -62,7 +62,7 @@ impl Add {
     /// The torrent in a .torrent file.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::Torrent`].
+    /// [`Error::File`], [`Error::Torrent`]; [`Error::Unsupported`] if it is of version 2 alone.
     pub fn file(path: impl AsRef<Path>) -> Result<Add, Error> {
         let path = path.as_ref();
         let bytes = read_bounded(path, tide_metainfo::Limits::default().bytes);
@@ -72,7 +72,13 @@ impl Add {
     /// The torrent in the bytes of a .torrent file.
     ///
     /// # Errors
-    /// [`Error::Torrent`].
+    /// [`Error::Torrent`]; [`Error::Unsupported`] if it is of version 2 alone.
+    ///
+    /// ```
+    /// let v2 = b"d4:infod9:file treede12:meta versioni2e4:name1:x12:piece lengthi16384eee";
+    /// assert!(matches!(tide::Add::bytes(v2), Err(tide::Error::Unsupported(_))));
+    /// assert!(matches!(tide::Add::bytes(b"no torrent"), Err(tide::Error::Torrent(_))));
+    /// ```
     pub fn bytes(bytes: &[u8]) -> Result<Add, Error> {
         Ok(Add::metainfo(Metainfo::parse(bytes, &tide_metainfo::Limits::default())?))
     }
@@ -106,7 +112,7 @@ impl Add {
     pub fn link(link: Magnet) -> Result<Add, Error> {
         match link.hashes.v1 {
             Some(_) => Ok(Add::of(Subject::Link(link))),
-            None => Err(Error::Unsupported("a torrent of version 2 alone (BEP 52)")),
+            None => Err(Error::Unsupported(V2_ONLY)),
         }
     }
 

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use tide_disk::Trouble;
 use tide_engine::CommandError;
 
+/// What this version cannot do with a torrent or a link that has no v1 part.
+pub(crate) const V2_ONLY: &str = "a torrent of version 2 alone (BEP 52)";
+
 /// Why something that was asked of the library did not happen.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -99,7 +102,11 @@ impl std::error::Error for Error {
 
 impl From<tide_metainfo::Error> for Error {
     fn from(error: tide_metainfo::Error) -> Error {
-        Error::Torrent(error)
+        match error {
+            // Valid, and for others.
+            tide_metainfo::Error::V2Only => Error::Unsupported(V2_ONLY),
+            error => Error::Torrent(error),
+        }
     }
 }
 

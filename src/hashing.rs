@@ -1,7 +1,7 @@
 //! Hashing all pieces of some files, on several threads, several pieces side by side on each: what making a torrent
 //! and checking one have in common.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -134,7 +134,10 @@ impl Worker<'_> {
 
     fn read_file(&mut self, at: usize, offset: u64, into: &mut [u8]) -> io::Result<()> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != at) {
-            self.open = Some((at, File::open(&self.content.paths[at])?));
+            let path = &self.content.paths[at];
+            // Opening a pipe waits for somebody who writes.
+            only_file(fs::metadata(path)?)?;
+            self.open = Some((at, File::open(path)?));
         }
         let (_, file) = self.open.as_ref().expect("it has just been opened");
         read_exact_at(file, into, offset)
@@ -150,6 +153,12 @@ impl Worker<'_> {
             .zip(digests)
             .all(|((piece, read), digest)| self.results.send((piece, read.map(|()| digest))).is_ok())
     }
+}
+
+/// What is known of a file, if it is one.
+pub(crate) fn only_file(meta: fs::Metadata) -> io::Result<fs::Metadata> {
+    // Whatever else it is, it stands where the file should be.
+    if meta.is_file() { Ok(meta) } else { Err(io::ErrorKind::IsADirectory.into()) }
 }
 
 #[cfg(unix)]

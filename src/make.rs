@@ -82,14 +82,11 @@ pub fn make(path: &Path, options: &Options, progress: &mut dyn FnMut(Progress)) 
         return Err(CreateError::Empty.into());
     }
     let piece_len = options.piece_len.unwrap_or_else(|| piece_length_for(total));
-    let layout = Layout::new(total, piece_len, piece_len.max(1)).ok_or(CreateError::PieceLength)?;
-    let hashes = hash(&found, layout, options.threads, progress)?;
-    let given = options.name.as_ref().map(|name| name.as_bytes().to_vec());
-    let bytes = tide_metainfo::create(&Recipe {
-        name: &given.unwrap_or(found.name),
+    let recipe = Recipe {
+        name: options.name.as_ref().map_or(&found.name, |name| name.as_bytes()),
         contents: &found.contents,
         piece_len,
-        pieces: &hashes,
+        pieces: &[],
         private: options.private,
         source: options.source.as_deref(),
         trackers: &options.trackers,
@@ -97,7 +94,12 @@ pub fn make(path: &Path, options: &Options, progress: &mut dyn FnMut(Progress)) 
         comment: options.comment.as_deref(),
         created_by: options.created_by.as_deref(),
         date: options.date,
-    })?;
+    };
+    // Not after an hour of hashing.
+    recipe.check()?;
+    let layout = Layout::new(total, piece_len, piece_len.max(1)).ok_or(CreateError::PieceLength)?;
+    let hashes = hash(&found, layout, options.threads, progress)?;
+    let bytes = tide_metainfo::create(&Recipe { pieces: &hashes, ..recipe })?;
     let torrent = Metainfo::parse(&bytes, &tide_metainfo::Limits::default())?;
     Ok(Made { bytes, torrent })
 }
@@ -147,6 +149,10 @@ impl Found {
         let name = named.file_name().map(bytes_of).ok_or(CreateError::Name)?;
         if meta.is_file() {
             return Ok(Found { name, contents: Contents::File(meta.len()), paths: vec![path.to_owned()] });
+        }
+        if !meta.is_dir() {
+            let what = io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder");
+            return Err(blame(what));
         }
         let mut walk = Walk { files: Vec::new(), above: vec![real] };
         walk.folder(path, &mut Vec::new())?;
@@ -288,5 +294,29 @@ mod tests {
         let zero = Options { piece_len: Some(0), ..Options::default() };
         let zero = make(dir.path(), &zero, &mut quiet);
         assert!(matches!(zero, Err(Error::Create(CreateError::PieceLength))));
+        #[cfg(unix)]
+        {
+            let device = make(Path::new("/dev/null"), &Options::default(), &mut quiet);
+            let Err(Error::File { source, .. }) = device else { panic!("no content") };
+            assert_eq!(source.to_string(), "neither a file nor a folder");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_torrent_is_refused_before_anything_is_hashed() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("x");
+        // One more piece of a byte than readers take.
+        fs::write(&path, vec![0; (2 << 20) + 1]).expect("a file");
+        let refused = |options: Options| match make(&path, &options, &mut |_| panic!("it was hashed")) {
+            Err(Error::Create(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        let many = Options { piece_len: Some(1), ..Options::default() };
+        assert_eq!(refused(many), CreateError::TooManyPieces(2 << 20));
+        for name in ["", "..", "a/b"] {
+            let named = Options { name: Some(name.into()), ..Options::default() };
+            assert_eq!(refused(named), CreateError::Name, "{name:?}");
+        }
     }
 }

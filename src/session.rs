@@ -109,7 +109,7 @@ impl Session {
     /// [`Error::Duplicate`], [`Error::Full`], [`Error::Invalid`]; the session is over.
     pub fn add(&self, add: Add) -> Result<Torrent, Error> {
         let hashes = add.info_hashes();
-        let hash = hashes.v1.ok_or(Error::Unsupported("a torrent of version 2 alone (BEP 52)"))?;
+        let hash = hashes.v1.ok_or(Error::Unsupported(crate::error::V2_ONLY))?;
         let (torrent, named) = self.inner.describe(add, hash)?;
         let shard = self.inner.home(hash);
         match self.inner.ask(shard, Command::Add(Box::new(torrent)), hash)? {
@@ -143,6 +143,24 @@ impl Session {
     }
 
     /// What happens. Each event goes to one reader: two readers share them.
+    ///
+    /// ```no_run
+    /// use tide::{Happening, What};
+    ///
+    /// # fn main() -> Result<(), tide::Error> {
+    /// let session = tide::Session::start(tide::Config::default())?;
+    /// session.add(tide::Add::file("debian.torrent")?)?;
+    /// for event in session.events() {
+    ///     match event.what {
+    ///         What::Torrent(torrent, Happening::Complete { .. }) => println!("{} is here", torrent.name()?),
+    ///         What::Torrent(_, Happening::Stopped(trouble)) => eprintln!("{trouble}"),
+    ///         What::Broken(why) => eprintln!("a bug: {why}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn events(&self) -> Events {
         Events { inner: Arc::clone(&self.inner) }
     }

@@ -1,14 +1,16 @@
 //! Checking the content of a torrent without a session.
 
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use tide_disk::{Trouble, TroubleKind};
 use tide_engine::file_table;
 use tide_metainfo::Torrent as Metainfo;
 
 pub use crate::hashing::Progress;
-use crate::hashing::{Content, default_threads, hash_all};
+use crate::hashing::{Content, default_threads, hash_all, only_file};
 
 /// How one file stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,12 +25,32 @@ pub struct FileVerdict {
     pub pieces: u32,
     /// Those of them that are wrong or could not be read.
     pub bad: u32,
+    /// Why it could not be read, if it is there and that was so; without the path, which stands above.
+    pub trouble: Option<Trouble>,
 }
 
 impl FileVerdict {
     /// Whether the file is as it should be.
     pub fn is_ok(&self) -> bool {
         self.found == Some(self.size) && self.bad == 0
+    }
+
+    /// The file that should have `size` bytes, as it stands there before any is read.
+    fn new(path: PathBuf, size: u64, there: io::Result<fs::Metadata>) -> FileVerdict {
+        let mut verdict = FileVerdict { path, size, found: None, pieces: 0, bad: 0, trouble: None };
+        match there.and_then(only_file) {
+            Ok(meta) => verdict.found = Some(meta.len()),
+            Err(error) => verdict.blame(&error),
+        }
+        verdict
+    }
+
+    /// Notes why it could not be read, unless its length tells.
+    fn blame(&mut self, error: &io::Error) {
+        let trouble = Trouble::from_io(error, None);
+        if !matches!(trouble.kind, TroubleKind::Missing | TroubleKind::Shrunk) {
+            self.trouble.get_or_insert(trouble);
+        }
     }
 }
 
@@ -66,18 +88,18 @@ pub fn verify(
         .files()
         .iter()
         .zip(&paths)
-        .map(|(file, path)| FileVerdict {
-            path: file.path.clone(),
-            size: file.len,
-            found: fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|meta| meta.len()),
-            pieces: 0,
-            bad: 0,
-        })
+        .map(|(file, path)| FileVerdict::new(file.path.clone(), file.len, fs::metadata(path)))
         .collect();
     let (mut done, mut bad) = (0, 0);
     let content = Content { table: &table, paths: &paths, layout };
     hash_all(content, threads.unwrap_or_else(default_threads), &mut |piece, digest| {
-        let good = digest.is_ok_and(|digest| digest == torrent.info.hash(piece));
+        let good = match digest {
+            Ok(digest) => digest == torrent.info.hash(piece),
+            Err(unread) => {
+                verdicts[unread.file].blame(&unread.source);
+                false
+            }
+        };
         bad += u32::from(!good);
         let len = u64::from(layout.len_of(piece));
         for at in table.touched(layout.start(piece), len) {

@@ -115,19 +115,17 @@ impl TroubleKind {
     /// What to do about it, in words for people.
     pub const fn advice(self) -> &'static str {
         match self {
-            TroubleKind::Full => "free some space; the transfer then goes on by itself",
-            TroubleKind::Denied => "make the folder writable, or choose another with --dir",
+            TroubleKind::Full => "free some space, and the transfer goes on",
+            TroubleKind::Denied => "allow this user to read and write there, or choose another folder",
             TroubleKind::Missing => "put the file back, or check the content again",
             TroubleKind::Shrunk => "something else changed the file: check the content again",
             TroubleKind::Obstructed => "move what stands in the way, or choose another folder",
             TroubleKind::InUse => "another torrent or process is using the same content: stop it first",
             TroubleKind::TooManyFiles => {
-                "raise the limit of open files (ulimit -n); the transfer then goes on by itself"
+                "raise the limit of open files (ulimit -n), and the transfer goes on"
             }
             TroubleKind::Io => "check the disk and its cables; then resume",
-            TroubleKind::Hung => {
-                "the device does not answer: check the mount; the transfer then goes on by itself"
-            }
+            TroubleKind::Hung => "the device does not answer: check the mount, and the transfer goes on",
             TroubleKind::Metadata => "no program can use it: ask whoever made the torrent for another one",
         }
     }
@@ -227,7 +225,7 @@ mod tests {
     #[test]
     fn trouble_is_said_in_one_line_with_advice() {
         let trouble = blame("/x/y")(Errno::NOSPC.into());
-        let text = "/x/y: no space left (os error 28): free some space; the transfer then goes on by itself";
+        let text = "/x/y: no space left (os error 28): free some space, and the transfer goes on";
         assert_eq!(trouble.to_string(), text);
     }
 }

@@ -97,7 +97,8 @@ pub struct TorrentStats {
     pub unchoked: u32,
     /// Copies of the rarest piece among the connected peers, and the part of pieces with more, in thousandths.
     pub copies: (u32, u32),
-    /// How long until everything wanted is here at this rate.
+    /// How long until everything wanted is here at this rate; `None` if that is never, or not known, as while the
+    /// metadata is sought.
     pub eta: Option<Duration>,
     /// What stopped it.
     pub trouble: Option<Trouble>,

@@ -6,7 +6,7 @@
 
 use crate::edit;
 use crate::error::CreateError;
-use crate::limits::HASH_LEN;
+use crate::limits::{HASH_LEN, Limits};
 use alloc::string::String;
 use alloc::vec::Vec;
 use tide_base::WallClock;
@@ -110,7 +110,10 @@ pub struct Recipe<'a> {
 /// # Errors
 /// The rule that `recipe` breaks.
 pub fn create(recipe: &Recipe<'_>) -> Result<Vec<u8>, CreateError> {
-    check(recipe)?;
+    let pieces = u64::from(recipe.check()?);
+    if pieces * HASH_LEN as u64 != recipe.pieces.len() as u64 {
+        return Err(CreateError::Hashes { found: recipe.pieces.len(), pieces });
+    }
     Ok(encode(|v| {
         v.dict(|d| {
             if let Some(url) = edit::announce(recipe.trackers) {
@@ -163,26 +166,39 @@ fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/')
 }
 
-fn check(recipe: &Recipe<'_>) -> Result<(), CreateError> {
-    let legal = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
-    if !legal(recipe.name) || recipe.name.contains(&b'/') {
-        return Err(CreateError::Name);
+/// Whether `name` can be a torrent's: one component of a path.
+pub fn is_name(name: &[u8]) -> bool {
+    is_component(name) && !name.contains(&b'/')
+}
+
+fn is_component(part: &[u8]) -> bool {
+    !matches!(part, b"" | b"." | b"..")
+}
+
+impl Recipe<'_> {
+    /// How many pieces it makes: all of its rules but that there is a hash for each, so that what breaks one is known
+    /// before anything is hashed.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn check(&self) -> Result<u32, CreateError> {
+        if !is_name(self.name) {
+            return Err(CreateError::Name);
+        }
+        if let Contents::Folder(files) = self.contents
+            && let Some(at) = files.iter().position(|file| !components(&file.path).all(is_component))
+        {
+            return Err(CreateError::Path(at));
+        }
+        let total = self.contents.total()?;
+        if total == 0 {
+            return Err(CreateError::Empty);
+        }
+        if self.piece_len == 0 {
+            return Err(CreateError::PieceLength);
+        }
+        let most = Limits::default().pieces;
+        let pieces = u32::try_from(total.div_ceil(u64::from(self.piece_len))).ok();
+        pieces.filter(|&pieces| pieces <= most).ok_or(CreateError::TooManyPieces(most))
     }
-    if let Contents::Folder(files) = recipe.contents
-        && let Some(at) = files.iter().position(|file| !components(&file.path).all(legal))
-    {
-        return Err(CreateError::Path(at));
-    }
-    let total = recipe.contents.total()?;
-    if total == 0 {
-        return Err(CreateError::Empty);
-    }
-    if recipe.piece_len == 0 {
-        return Err(CreateError::PieceLength);
-    }
-    let pieces = total.div_ceil(u64::from(recipe.piece_len));
-    if pieces.checked_mul(HASH_LEN as u64) != Some(recipe.pieces.len() as u64) {
-        return Err(CreateError::Hashes { found: recipe.pieces.len(), pieces });
-    }
-    Ok(())
 }

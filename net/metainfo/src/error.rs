@@ -141,6 +141,8 @@ pub enum CreateError {
     TooLarge,
     /// The piece length is zero.
     PieceLength,
+    /// It makes more pieces than readers take, [`Limits::pieces`](crate::Limits::pieces), which is told.
+    TooManyPieces(u32),
     /// The hashes are not exactly one for each piece.
     Hashes {
         /// Bytes of hashes given.
@@ -158,6 +160,9 @@ impl fmt::Display for CreateError {
             CreateError::Empty => "the content is zero bytes: there is nothing to share".fmt(f),
             CreateError::TooLarge => "the content is too large".fmt(f),
             CreateError::PieceLength => "the piece length must not be zero".fmt(f),
+            CreateError::TooManyPieces(max) => {
+                write!(f, "there would be more than {max} pieces: longer ones are needed")
+            }
             CreateError::Hashes { found, pieces } => {
                 write!(f, "{pieces} pieces need 20 bytes of hash each, and {found} bytes are given")
             }

@@ -26,7 +26,7 @@ mod text;
 mod torrent;
 mod unique;
 
-pub use create::{Contents, NewFile, Recipe, create, piece_length_for};
+pub use create::{Contents, NewFile, Recipe, create, is_name, piece_length_for};
 pub use edit::{Changes, rewrite};
 pub use error::{CreateError, Error, MagnetError};
 pub use files::{Attributes, File, FileKind};

@@ -47,6 +47,8 @@ pub(crate) struct Console<'a> {
     out: Stream<'a>,
     err: Stream<'a>,
     manner: Manner,
+    /// Whether standard output is kept for the answer alone.
+    aside: bool,
     /// Lines of the status on the screen.
     shown: usize,
     lost: Option<io::Error>,
@@ -55,7 +57,7 @@ pub(crate) struct Console<'a> {
 impl<'a> Console<'a> {
     /// A console on these streams.
     pub(crate) fn new(out: Stream<'a>, err: Stream<'a>, manner: Manner) -> Console<'a> {
-        Console { out, err, manner, shown: 0, lost: None }
+        Console { out, err, manner, aside: false, shown: 0, lost: None }
     }
 
     /// Whether programs are spoken to.
@@ -85,15 +87,29 @@ impl<'a> Console<'a> {
     /// Tells programs.
     pub(crate) fn emit(&mut self, value: &Json) {
         if self.manner.json {
+            // Both streams may be one terminal.
+            if self.out.window.is_some() {
+                self.clear();
+            }
             let done =
                 self.out.to.write_all(format!("{value}\n").as_bytes()).and_then(|()| self.out.to.flush());
             self.note(done);
         }
     }
 
+    /// From now on what is said on the way goes to standard error: whatever reads standard output wants the answer.
+    pub(crate) fn speak_aside(&mut self) {
+        self.aside = true;
+    }
+
     /// Tells people on the way, also where programs are told the same.
     pub(crate) fn say(&mut self, text: &str) {
-        if !self.manner.quiet {
+        if self.manner.quiet {
+            return;
+        }
+        if self.aside {
+            self.grumble(&format!("{text}\n"));
+        } else {
             self.clear();
             self.people(&format!("{text}\n"));
         }
@@ -173,7 +189,8 @@ impl<'a> Console<'a> {
             }
             Some(error) => {
                 let failure = Failure::file("standard output", &error);
-                self.grumble(&format!("tide: {}\n", failure.message));
+                let word = self.paint(Ink::Bad, "error:");
+                self.grumble(&format!("tide: {word} {}\n", failure.message));
                 failure.exit
             }
         }
@@ -206,4 +223,24 @@ pub(crate) fn refused(env: Env<'_>, failure: &Failure) -> Exit {
     let mut console = Console::new(env.out, env.err, Manner { json, ..Manner::default() });
     console.fail(failure, None);
     console.close(failure.exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_on_a_terminal_does_not_stand_behind_the_status() {
+        let window = Some((|| Window::COMMON) as fn() -> Window);
+        for (out_window, cleared) in [(window, true), (None, false)] {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let streams = (Stream { to: &mut out, window: out_window }, Stream { to: &mut err, window });
+            let manner = Manner { json: true, ..Manner::default() };
+            let mut console = Console::new(streams.0, streams.1, manner);
+            console.status(&["at work".to_owned()]);
+            console.emit(&Json::Null);
+            drop(console);
+            assert_eq!((out.as_slice(), err.ends_with(b"\r\x1b[J")), (&b"null\n"[..], cleared));
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     Flag::with("tracker", Takes::TIER, "a tier of trackers, with commas between them").short('t').repeat(),
     Flag::with("web-seed", Takes::WEB, "where the content is on the web").short('w').repeat(),
     Flag::with("comment", Takes::TEXT, "a word to whoever reads it").short('c'),
-    Flag::with("name", Takes::TEXT, "the torrent's name [that of PATH]").short('n'),
+    Flag::with("name", Takes::NAME, "the torrent's name [that of PATH]").short('n'),
     Flag::yes("private", "peers may come from the trackers alone").short('p'),
     Flag::with("source", Takes::TEXT, "where it is at home; changes the info-hash"),
     Flag::with("piece-length", Takes::PIECE, "bytes in a piece [auto]").short('l'),

@@ -82,6 +82,11 @@ impl Failure {
         Failure { exit: Exit::Data, kind: "data", message: message.into() }
     }
 
+    /// The same, said of this.
+    pub(crate) fn of(self, what: impl std::fmt::Display) -> Failure {
+        Failure { message: format!("{what}: {}", self.message), ..self }
+    }
+
     /// A file, by its name, that could not be read or written.
     pub(crate) fn file(path: impl std::fmt::Display, error: &io::Error) -> Failure {
         let (exit, kind) = of_io(error);
@@ -133,6 +138,7 @@ fn of_io(error: &io::Error) -> (Exit, &'static str) {
         | io::ErrorKind::InvalidInput
         | io::ErrorKind::InvalidFilename
         | io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
         | io::ErrorKind::AlreadyExists => (Exit::Other, "missing"),
         _ => (Exit::Disk, Trouble::from_io(error, None).kind.name()),
     }
@@ -163,6 +169,7 @@ mod tests {
         let file =
             |kind: io::ErrorKind| Failure::from(Error::File { path: "x".into(), source: kind.into() }).exit;
         assert_eq!(file(io::ErrorKind::NotFound), Exit::Other);
+        assert_eq!(file(io::ErrorKind::NotADirectory), Exit::Other);
         assert_eq!(file(io::ErrorKind::StorageFull), Exit::Disk);
         assert_eq!(file(io::ErrorKind::PermissionDenied), Exit::Disk);
         let full = Trouble::with(TroubleKind::Full, "/x");

@@ -102,9 +102,7 @@ fn as_torrent(path: &Path) -> Result<Option<Torrent>, Failure> {
     }
     match source::parse(&source::read_file(path)?) {
         Ok(torrent) => Ok(Some(torrent)),
-        Err(failure) if named => {
-            Err(Failure { message: format!("{}: {}", path.display(), failure.message), ..failure })
-        }
+        Err(failure) if named => Err(failure.of(path.display())),
         Err(_) => Ok(None),
     }
 }

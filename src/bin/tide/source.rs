@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use tide::metainfo::{Limits, Magnet, Torrent};
+use tide::metainfo::{Error, Limits, Magnet, Torrent};
 use tide::{InfoHash, InfoHashes};
 use tide_base::id::unhex;
 
@@ -69,10 +69,7 @@ impl Source {
         };
         match link.hashes.v1 {
             Some(_) => Ok(Subject::Link(link)),
-            None => {
-                let message = format!("{self}: torrents of version 2 alone (BEP 52) are not supported yet");
-                Err(Failure { kind: "unsupported", ..Failure::other(message) })
-            }
+            None => Err(v2_only().of(self)),
         }
     }
 
@@ -91,8 +88,7 @@ impl Source {
             }
             Source::Hash(_) => return Err(no_metadata("an info-hash")),
         };
-        parse(&bytes)
-            .map_err(|failure| Failure { message: format!("{self}: {}", failure.message), ..failure })
+        parse(&bytes).map_err(|failure| failure.of(self))
     }
 }
 
@@ -109,10 +105,16 @@ impl std::fmt::Display for Source {
 /// The torrent in these bytes.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Torrent, Failure> {
     let torrent = Torrent::parse(bytes, &Limits::default());
-    torrent.map_err(|error| Failure {
-        kind: "torrent",
-        ..Failure::data(format!("not a valid .torrent file: {error}"))
+    torrent.map_err(|error| match error {
+        Error::V2Only => v2_only(),
+        error => Failure { kind: "torrent", ..Failure::data(format!("not a valid .torrent file: {error}")) },
     })
+}
+
+/// Nothing is wrong with such a torrent or link.
+fn v2_only() -> Failure {
+    let message = "torrents of version 2 alone (BEP 52) are not supported yet";
+    Failure { kind: "unsupported", ..Failure::other(message) }
 }
 
 /// What a magnet link says.

@@ -51,6 +51,7 @@ fn tell(console: &mut Console<'_>, file: &FileVerdict) {
             ("found", file.found.into()),
             ("pieces", file.pieces.into()),
             ("bad", file.bad.into()),
+            ("trouble", file.trouble.as_ref().map(|trouble| trouble.kind.name()).into()),
         ],
     ));
     if file.is_ok() {
@@ -58,10 +59,11 @@ fn tell(console: &mut Console<'_>, file: &FileVerdict) {
         console.answer(&format!("{word} {path}"));
         return;
     }
-    let why = match file.found {
-        None => "missing".to_owned(),
-        Some(found) if found != file.size => format!("{found} bytes instead of {}", file.size),
-        Some(_) => "of the right size".to_owned(),
+    let why = match (&file.trouble, file.found) {
+        (Some(trouble), _) => trouble.to_string(),
+        (None, None) => "missing".to_owned(),
+        (None, Some(found)) if found != file.size => format!("{found} bytes instead of {}", file.size),
+        (None, Some(_)) => "of the right size".to_owned(),
     };
     let word = console.paint(Ink::Bad, "BAD");
     console.answer(&format!("{word} {path}: {} of {} pieces bad, {why}", file.bad, file.pieces));

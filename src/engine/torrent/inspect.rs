@@ -32,7 +32,9 @@ impl Torrent {
         let totals = self.progress.totals();
         let (checked, to_check) = self.checker.as_ref().map_or((0, 0), super::check::Checker::progress);
         let copies = self.availability.distributed_copies();
-        let eta = if self.is_active() { self.progress.eta(now, left) } else { None };
+        // How much is left is not known before the metadata is.
+        let known = self.is_active() && self.quest.is_none();
+        let eta = if known { self.progress.eta(now, left) } else { None };
         TorrentStats {
             info_hashes: self.spec.info_hashes,
             name: self.spec.name.clone(),

@@ -139,6 +139,9 @@ fn a_recipe_that_makes_no_torrent_is_refused() {
     assert_eq!(create(&Recipe { pieces: &[0; 20], ..good.clone() }), wrong);
     assert_eq!(create(&Recipe { piece_len: 0, ..good.clone() }), Err(CreateError::PieceLength));
     assert_eq!(create(&Recipe { contents: &Contents::File(0), ..good.clone() }), Err(CreateError::Empty));
+    let many = Contents::File((4 << 21) + 1);
+    let refused = Err(CreateError::TooManyPieces(1 << 21));
+    assert_eq!(create(&Recipe { contents: &many, ..good.clone() }), refused);
     let huge = Contents::File(1 << 63);
     assert_eq!(create(&Recipe { contents: &huge, ..good.clone() }), Err(CreateError::TooLarge));
     for path in ["/a", "a//b", "../a", "a/.", ""] {

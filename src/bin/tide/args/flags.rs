@@ -24,7 +24,7 @@ pub(crate) const NETWORK: &[Flag] = &[
     Flag::with("listen", Takes::ADDR, "an address to listen on; port 0 is any").repeat(),
     Flag::with("down", Takes::RATE, "limit what comes in"),
     Flag::with("up", Takes::RATE, "limit what goes out"),
-    Flag::with("max-peers", Takes::COUNT, "the most connections to peers [500]"),
+    Flag::with("max-peers", Takes::PEERS, "the most connections to peers [500]"),
     Flag::with("dht-node", Takes::HOST, "a node to enter the DHT by, instead of the well-known ones")
         .repeat(),
     Flag::yes("no-trackers", "ask no trackers"),
@@ -42,5 +42,5 @@ pub(crate) const ENGINE: &[Flag] = &[
     Flag::with("storage", Takes::STORAGE, "mapped|file|memory: how content is kept [mapped]"),
     Flag::with("shards", Takes::THREADS, "threads for peers [one a core]"),
     Flag::with("hashers", Takes::THREADS, "threads that hash [one for two cores]"),
-    Flag::with("memory", Takes::SIZE, "memory for blocks under way [32MiB]"),
+    Flag::with("memory", Takes::MEMORY, "memory for blocks under way [32MiB]"),
 ];

@@ -85,9 +85,6 @@ impl Takes {
         takes("RATE", "bytes a second, as 500k, 2M or 1.5MiB (0: no limit)", |text| {
             units::parse_rate(text).map(Value::Rate)
         });
-    /// Bytes.
-    pub(crate) const SIZE: Takes =
-        takes("SIZE", "bytes, as 500k, 2M or 1.5MiB", |text| units::parse_size(text).map(Value::Number));
     /// Bytes in a piece, zero for automatic.
     pub(crate) const PIECE: Takes =
         takes("SIZE|auto", "auto, or a power of two from 16KiB to 512MiB", |text| match text {
@@ -108,9 +105,14 @@ impl Takes {
     /// How many threads.
     pub(crate) const THREADS: Takes =
         takes("N", "a number from 1 to 1024", |text| number_within(text, 1..=1024));
-    /// How many of something.
-    pub(crate) const COUNT: Takes =
-        takes("N", "a number from 1", |text| number_within(text, 1..=u64::from(u32::MAX)));
+    /// How many peers: one that comes, and one that is dialled.
+    pub(crate) const PEERS: Takes =
+        takes("N", "a number from 2", |text| number_within(text, 2..=u64::from(u32::MAX)));
+    /// Memory for blocks.
+    pub(crate) const MEMORY: Takes = takes("SIZE", "bytes, as 2M or 1.5GiB, and 512KiB at least", |text| {
+        let least = 2 * u64::from(tide::Limits::default().chunk_len);
+        units::parse_size(text).filter(|&size| size >= least).map(Value::Number)
+    });
     /// A port.
     pub(crate) const PORT: Takes =
         takes("N", "a port from 0 (any) to 65535", |text| number_within(text, 0..=u64::from(u16::MAX)));
@@ -144,6 +146,10 @@ impl Takes {
     /// A pattern.
     pub(crate) const GLOB: Takes =
         takes("GLOB", "a pattern, as *.iso or extras/**", |text| Glob::parse(text).map(Value::Glob));
+    /// A torrent's name.
+    pub(crate) const NAME: Takes = takes("NAME", "a name without slashes, and not . or ..", |text| {
+        metainfo::is_name(text.as_bytes()).then(|| Value::Text(text.to_owned()))
+    });
     /// Any words.
     pub(crate) const TEXT: Takes = takes("TEXT", "text", |text| Some(Value::Text(text.to_owned())));
     /// A command for the shell.

@@ -67,10 +67,13 @@ fn good(flag: &Flag) -> Option<&'static str> {
 /// Bad values for a flag; none if any text will do.
 fn bad(flag: &Flag) -> &'static [&'static str] {
     match flag.takes.name {
-        "RATE" | "SIZE" => &["", "fast", "-1", "1q"],
+        "RATE" => &["", "fast", "-1", "1q"],
+        "SIZE" => &["", "fast", "-1", "1q", "1", "511KiB"],
+        "NAME" => &["", ".", "..", "a/b"],
         "SIZE|auto" => &["", "17k", "1k", "1G", "automatic"],
         "DUR" => &["", "soon", "1w", "-1s"],
         "F" => &["", "x", "-1", "inf", "NaN"],
+        "N" if flag.long == "max-peers" => &["", "x", "-1", "99999999999", "1.5", "0", "1"],
         "N" => &["", "x", "-1", "99999999999", "1.5"],
         "ADDR:PORT" => &["", "127.0.0.1", "localhost:1", "1.2.3.4:99999", ":1"],
         "HOST:PORT" => &["", "host", "host:0", "host:x", "a b:1"],

@@ -58,13 +58,33 @@ fn damage_is_found_and_is_code_4() {
     assert_eq!((json.exit, json.err.as_str()), (Exit::Data, "content: 4 of 5 pieces are good\n"));
     assert_eq!(json.out.lines().count(), 4);
     assert!(json.out.contains(
-        r#"{"event":"file","path":"content/z","ok":false,"size":0,"found":null,"pieces":0,"bad":0}"#
+        r#"{"event":"file","path":"content/z","ok":false,"size":0,"found":null,"pieces":0,"bad":0,"trouble":null}"#
     ));
     let last = json.out.lines().last().expect("a summary");
     assert!(
         last.starts_with(r#"{"event":"summary","info_hash":""#)
             && last.ends_with(r#""ok":false,"files":3,"pieces":5,"bad":1}"#)
     );
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let dir = folder();
+    let file = torrent(dir.path(), &[]);
+    let parent = dir.path().to_str().expect("text");
+    let blocked = dir.path().join("content/a.bin");
+    fs::remove_file(&blocked).expect("a file less");
+    // A pipe, which nobody may wait for.
+    rustix::fs::mkfifoat(rustix::fs::CWD, &blocked, rustix::fs::Mode::RWXU).expect("a pipe");
+    let ran = tide(&["verify", &file, "-d", parent, "-q"]);
+    assert_eq!(ran.exit, Exit::Data);
+    let first = ran.out.lines().next().expect("a file");
+    assert!(
+        first.starts_with("BAD content/a.bin: 5 of 5 pieces bad, something else is in the way"),
+        "{first}"
+    );
+    let json = tide(&["verify", &file, "-d", parent, "--json"]).out;
+    assert!(json.contains(r#""bad":5,"trouble":"obstructed"}"#), "{json}");
 }
 
 #[test]
@@ -138,6 +158,8 @@ fn nothing_is_overwritten_or_written_unasked() {
         ran.out
     );
     assert!(ran.out.lines().nth(1).is_some_and(|line| line.starts_with("magnet:?xt=urn:btih:")));
+    let nothing = tide(&["create", "/dev/null", "--dry-run"]);
+    assert_eq!((nothing.exit, nothing.err.contains("neither a file nor a folder")), (Exit::Other, true));
     let unwritable = tide(&["create", &root, "-o", "/proc/x.torrent"]);
     assert_ne!(unwritable.exit, Exit::Done);
     assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 2, "no half files are left");

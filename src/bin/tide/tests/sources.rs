@@ -29,6 +29,10 @@ fn what_cannot_be_had_has_its_code() {
     let broken = dir.path().join("broken.torrent");
     fs::write(&broken, b"d4:infod6:lengthi1e").expect("a file");
     let broken = broken.to_str().expect("text");
+    let newest = dir.path().join("newest.torrent");
+    fs::write(&newest, b"d4:infod9:file treede12:meta versioni2e4:name1:x12:piece lengthi16384eee")
+        .expect("a file");
+    let newest = newest.to_str().expect("text");
     let newer = format!("magnet:?xt=urn:btmh:1220{}", "ab".repeat(32));
     for (source, exit) in [
         (broken, Exit::Data),
@@ -38,12 +42,21 @@ fn what_cannot_be_had_has_its_code() {
         ("magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&so=4294967295", Exit::Data),
         (&newer, Exit::Other),
         (&newer[24..], Exit::Other),
+        (newest, Exit::Other),
+        (&format!("{broken}/x.torrent"), Exit::Other),
         ("http://127.0.0.1:1/x.torrent", Exit::Other),
         (dir.path().to_str().expect("text"), Exit::Other),
     ] {
         let ran = tide(&["get", source]);
         assert_eq!((ran.exit, ran.out.as_str()), (exit, ""), "{source}: {}", ran.err);
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    }
+    for source in [&newer, newest] {
+        let ran = tide(&["get", source, "--json"]);
+        let words = ": torrents of version 2 alone (BEP 52) are not supported yet\"}\n";
+        let expected = format!(r#"{{"event":"error","kind":"unsupported","message":"{source}{words}"#);
+        assert!(ran.out.starts_with(&expected), "{}", ran.out);
+        assert_eq!(tide(&["seed", newest]).exit, Exit::Other);
     }
     let ran = tide(&["get", broken, "--json"]);
     let lines: Vec<_> = ran.out.lines().collect();

@@ -178,7 +178,7 @@ fn what_a_link_names_is_listed_and_fetched() {
     let dir = tempfile::tempdir().expect("a folder");
     torrent(dir.path(), &[]);
     let (seed, peer, link) = seed_in(dir.path());
-    let from = ["--peer", &peer, "--timeout", "60s", "-q"];
+    let from = ["--peer", &peer, "--timeout", "60s"];
     let ran = tide(&[&["get", &link, "--list"], &from[..], &QUIET[..]].concat());
     assert_eq!(ran.exit, Exit::Done, "{}", ran.err);
     assert_eq!(ran.out, "1\t70000\tcontent/a.bin\n2\t1000\tcontent/sub/b.txt\n3\t0\tcontent/z\n");
@@ -186,6 +186,11 @@ fn what_a_link_names_is_listed_and_fetched() {
     let full = format!("{link}&tr=udp%3A%2F%2Fx%3A1&ws=http%3A%2F%2Fw%2Fcontent%2F");
     let ran = tide(&[&["magnet", "--fetch", &full, "-o", text(&made)], &from[..], &QUIET[..]].concat());
     assert_eq!((ran.exit, ran.out), (Exit::Done, format!("{}\n", made.display())), "{}", ran.err);
+    assert!(ran.err.contains("content: the metadata is here, 69.3 KiB\n"), "{}", ran.err);
+    let (mut bytes, mut words) = (Vec::new(), Vec::new());
+    let fetch = [&["magnet", "--fetch", &full, "-o", "-"], &from[..], &QUIET[..]].concat();
+    assert_eq!(World::default().run_on(&fetch, &mut bytes, &mut words), Exit::Done);
+    assert_eq!(bytes, fs::read(&made).expect("a file"), "nothing else is on standard output");
     let shown = tide(&["show", text(&made)]).out;
     assert!(shown.contains("name\tcontent\n") && shown.contains(&format!("web seed\t{url}\n")), "{shown}");
     assert!(shown.contains("tracker\t1\tudp://x:1\n"), "{shown}");

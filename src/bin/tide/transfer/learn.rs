@@ -8,7 +8,7 @@ use crate::run::Context;
 use crate::transfer::{Learnt, Plan, Watch, config};
 
 /// The torrents that links name, as far as they have come in the order of the links, and how the program should exit.
-/// Nothing is written.
+/// Nothing is written, and nothing but what comes of it goes to standard output.
 ///
 /// # Errors
 /// What the flags or the library say before anybody is asked.
@@ -16,6 +16,7 @@ pub(crate) fn metadata(
     context: &mut Context<'_>,
     links: Vec<Magnet>,
 ) -> Result<(Vec<Learnt>, Exit), Failure> {
+    context.console.speak_aside();
     let dir = context.matches.dir();
     let mut adds = Vec::new();
     for link in links {
