@@ -21,8 +21,11 @@ pub struct Limits {
     /// Bytes of metadata that are sought, as much as peers claim, in the whole session: four of the largest, or hundreds of
     /// usual ones. Whoever lies about a size holds as much for a turn of some seconds; other torrents wait.
     pub metadata_memory: u64,
-    /// Bytes read or lent for one peer and not yet sent: two vectored writes of eight blocks.
+    /// Bytes read or lent for one peer and not yet sent: two vectored writes of eight blocks. Who reads slowly has less.
     pub upload_ahead: u32,
+    /// How long content for a peer may wait to leave while others wait for the memory. Nobody has more waiting than he took
+    /// in the four seconds before, so who has not taken it after five times as long has stopped.
+    pub upload_wait: Duration,
     /// Bytes of one read for an upload: what the disk thread does in one go, and the most that one handle pins.
     pub read_len: u32,
     /// Connections to peers in the whole session.
@@ -87,6 +90,7 @@ impl Default for Limits {
             upload_memory: 16 << 20,
             metadata_memory: 128 << 20,
             upload_ahead: 512 * 1024,
+            upload_wait: Duration::from_secs(20),
             read_len: 128 * 1024,
             peers: 500,
             peers_per_torrent: 100,

@@ -57,6 +57,8 @@ pub struct Shard {
     first: Owner,
     /// What was dealt out in this turn of the rate at which may be read.
     rationed: u64,
+    /// When to look next who holds memory for uploads that others wait for.
+    hoarders_at: Instant,
     ending: Option<Instant>,
     finished: bool,
     turns: u64,
@@ -84,6 +86,7 @@ impl Shard {
             touched: BTreeSet::new(),
             first: Owner::Session,
             rationed: 0,
+            hoarders_at: Instant::ZERO,
             ending: None,
             finished: false,
             turns: 0,
@@ -357,6 +360,7 @@ impl Shard {
             self.deal_out_rations(now);
             self.deal_out_metadata(now);
             self.ease_memory();
+            self.ease_uploads(now);
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
                 central.settle(&mut self.desk, now);

@@ -6,6 +6,7 @@ mod dht;
 mod dials;
 mod disk;
 mod gossip;
+mod greed;
 mod memory;
 mod metadata;
 mod mutants;

@@ -116,6 +116,10 @@ pub(crate) struct World {
     pub(crate) multicast: Vec<Vec<u8>>,
     /// Names that can be looked up, and how often each was.
     pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
+    /// When somebody who is no engine will do something: time does not leap beyond it.
+    pub(crate) alarm: Instant,
+    /// Strangers who do not read all that they are sent: how many more bytes each takes.
+    pub(crate) narrow: BTreeMap<End, usize>,
     /// Where nobody hears who calls, though somebody may be there.
     pub(crate) deaf: Vec<SocketAddr>,
     /// Datagrams from engine to engine, if they are kept: from where, to where.
@@ -139,6 +143,8 @@ impl World {
             multicast: Vec::new(),
             names: BTreeMap::new(),
             datagrams: None,
+            alarm: Instant::NEVER,
+            narrow: BTreeMap::new(),
             deaf: Vec::new(),
         }
     }
@@ -280,6 +286,14 @@ impl World {
         }
     }
 
+    /// A stranger who does not read all takes so many bytes more.
+    pub(crate) fn take_in(&mut self, stranger: End, bytes: usize) {
+        *self.narrow.entry(stranger).or_default() += bytes;
+        if let Some(other) = self.pipes.get(&stranger).and_then(|pipe| pipe.other) {
+            self.write_all(other);
+        }
+    }
+
     /// What a stranger is told; `None` once he is not talked to any more.
     pub(crate) fn hear(&mut self, stranger: End) -> Option<Vec<u8>> {
         let pipe = self.pipes.get_mut(&stranger)?;
@@ -386,7 +400,7 @@ impl World {
         if !progress && !working && (!waiting || self.spinning > 50) {
             let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
             let next = wakes.map(|(at, _)| at).min().unwrap_or(self.now + Duration::from_secs(1));
-            self.now = next.max(self.now + Duration::from_millis(1));
+            self.now = next.min(self.alarm).max(self.now + Duration::from_millis(1));
             self.spinning = 0;
         }
     }
@@ -584,17 +598,22 @@ impl World {
     }
 
     fn write_all(&mut self, end: End) {
+        let other = self.pipes.get(&end).and_then(|pipe| pipe.other);
         loop {
             let mut slices = Slices::new();
             let shard = &mut self.nodes[end.node].shards[usize::from(end.shard)];
             shard.gather(end.conn, &mut slices);
             let bytes: Vec<u8> = slices.parts().concat();
-            let len = bytes.len().min(self.gulp);
+            let narrow = other.and_then(|other| self.narrow.get_mut(&other));
+            let room = narrow.as_ref().map_or(self.gulp, |room| **room);
+            let len = bytes.len().min(self.gulp).min(room);
             if len == 0 {
                 return;
             }
+            if let Some(room) = narrow {
+                *room -= len;
+            }
             shard.sent(self.now, end.conn, len);
-            let other = self.pipes.get(&end).and_then(|pipe| pipe.other);
             if let Some(pipe) = other.and_then(|other| self.pipes.get_mut(&other)) {
                 pipe.inbox.extend(&bytes[..len]);
             }
