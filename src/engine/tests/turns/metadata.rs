@@ -162,7 +162,7 @@ fn whoever_dialled_us_stays_over_the_metadata() {
 #[test]
 fn what_was_found_is_known_after_a_restart_without_anybody() {
     for crash in [true, false] {
-        let (mut scene, key) = Scene::waiting(2);
+        let (mut scene, _) = Scene::waiting(2);
         let kept = |scene: &Scene| resume_on(&scene.disks[LEECH], &scene.spec)?.torrent;
         assert!(scene.world.run(Duration::from_secs(5), |_| true) && kept(&scene).is_some(), "saved at once");
         scene.world.shut_down(SEED);
