@@ -5,6 +5,7 @@ mod content;
 mod dht;
 mod dials;
 mod disk;
+mod extremes;
 mod gossip;
 mod greed;
 mod memory;

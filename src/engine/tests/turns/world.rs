@@ -116,6 +116,8 @@ pub(crate) struct World {
     pub(crate) multicast: Vec<Vec<u8>>,
     /// Names that can be looked up, and how often each was.
     pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
+    /// The bounds of every disk.
+    pub(crate) bounds: tide_disk::Limits,
     /// When somebody who is no engine will do something: time does not leap beyond it.
     pub(crate) alarm: Instant,
     /// Strangers who do not read all that they are sent: how many more bytes each takes.
@@ -143,6 +145,7 @@ impl World {
             multicast: Vec::new(),
             names: BTreeMap::new(),
             datagrams: None,
+            bounds: tide_disk::Limits::default(),
             alarm: Instant::NEVER,
             narrow: BTreeMap::new(),
             deaf: Vec::new(),
@@ -169,7 +172,7 @@ impl World {
         }
         shards[0].handle(self.now, Input::Networks(self.networks(addr.ip())));
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
-        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
+        let stores = Stores::new(disk.clone(), self.bounds.clone());
         let (events, replies) = (Vec::new(), BTreeMap::new());
         let (sockets, reachable) = (Vec::new(), Reachable::default());
         Node {
@@ -243,7 +246,7 @@ impl World {
         }
         let (setup, disk, addr) =
             (self.nodes[node].setup.clone(), self.nodes[node].disk.clone(), self.nodes[node].addr);
-        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
+        let stores = Stores::new(disk.clone(), self.bounds.clone());
         self.nodes[node].stores = stores;
         self.nodes[node] = self.engine(setup, disk, addr);
     }
