@@ -32,10 +32,13 @@ pub(crate) struct Buffer {
     home: Option<Sender<Box<[u8]>>>,
 }
 
+/// What any number of idle buffers is lowered to: a shelf takes memory for all that it might hold.
+const IDLE_MOST: usize = 1 << 16;
+
 impl Pool {
     pub(crate) fn new(limits: &Limits) -> Pool {
         let shelf = |len: u32| {
-            let (home, idle) = bounded(limits.idle_buffers);
+            let (home, idle) = bounded(limits.idle_buffers.min(IDLE_MOST));
             Shelf { len: len as usize, idle, home }
         };
         Pool { small: shelf(limits.small_buffer), large: shelf(limits.read_run) }

@@ -21,8 +21,11 @@ pub struct Limits {
     /// Bytes of metadata that are sought, as much as peers claim, in the whole session: four of the largest, or hundreds of
     /// usual ones. Whoever lies about a size holds as much for a turn of some seconds; other torrents wait.
     pub metadata_memory: u64,
-    /// Bytes read or lent for one peer and not yet sent: two vectored writes of eight blocks.
+    /// Bytes read or lent for one peer and not yet sent: two vectored writes of eight blocks. Who reads slowly has less.
     pub upload_ahead: u32,
+    /// How long content for a peer may wait to leave while others wait for the memory. Nobody has more waiting than he took
+    /// in the four seconds before, so who has not taken it after five times as long has stopped.
+    pub upload_wait: Duration,
     /// Bytes of one read for an upload: what the disk thread does in one go, and the most that one handle pins.
     pub read_len: u32,
     /// Connections to peers in the whole session.
@@ -87,6 +90,7 @@ impl Default for Limits {
             upload_memory: 16 << 20,
             metadata_memory: 128 << 20,
             upload_ahead: 512 * 1024,
+            upload_wait: Duration::from_secs(20),
             read_len: 128 * 1024,
             peers: 500,
             peers_per_torrent: 100,
@@ -121,7 +125,11 @@ impl Limits {
     }
 
     /// Whether the bounds fit together; the rule that is broken if they do not.
+    ///
+    /// # Errors
+    /// The rule.
     pub fn check(&self) -> Result<(), &'static str> {
+        let times = [self.connect_timeout, self.handshake_timeout, self.hung, self.choke_round];
         let rules = [
             (self.block_len > 0 && self.block_len.is_multiple_of(64), "block_len is a multiple of 64"),
             (self.chunk_len.is_multiple_of(self.block_len), "chunk_len is a multiple of block_len"),
@@ -141,7 +149,37 @@ impl Limits {
             (self.endgame_copies > 0, "a block may be asked for once"),
             (self.dials_per_second > 0 && self.half_open > 0, "dialling is possible"),
             (self.strangers > 0 && self.peers > 1, "somebody can come while somebody is dialled"),
+            (self.peers_per_torrent > 0 && self.peers_per_ip > 0, "a torrent and an address may have a peer"),
+            (self.read_per_turn > 0, "something is read in a turn"),
+            (
+                times.iter().all(|time| !time.is_zero()),
+                "connect_timeout, handshake_timeout, hung and choke_round take some time",
+            ),
         ];
+        self.peer.check()?;
         rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(*rule))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let usual = Limits::default;
+        assert_eq!(usual().check(), Ok(()));
+        let refused = |limits: Limits| limits.check().expect_err("it cannot work");
+        assert_eq!(
+            refused(Limits { choke_round: Duration::ZERO, ..usual() }),
+            "connect_timeout, handshake_timeout, hung and choke_round take some time"
+        );
+        assert_eq!(refused(Limits { read_per_turn: 0, ..usual() }), "something is read in a turn");
+        assert_eq!(
+            refused(Limits { peers_per_ip: 0, ..usual() }),
+            "a torrent and an address may have a peer"
+        );
+        let peer = tide_peer::Limits { asks: 0, ..tide_peer::Limits::default() };
+        assert_eq!(refused(Limits { peer, ..usual() }), "a block may be asked for and served");
     }
 }

@@ -204,6 +204,34 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Whether the bounds fit together, so that two with the same ones can exchange anything; the rule that is broken if
+    /// they do not.
+    ///
+    /// # Errors
+    /// The rule.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let metadata = &self.metadata;
+        let times = [self.asks_quiet, self.idle, self.keep_alive, self.stall];
+        let rules = [
+            (self.serves > 0 && self.asks > 0, "a block may be asked for and served"),
+            (self.ask_age_min <= self.ask_age_max, "ask_age_min is at most ask_age_max"),
+            (
+                times.iter().all(|time| !time.is_zero()),
+                "asks_quiet, idle, keep_alive and stall take some time",
+            ),
+            (self.control_queued >= 1024, "control_queued holds some messages"),
+            (self.extended_len >= 17 * 1024, "extended_len holds a piece of metadata and its head"),
+            (self.extension_names >= 8, "extension_names holds those that are known"),
+            (self.early_said > 0, "something may be said early"),
+            (
+                metadata.peers > 0 && metadata.asks > 0 && metadata.attempts > 0 && metadata.memory > 0,
+                "metadata may be asked for",
+            ),
+            (metadata.serves > 0 && metadata.serve_queued > 0, "metadata may be served"),
+        ];
+        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(*rule))
+    }
+
     /// Limits for blocks of `block_len` bytes and queues of a handful, with which wrap-around, refusal and back
     /// pressure come about in a few messages.
     pub fn tiny(block_len: u32) -> Limits {
@@ -224,5 +252,19 @@ impl Limits {
             suggestions: 2,
             ..Limits::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_and_the_tiny_fit_together_and_what_does_not_is_named() {
+        assert_eq!((Limits::default().check(), Limits::tiny(64).check()), (Ok(()), Ok(())));
+        let never = Limits { keep_alive: Duration::ZERO, ..Limits::default() };
+        assert_eq!(never.check(), Err("asks_quiet, idle, keep_alive and stall take some time"));
+        let ages = Limits { ask_age_max: Duration::ZERO, ..Limits::default() };
+        assert_eq!(ages.check(), Err("ask_age_min is at most ask_age_max"));
     }
 }

@@ -150,6 +150,7 @@ impl Crew {
             metadata_lent: 0,
             metadata_paid: 0,
             reading: 0,
+            unsent: (now, 0),
             next: None,
             hungry: false,
             busy: false,

@@ -70,6 +70,8 @@ pub struct Member {
     pub metadata_paid: u64,
     /// Of these, bytes being read.
     pub reading: u64,
+    /// Of those that wait to be sent, the ones that waited at that time and do so still.
+    pub unsent: (Instant, u64),
     /// A request taken out of the session's queue that did not fit the last read.
     pub next: Option<Span>,
     /// Whether its pipeline may have room: it stands in the list of those to be fed.
@@ -131,6 +133,20 @@ impl Member {
         self.session.release(now);
         desk.wake_conn(self.conn, self.session.deadline().0, Reason::Peer);
         desk.put(Output::Read(self.conn));
+    }
+
+    /// More may wait to be sent.
+    pub fn lends(&mut self, now: Instant) {
+        if self.unsent.1 == 0 {
+            self.unsent = (now, self.lent - self.reading);
+        }
+    }
+
+    /// So much of what waited was sent.
+    pub fn lent_is_sent(&mut self, now: Instant, bytes: u64) {
+        self.lent -= bytes;
+        self.unsent.1 = self.unsent.1.saturating_sub(bytes);
+        self.lends(now);
     }
 
     /// Whether there are requests of its that nobody is reading.

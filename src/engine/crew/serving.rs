@@ -8,10 +8,10 @@ use tide_disk::{Outcome, Task, Trouble};
 
 use super::Crew;
 use super::member::Member;
-use crate::border::Output;
+use crate::border::{NetError, Output};
 use crate::desk::gates::{CrewErrand, Errand};
 use crate::desk::{Desk, Flow, Stock};
-use crate::mail::ToTorrent;
+use crate::mail::{End, ToTorrent};
 use crate::shard::Slices;
 use tide_base::Duration;
 
@@ -20,6 +20,13 @@ pub(super) const REFILL: Duration = Duration::from_millis(25);
 
 /// Bytes of a flow that are asked for at a time; the treasury gives as much of it as the rate allows at once.
 pub const FLOW: u64 = 1 << 20;
+
+/// What a peer took in so many seconds may be ready for it: as long as rates are measured. So it waits for no disk, and
+/// whoever reads slowly, or hardly at all, holds little of the memory that all of them share.
+const AHEAD: u64 = 4;
+
+/// Blocks that may always be ready for a peer, however little it reads, and whoever waits.
+const AHEAD_LEAST: u64 = 2;
 
 /// What came of looking whether there is something to read for a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +59,8 @@ impl Crew {
         waiting.extend(self.roster.take_busy().into_iter().filter(|key| !known.contains(key)));
         let mut others_first = desk.servers.has_others(self.key);
         while let Some(key) = waiting.pop_front() {
-            let look = if others_first { self.needs(desk, key) } else { self.serve_next(desk, now, key) };
+            let look =
+                if others_first { self.needs(desk, now, key) } else { self.serve_next(desk, now, key) };
             match look {
                 // Once round, so that nobody takes it all.
                 Look::Begun => waiting.push_back(key),
@@ -102,11 +110,38 @@ impl Crew {
     }
 
     /// Whether a member needs something of which others are to have first.
-    fn needs(&self, desk: &Desk, key: SlotKey) -> Look {
-        let ahead = u64::from(desk.limits.upload_ahead);
+    fn needs(&mut self, desk: &Desk, now: Instant, key: SlotKey) -> Look {
+        let ahead = self.ahead(desk, now, key);
         let needs = |member: &Member| member.waits() || self.metadata_due(member).is_some();
         let needs = self.roster.get(key).is_some_and(|member| member.lent < ahead && needs(member));
         if needs { Look::Short } else { Look::Idle }
+    }
+
+    /// Bytes of which nothing more is read for a member.
+    fn ahead(&mut self, desk: &Desk, now: Instant, key: SlotKey) -> u64 {
+        let (least, most) = (u64::from(self.facts.layout.block_len()), u64::from(desk.limits.upload_ahead));
+        let rate = self.roster.get_mut(key).map_or(0, |member| member.up.rate(now));
+        (rate * AHEAD).max(least).min(most)
+    }
+
+    /// Others wait for memory for uploads: those who have more than a little of it, and have stopped to read, go. When to
+    /// look again, and whether anybody went.
+    pub fn part_hoarders(&mut self, desk: &mut Desk, now: Instant) -> (Instant, bool) {
+        let (little, wait) =
+            (AHEAD_LEAST * u64::from(self.facts.layout.block_len()), desk.limits.upload_wait);
+        let hoards = |(key, member): (SlotKey, &Member)| {
+            (member.lent - member.reading > little).then_some((key, member.unsent.0 + wait))
+        };
+        let hoarders: Vec<(SlotKey, Instant)> = self.roster.iter().filter_map(hoards).collect();
+        let (mut next, mut gone) = (Instant::NEVER, false);
+        for (key, until) in hoarders {
+            match until <= now {
+                true => self.leave(desk, key, End::Lost(NetError::TimedOut)),
+                false => next = next.min(until),
+            }
+            gone |= until <= now;
+        }
+        (next, gone)
     }
 
     /// Bytes of the piece of metadata that a member is to be sent next, if it reads what it was sent.
@@ -145,6 +180,7 @@ impl Crew {
         if member.session.answer_metadata(now, &piece.expect("it is due")) {
             member.lent += lent;
             member.metadata_lent += lent;
+            member.lends(now);
         } else {
             desk.purses.give(Stock::UploadMemory, lent);
         }
@@ -153,7 +189,7 @@ impl Crew {
 
     /// Begins one read for a member, if there is something to read for it now.
     fn serve_next(&mut self, desk: &mut Desk, now: Instant, key: SlotKey) -> Look {
-        if self.needs(desk, key) == Look::Idle {
+        if self.needs(desk, now, key) == Look::Idle {
             return Look::Idle;
         }
         match self.serve_metadata(desk, now, key) {
@@ -162,7 +198,7 @@ impl Crew {
         }
         let read = u64::from(desk.limits.read_len);
         let block = u64::from(self.facts.layout.block_len());
-        let own = self.up.available(now).min(read);
+        let own = self.up.available(now).min(read).min(self.ahead(desk, now, key).max(block));
         if own < block && self.up.rate().is_some() {
             self.wait_for_refill(desk, now, self.up.rate());
             return Look::Slow;
@@ -233,6 +269,7 @@ impl Crew {
             }
         }
         member.lent -= unused;
+        member.lends(now);
         desk.purses.give(Stock::UploadMemory, unused);
         self.roster.busy(key);
     }
@@ -253,7 +290,7 @@ impl Crew {
         let Some(member) = self.roster.get_mut(key) else { return };
         let sent = member.session.sent(now, len);
         if sent.payload > 0 {
-            member.lent -= sent.payload;
+            member.lent_is_sent(now, sent.payload);
             member.up.add(now, sent.payload);
             desk.purses.give(Stock::UploadMemory, sent.payload);
             self.traffic.uploaded += sent.payload;
@@ -261,7 +298,7 @@ impl Crew {
         // What is queued of metadata is a part of what is queued.
         let queued = member.metadata_lent.min(member.session.outgoing() as u64);
         let left = core::mem::replace(&mut member.metadata_lent, queued) - queued;
-        member.lent -= left;
+        member.lent_is_sent(now, left);
         desk.purses.give(Stock::UploadMemory, left);
         if member.session.outgoing() == 0 {
             member.offered = false;

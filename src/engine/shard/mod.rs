@@ -6,11 +6,13 @@
 //! figures.rs  what can be told about a shard                  survey.rs   how its tables stand
 //! ending.rs   the session ends                            streams.rs  bytes of streams, and whose they are
 //! sharing.rs  whose turn it is to take what there is little of
+//! moves.rs    announcing again at another port
 //! ```
 
 mod central;
 mod ending;
 mod figures;
+mod moves;
 mod opening;
 mod sharing;
 mod slices;
@@ -35,6 +37,7 @@ use crate::mail::{FromSession, Mail, ToCrew, ToSession, ToTorrent};
 use crate::torrent::Torrent;
 
 use central::Central;
+use moves::Moves;
 pub use slices::{SLICES, Slices};
 
 /// A set of torrents and peers that one thread drives. See [`border`](crate::border) for the law of the turn.
@@ -57,6 +60,10 @@ pub struct Shard {
     first: Owner,
     /// What was dealt out in this turn of the rate at which may be read.
     rationed: u64,
+    /// When to look next who holds memory for uploads that others wait for.
+    hoarders_at: Instant,
+    /// The port that peers reach us at has changed, perhaps.
+    moves: Moves,
     ending: Option<Instant>,
     finished: bool,
     turns: u64,
@@ -84,6 +91,8 @@ impl Shard {
             touched: BTreeSet::new(),
             first: Owner::Session,
             rationed: 0,
+            hoarders_at: Instant::ZERO,
+            moves: Moves::new(),
             ending: None,
             finished: false,
             turns: 0,
@@ -255,16 +264,26 @@ impl Shard {
             FromSession::Outside(outside) => {
                 let before = self.desk.announce_port();
                 self.desk.outside = outside;
-                let moved = self.desk.announce_port() != before;
-                if let Some(central) = self.central.as_mut().filter(|_| moved) {
-                    central.moved(now);
-                }
-                for (slot, torrent) in self.torrents.iter_mut() {
-                    torrent.outside_changed(&self.desk, now, moved);
-                    self.touched.insert(Owner::Torrent(slot));
+                self.moves.moved(before, self.desk.announce_port());
+                for (_, torrent) in self.torrents.iter_mut() {
+                    torrent.outside_changed(&self.desk);
                 }
             }
         }
+    }
+
+    /// Peers reach us at another port: all that was announced is announced again, if it is time.
+    fn announce_anew(&mut self, now: Instant) {
+        if self.moves.take(now) {
+            if let Some(central) = &mut self.central {
+                central.moved(now);
+            }
+            for (slot, torrent) in self.torrents.iter_mut() {
+                torrent.moved(now);
+                self.touched.insert(Owner::Torrent(slot));
+            }
+        }
+        self.desk.timers.arm(Owner::Session, self.moves.deadline(), Reason::Announce);
     }
 
     fn command(&mut self, now: Instant, id: CommandId, command: Command) {
@@ -345,6 +364,7 @@ impl Shard {
             while let Some(mail) = self.desk.take_local() {
                 self.mail(now, mail);
             }
+            self.announce_anew(now);
             while let Some(owner) = self.next_touched() {
                 self.settle_one(now, owner);
             }
@@ -357,6 +377,7 @@ impl Shard {
             self.deal_out_rations(now);
             self.deal_out_metadata(now);
             self.ease_memory();
+            self.ease_uploads(now);
             self.desk.ask_for_shares();
             if let Some(central) = &mut self.central {
                 central.settle(&mut self.desk, now);

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use tide_base::Instant;
+use tide_base::{Duration, Instant};
 
 use super::Shard;
 use crate::crew::{FLOW, Turn};
-use crate::desk::{Flow, Owner, Stock};
+use crate::desk::{Flow, Owner, Reason, Stock};
 
 /// The least that a crew is allowed to read at a time: a usual block, or all time would go into small reads.
 const RATION_MIN: u64 = 16 * 1024;
+
+/// How often it is looked, at the most, who holds memory for uploads and does not read.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Those who wait for shares may find some. It is the next one's turn to look first, or the first would take all
@@ -105,6 +108,25 @@ impl Shard {
         if desk.purses.is_pressed(Stock::Memory) && desk.memory.out() > 0 {
             let _ = self.crews.iter_mut().any(|(_, crew)| crew.give_way(desk));
         }
+    }
+
+    /// Somebody is short of memory for uploads: whoever holds some and does not read makes room.
+    pub(super) fn ease_uploads(&mut self, now: Instant) {
+        let desk = &mut self.desk;
+        if !desk.purses.is_pressed(Stock::UploadMemory) {
+            return;
+        }
+        if self.hoarders_at <= now {
+            self.hoarders_at = Instant::NEVER;
+            for (slot, crew) in self.crews.iter_mut() {
+                let (next, gone) = crew.part_hoarders(desk, now);
+                self.hoarders_at = self.hoarders_at.min(next);
+                self.touched.extend(gone.then_some(Owner::Crew(slot)));
+            }
+            // Who begins to hoard meanwhile is late no sooner.
+            self.hoarders_at = self.hoarders_at.min(now + desk.limits.upload_wait).max(now + LOOK);
+        }
+        desk.timers.arm(Owner::Session, self.hoarders_at, Reason::Refill);
     }
 }
 

@@ -479,10 +479,14 @@ impl Torrent {
         self.listen(desk);
     }
 
-    /// The world sees or reaches the session otherwise than before; `moved` if at another port.
-    pub fn outside_changed(&mut self, desk: &Desk, now: Instant, moved: bool) {
+    /// The world sees or reaches the session otherwise than before.
+    pub fn outside_changed(&mut self, desk: &Desk) {
         self.see(desk);
-        if moved && self.is_active() {
+    }
+
+    /// Peers reach the session at another port than the one that was announced.
+    pub fn moved(&mut self, now: Instant) {
+        if self.is_active() {
             self.schedule.reannounce(now);
         }
     }

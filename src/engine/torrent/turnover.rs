@@ -12,7 +12,7 @@ use crate::mail::{ToCrew, Whom};
 const PART: u32 = 25;
 
 /// How full a torrent is, in tenths, when peers make room.
-const FULL: u32 = 9;
+const FULL: u64 = 9;
 
 /// How long a peer may take to show what it is worth.
 const GRACE: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ impl Torrent {
     }
 
     fn is_full(&self, most: u32) -> bool {
-        self.swarm.len() * 10 >= most * FULL
+        u64::from(self.swarm.len()) * 10 >= u64::from(most) * FULL
     }
 
     /// Lets the least useful peers go, if it is time and there is somebody to meet instead.

@@ -84,7 +84,7 @@ impl Hello {
     pub fn from_bytes<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Hello, Names<'a>), Fault> {
         let bounds = tide_bencode::Limits {
             depth: 8,
-            tokens: 64 + 4 * limits.extension_names,
+            tokens: limits.extension_names.saturating_mul(4).saturating_add(64),
             bytes: limits.extended_len,
         };
         let document = decode(bytes, bounds).map_err(|_| Fault::HelloMalformed)?;

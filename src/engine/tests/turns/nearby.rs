@@ -103,3 +103,42 @@ fn a_gateway_opens_a_port_which_is_told_and_closes_it_in_the_end() {
         assert!(told(&mut world), "leave is taken under the same name");
     }
 }
+
+#[test]
+fn a_gateway_that_opens_another_port_each_minute_makes_no_storm_of_announces() {
+    for shards in SHARDS {
+        let mut world = World::new();
+        let config =
+            Config { upnp: None, longest: Duration::from_secs(60), ..Config::new(INSIDE.into(), OUTSIDE) };
+        world.gateway = Some(Gateway::new(config, world.now));
+        world.tracker = Some(Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969))));
+        let (mut spec, contents) = torrent(3, &[700], 256, 64);
+        spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+        let disk = Memory::default();
+        fill(&disk, &spec, &contents);
+        let node = world.node(mapping(shards), disk);
+        world.add(node, spec);
+        assert!(world.run(PATIENCE, |world| world.nodes[node].reachable.mapped.len() == 2));
+        let port = |world: &World| {
+            let mapped = &world.nodes[node].reachable.mapped;
+            mapped.iter().find(|port| port.protocol == Protocol::Tcp).map(|port| port.external_port)
+        };
+        let mut ports = 0;
+        for _ in 0..120 {
+            let (before, now) = (port(&world), world.now);
+            if let (Some(gateway), Some(taken)) = (&mut world.gateway, before) {
+                gateway.restart(now);
+                let taken = Want { protocol: Protocol::Tcp, port: taken };
+                gateway.reserve(taken, "10.77.0.1:6881".parse().expect("an address"));
+            }
+            world.run(Duration::from_secs(60), |_| false);
+            ports += usize::from(port(&world) != before);
+        }
+        assert!(ports > 60, "{shards} shards: {ports} ports in two hours");
+        let announces = world.tracker.as_ref().map_or(0, Tracker::announces);
+        assert!(announces <= 20, "{shards} shards: {announces} announces in two hours");
+        let told = |world: &mut World| world.tracker.as_ref().map(|tracker| tracker.port) == port(world);
+        assert!(world.run(Duration::from_secs(1000), told), "{shards} shards: in the end it is known");
+        world.shut_down_all();
+    }
+}

@@ -52,6 +52,11 @@ impl Tracker {
         self.server.answer(&mut self.registry, now, from, data, &mut answer).then_some(answer)
     }
 
+    /// How often somebody announced something.
+    pub(crate) fn announces(&self) -> usize {
+        self.heard.len()
+    }
+
     fn events(&self, of: SocketAddr) -> Vec<u32> {
         self.heard
             .iter()

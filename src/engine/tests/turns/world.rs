@@ -116,6 +116,12 @@ pub(crate) struct World {
     pub(crate) multicast: Vec<Vec<u8>>,
     /// Names that can be looked up, and how often each was.
     pub(crate) names: BTreeMap<String, (Vec<IpAddr>, usize)>,
+    /// The bounds of every disk.
+    pub(crate) bounds: tide_disk::Limits,
+    /// When somebody who is no engine will do something: time does not leap beyond it.
+    pub(crate) alarm: Instant,
+    /// Strangers who do not read all that they are sent: how many more bytes each takes.
+    pub(crate) narrow: BTreeMap<End, usize>,
     /// Where nobody hears who calls, though somebody may be there.
     pub(crate) deaf: Vec<SocketAddr>,
     /// Datagrams from engine to engine, if they are kept: from where, to where.
@@ -139,6 +145,9 @@ impl World {
             multicast: Vec::new(),
             names: BTreeMap::new(),
             datagrams: None,
+            bounds: tide_disk::Limits::default(),
+            alarm: Instant::NEVER,
+            narrow: BTreeMap::new(),
             deaf: Vec::new(),
         }
     }
@@ -163,7 +172,7 @@ impl World {
         }
         shards[0].handle(self.now, Input::Networks(self.networks(addr.ip())));
         let inputs = shards.iter().map(|_| VecDeque::new()).collect();
-        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
+        let stores = Stores::new(disk.clone(), self.bounds.clone());
         let (events, replies) = (Vec::new(), BTreeMap::new());
         let (sockets, reachable) = (Vec::new(), Reachable::default());
         Node {
@@ -237,7 +246,7 @@ impl World {
         }
         let (setup, disk, addr) =
             (self.nodes[node].setup.clone(), self.nodes[node].disk.clone(), self.nodes[node].addr);
-        let stores = Stores::new(disk.clone(), tide_disk::Limits::default());
+        let stores = Stores::new(disk.clone(), self.bounds.clone());
         self.nodes[node].stores = stores;
         self.nodes[node] = self.engine(setup, disk, addr);
     }
@@ -277,6 +286,14 @@ impl World {
         let other = self.pipes.get(&stranger).and_then(|pipe| pipe.other);
         if let Some(pipe) = other.and_then(|other| self.pipes.get_mut(&other)) {
             pipe.inbox.extend(bytes);
+        }
+    }
+
+    /// A stranger who does not read all takes so many bytes more.
+    pub(crate) fn take_in(&mut self, stranger: End, bytes: usize) {
+        *self.narrow.entry(stranger).or_default() += bytes;
+        if let Some(other) = self.pipes.get(&stranger).and_then(|pipe| pipe.other) {
+            self.write_all(other);
         }
     }
 
@@ -386,7 +403,7 @@ impl World {
         if !progress && !working && (!waiting || self.spinning > 50) {
             let wakes = self.nodes.iter().flat_map(|node| node.shards.iter().filter_map(Shard::wake_at));
             let next = wakes.map(|(at, _)| at).min().unwrap_or(self.now + Duration::from_secs(1));
-            self.now = next.max(self.now + Duration::from_millis(1));
+            self.now = next.min(self.alarm).max(self.now + Duration::from_millis(1));
             self.spinning = 0;
         }
     }
@@ -584,17 +601,22 @@ impl World {
     }
 
     fn write_all(&mut self, end: End) {
+        let other = self.pipes.get(&end).and_then(|pipe| pipe.other);
         loop {
             let mut slices = Slices::new();
             let shard = &mut self.nodes[end.node].shards[usize::from(end.shard)];
             shard.gather(end.conn, &mut slices);
             let bytes: Vec<u8> = slices.parts().concat();
-            let len = bytes.len().min(self.gulp);
+            let narrow = other.and_then(|other| self.narrow.get_mut(&other));
+            let room = narrow.as_ref().map_or(self.gulp, |room| **room);
+            let len = bytes.len().min(self.gulp).min(room);
             if len == 0 {
                 return;
             }
+            if let Some(room) = narrow {
+                *room -= len;
+            }
             shard.sent(self.now, end.conn, len);
-            let other = self.pipes.get(&end).and_then(|pipe| pipe.other);
             if let Some(pipe) = other.and_then(|other| self.pipes.get_mut(&other)) {
                 pipe.inbox.extend(&bytes[..len]);
             }
