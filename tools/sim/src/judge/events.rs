@@ -23,6 +23,13 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Other files are wanted of a torrent: they may be complete, too.
+    pub(super) fn wants_else(&mut self, key: TorrentKey) {
+        if let Some(told) = self.torrents.get_mut(&key) {
+            told.complete = false;
+        }
+    }
+
     pub(super) fn event(&mut self, event: &Event) -> Compared {
         let (key, kind) = (event.torrent, event.what.kind());
         if matches!(event.what, Happening::Added { .. }) {
@@ -55,6 +62,9 @@ impl Events {
             }
             Happening::Complete { .. } if !told.started => {
                 return Err(format!("{key:?} is complete and never started"));
+            }
+            Happening::Complete { .. } if told.complete => {
+                return Err(format!("{key:?} is complete, and has said so before"));
             }
             Happening::Complete { .. } => told.complete = true,
             // Another trouble may come when it tries again.

@@ -67,8 +67,8 @@ fn quiet(world: &mut World, seed: u64) {
     }
     for (node, surveys) in world.surveys().iter().enumerate() {
         quiet[node].judge(world.now, surveys).unwrap_or_else(|finding| panic!("seed {seed}: {finding}"));
-        for survey in surveys {
-            world.judged(|judge, now, all| judge.all_true(now, node, survey, all));
+        for torrent in surveys.iter().flat_map(|survey| &survey.torrents) {
+            world.judged(|judge, now, all| judge.all_true(now, node, torrent, all));
         }
     }
     no_objection(world, seed);
