@@ -103,8 +103,15 @@ fn swarms_with_accidents_give_nobody_cause_to_object() {
     }
     // These need what this small world does not have: liars, trackers, private torrents, addresses, wire-tapping; or are
     // of a large DHT.
-    let elsewhere =
-        [Oracle::Bans, Oracle::Trackers, Oracle::Private, Oracle::Address, Oracle::Quiet, Oracle::Alive];
+    let elsewhere = [
+        Oracle::Bans,
+        Oracle::Trackers,
+        Oracle::Announced,
+        Oracle::Private,
+        Oracle::Address,
+        Oracle::Quiet,
+        Oracle::Alive,
+    ];
     let overlay =
         [Oracle::Queries, Oracle::Found, Oracle::Lookups, Oracle::Asking, Oracle::Bystanders, Oracle::Tables];
     let here = |oracle: &&Oracle| !elsewhere.contains(oracle) && !overlay.contains(oracle);
