@@ -50,9 +50,58 @@ fn the_exit_status_tells_crash_liveness_and_safety_apart() {
 
 #[test]
 fn what_makes_no_sense_is_no_verdict() {
-    for args in [&["corpus", "/nonexistent"][..], &["run", "x"], &["dance"], &["trails", "--count", "many"]] {
+    let senseless: [&[&str]; 10] = [
+        &["corpus", "/nonexistent"],
+        &["run", "x"],
+        &["dance"],
+        &["trails", "--count", "many"],
+        &["swarm", "5"],
+        &["check", "7", "--pcap", "7.pcap"],
+        &["--table"],
+        &["each", "nothing"],
+        &["replay", "7", "--cut", "node:99"],
+        &["snapshot", "--compare", "/nonexistent"],
+    ];
+    for args in senseless {
         let output = program(args).output().expect("the program runs");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+}
+
+/// The packets end with the last before it broke, in a file that says how long each is.
+#[test]
+fn packets_are_written_to_the_end() {
+    let file = std::env::temp_dir().join(format!("tide-sim-{}.pcap", std::process::id()));
+    let path = file.to_str().expect("a path of letters");
+    let output =
+        program(&["replay", "7", "--pcap", path, "--canary", "panic"]).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(127));
+    let bytes = std::fs::read(&file).expect("the packets");
+    std::fs::remove_file(&file).expect("it was there");
+    let (mut at, mut packets, mut last) = (24, 0, 0);
+    while at < bytes.len() {
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        (last, packets) = (word(at), packets + 1);
+        at += 16 + word(at + 8) as usize;
+    }
+    assert_eq!(at, bytes.len(), "the last packet is whole");
+    assert!(packets > 100 && last > 100, "{packets} packets, the last in second {last}");
+    let output = program(&["replay", "7", "--pcap", "/dev/full"]).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1), "a file that cannot be written is no success");
+}
+
+/// What is left of a scenario fails as the whole did, and is seen again by the command that is printed.
+#[test]
+fn a_failure_is_shrunk_and_seen_again() {
+    let output = program(&["shrink", "4", "--canary", "panic"]).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(127));
+    let last = text(&output).lines().last().expect("a line");
+    let command: Vec<&str> = last.split_whitespace().skip(1).chain(["--canary", "panic"]).collect();
+    assert!(command.contains(&"--cut"), "{last}");
+    let again = program(&command).output().expect("the program runs");
+    assert_eq!(again.status.code(), Some(127), "{last}");
+    let seen = |text: &str| text.lines().filter(|line| line.starts_with("          torrent")).count();
+    let whole = program(&["replay", "4"]).output().expect("the program runs");
+    assert!(seen(text(&again)) < seen(text(&whole)), "nothing was left out");
 }

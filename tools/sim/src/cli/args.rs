@@ -13,7 +13,7 @@ use super::one::Options;
 use super::overlay::{NODES, OverlayPlan};
 use super::seeds::{self, Seed};
 use super::snapshot::SnapshotPlan;
-use super::swarm::{CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
+use super::swarm::{self, CorpusPlan, EachPlan, SwarmPlan, TrailsPlan};
 
 pub(super) const HELP: &str = "\
 Runs whole swarms in a simulated world.
@@ -39,11 +39,12 @@ Usage:
       --compare FILE                says only what differs from FILE, and fails if anything does
   tide-sim big swarm|torrent|idle what a large world costs
   tide-sim overlay [SEED]         a DHT of thousands of nodes with churn, NATs and liars; without a seed, of a new one
-      --nodes N                     so many (2000)
+      --nodes N                     so many (2000; 40 at the least)
 
 Options:
   --jobs N       runs side by side (as many as there are cores)
   --limit N      swarm: so many runs at the most
+  --from TEXT    swarm: the seeds that follow from this, instead of new ones
   --table        what was exercised, and how often
 
 A SEED is a number, or 40 hexadecimal digits of a commit.
@@ -66,7 +67,7 @@ pub(super) enum Job {
     Each(EachPlan),
     Hunt(HuntPlan),
     Kind(Seed),
-    Shrink(Seed),
+    Shrink { seed: Seed, canary: Option<Canary> },
 }
 
 #[derive(Default)]
@@ -87,6 +88,26 @@ struct Given {
     canary: Option<String>,
     sound: Option<PathBuf>,
     from: Option<String>,
+    /// The options, by their names.
+    named: Vec<&'static str>,
+}
+
+/// The options of a command, and whether something stands behind it; `None` if there is no such command.
+fn takes(command: &str) -> Option<(&'static [&'static str], bool)> {
+    Some(match command {
+        "help" => (&[], false),
+        "run" | "replay" => (&["trace", "pcap", "cut", "canary"], true),
+        "check" | "kind" | "big" => (&[], true),
+        "shrink" => (&["canary"], true),
+        "swarm" => (&["for", "jobs", "limit", "table", "from", "canary"], false),
+        "each" => (&["trace", "pcap", "cut", "canary", "jobs", "table"], true),
+        "hunt" => (&["sound", "from", "limit", "jobs"], false),
+        "trails" => (&["count", "from", "jobs"], false),
+        "corpus" => (&["fresh", "from", "complete", "jobs", "table"], true),
+        "snapshot" => (&["compare", "jobs"], false),
+        "overlay" => (&["nodes", "canary"], true),
+        _ => return None,
+    })
 }
 
 /// Reads the command line.
@@ -96,39 +117,74 @@ pub(super) fn read() -> Result<Job, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Job::Help),
-            Long("for") => given.time = Some(span(&parser.value()?.string()?)?),
-            Long("jobs") => given.jobs = Some(parser.value()?.parse()?),
-            Long("limit") => given.limit = Some(parser.value()?.parse()?),
-            Long("complete") => given.complete = true,
-            Long("sound") => given.sound = Some(PathBuf::from(parser.value()?)),
-            Long("table") => given.table = true,
-            Long("fresh") => given.fresh = Some(parser.value()?.parse()?),
-            Long("compare") => given.compare = Some(PathBuf::from(parser.value()?)),
-            Long("nodes") => given.nodes = Some(parser.value()?.parse()?),
-            Long("count") => given.count = Some(parser.value()?.parse()?),
-            Long("from") => given.from = Some(parser.value()?.string()?),
-            Long("trace") => match parser.value()?.string()?.as_str() {
-                "events" => given.options.events = true,
-                "full" => (given.options.events, given.options.full) = (true, true),
-                other => return Err(format!("no such trace: {other}").into()),
-            },
-            Long("pcap") => given.options.pcap = Some(PathBuf::from(parser.value()?)),
-            Long("cut") => {
-                for word in parser.value()?.string()?.split(',') {
-                    given.options.cuts.push(word.parse()?);
-                }
+            Long(name) => {
+                let Some(&name) = OPTIONS.iter().find(|known| **known == name) else {
+                    return Err(arg.unexpected());
+                };
+                given.named.push(name);
+                given.option(name, &mut parser)?;
             }
-            // Not in the help: it is for those who want to hear the alarm ring.
-            Long("canary") => given.canary = Some(parser.value()?.string()?),
             Value(value) if given.command.is_none() => given.command = Some(value.string()?),
             Value(value) if given.what.is_none() => given.what = Some(value.string()?),
             other => return Err(other.unexpected()),
         }
     }
+    given.fits()?;
     given.job()
 }
 
+/// All options. The canary is not in the help: it is for those who want to hear the alarm ring.
+const OPTIONS: [&str; 15] = [
+    "for", "jobs", "limit", "complete", "sound", "table", "fresh", "compare", "nodes", "count", "from",
+    "trace", "pcap", "cut", "canary",
+];
+
 impl Given {
+    /// Takes an option in, with its value if it has one.
+    fn option(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "complete" => self.complete = true,
+            "table" => self.table = true,
+            "for" => self.time = Some(span(&parser.value()?.string()?)?),
+            "jobs" => self.jobs = Some(parser.value()?.parse()?),
+            "limit" => self.limit = Some(parser.value()?.parse()?),
+            "sound" => self.sound = Some(PathBuf::from(parser.value()?)),
+            "fresh" => self.fresh = Some(parser.value()?.parse()?),
+            "compare" => self.compare = Some(PathBuf::from(parser.value()?)),
+            "nodes" => self.nodes = Some(parser.value()?.parse()?),
+            "count" => self.count = Some(parser.value()?.parse()?),
+            "from" => self.from = Some(parser.value()?.string()?),
+            "pcap" => self.options.pcap = Some(PathBuf::from(parser.value()?)),
+            "canary" => self.canary = Some(parser.value()?.string()?),
+            "trace" => match parser.value()?.string()?.as_str() {
+                "events" => self.options.events = true,
+                "full" => (self.options.events, self.options.full) = (true, true),
+                other => return Err(format!("no such trace: {other}").into()),
+            },
+            _ => {
+                for word in parser.value()?.string()?.split(',') {
+                    self.options.cuts.push(word.parse()?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the command is one that can do something with all that was given.
+    fn fits(&self) -> Result<(), String> {
+        let Some(command) = self.command.as_deref() else {
+            return self.named.first().map_or(Ok(()), |name| Err(format!("--{name} of which command?")));
+        };
+        let (options, what) = takes(command).ok_or_else(|| format!("no such command: {command}"))?;
+        if let Some(name) = self.named.iter().find(|name| !options.contains(name)) {
+            return Err(format!("'{command}' does nothing with --{name}"));
+        }
+        match &self.what {
+            Some(more) if !what => Err(format!("'{command}' does nothing with {more}")),
+            _ => Ok(()),
+        }
+    }
+
     /// What is wrong on purpose.
     fn canary<C>(&self, named: impl Fn(&str) -> Option<C>) -> Result<Option<C>, String> {
         let Some(name) = self.canary.as_deref() else { return Ok(None) };
@@ -159,7 +215,7 @@ impl Given {
                 Ok(Job::Run { seed: seed(&self.what)?, options: self.options })
             }
             Some("check") => Ok(Job::Check(seed(&self.what)?)),
-            Some("shrink") => Ok(Job::Shrink(seed(&self.what)?)),
+            Some("shrink") => Ok(Job::Shrink { seed: seed(&self.what)?, canary: self.options.canary }),
             Some("swarm") => {
                 let time = self.time.unwrap_or(Duration::from_secs(60));
                 let (limit, table, canary) = (self.limit, self.table, self.options.canary);
@@ -174,6 +230,9 @@ impl Given {
                 Ok(Job::Corpus(CorpusPlan { file, fresh, from, jobs, table, complete }))
             }
             Some("each") => {
+                if let Some(name) = self.what.as_deref().filter(|name| !swarm::is_directed(name)) {
+                    return Err(format!("no such small world: {name}").into());
+                }
                 let (only, options, table) = (self.what, self.options, self.table);
                 Ok(Job::Each(EachPlan { only, options, jobs, table }))
             }

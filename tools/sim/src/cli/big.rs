@@ -45,11 +45,11 @@ pub(super) fn big(which: Big) -> ExitCode {
     };
     let took = clock().duration_since(began);
     let counts = world.counts();
-    println!("simulated      {:.0} s", (world.now() - Instant::ZERO).as_secs_f64());
-    println!("took           {:.3} s", took.as_secs_f64());
-    println!("events, turns  {} {}", counts.events, counts.turns);
-    println!("bytes carried  {}", world.net_stats().wire_bytes);
-    println!("peak memory    {}", peak().unwrap_or_else(|| "unknown".to_owned()));
+    say!("simulated      {:.0} s", (world.now() - Instant::ZERO).as_secs_f64());
+    say!("took           {:.3} s", took.as_secs_f64());
+    say!("events, turns  {} {}", counts.events, counts.turns);
+    say!("bytes carried  {}", world.net_stats().wire_bytes);
+    say!("peak memory    {}", peak().unwrap_or_else(|| "unknown".to_owned()));
     if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -26,7 +26,7 @@ const GOOD: [&str; 2] = ["passed", "excused"];
 /// In which way a seed's run fails, or that it does not.
 pub(super) fn tell(seed: Seed) -> ExitCode {
     let outcome = run(&draw(seed.0), &mut Watch::default());
-    println!("{}", kind(&outcome.verdict));
+    say!("{}", kind(&outcome.verdict));
     ExitCode::SUCCESS
 }
 
@@ -72,11 +72,11 @@ pub(super) fn hunt(plan: &HuntPlan) -> ExitCode {
     });
     match found.into_inner().expect("nobody panics here") {
         Some((number, seed, text)) => {
-            println!("{number} | {seed} | {text}");
+            say!("{number} | {seed} | {text}");
             ExitCode::SUCCESS
         }
         None => {
-            println!("not found by {} seeds after {}", plan.limit, plan.from);
+            say!("not found by {} seeds after {}", plan.limit, plan.from);
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,11 @@
 //! hunt.rs      is a planted bug found   overlay.rs a large DHT
 //! ```
 
+/// Says a line to whoever reads the standard output; see [`said`].
+macro_rules! say {
+    ($($words:tt)*) => { crate::cli::said(&format!($($words)*)) };
+}
+
 mod args;
 mod big;
 mod hunt;
@@ -19,6 +24,7 @@ mod snapshot;
 mod swarm;
 mod table;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::Job;
@@ -27,7 +33,7 @@ use args::Job;
 pub(crate) fn main() -> ExitCode {
     match args::read() {
         Ok(Job::Help) => {
-            print!("{}", args::HELP);
+            say!("{}", args::HELP.trim_end());
             ExitCode::SUCCESS
         }
         Ok(Job::Run { seed, options }) => one::run(seed, &options),
@@ -41,10 +47,18 @@ pub(crate) fn main() -> ExitCode {
         Ok(Job::Snapshot(plan)) => snapshot::snapshot(&plan),
         Ok(Job::Big(world)) => big::big(world),
         Ok(Job::Overlay(what)) => overlay::overlay(what),
-        Ok(Job::Shrink(seed)) => shrink::shrink(seed),
+        Ok(Job::Shrink { seed, canary }) => shrink::shrink(seed, canary),
         Err(error) => {
             eprintln!("tide-sim: {error}\nTry 'tide-sim --help'.");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Says a line. If nobody reads on there is nobody to work for, and the program ends.
+fn said(line: &str) {
+    let mut out = io::stdout().lock();
+    if out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).is_err() {
+        std::process::exit(1);
     }
 }

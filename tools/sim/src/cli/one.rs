@@ -1,7 +1,7 @@
 //! A run, told as it goes.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,22 +30,25 @@ pub(super) fn run(seed: Seed, options: &Options) -> ExitCode {
 
 /// A run of any scenario.
 pub(super) fn tell(mut scenario: Scenario, name: &str, options: &Options) -> ExitCode {
-    options.cuts.iter().for_each(|&cut| scenario.cut(cut));
-    println!("seed      {name}\n{scenario}");
-    let mut pcap = match options.pcap.as_ref().map(File::create).transpose() {
-        Ok(file) => file.and_then(|file| Pcap::new(BufWriter::new(file)).ok()),
+    if let Err(cut) = take_out(&mut scenario, &options.cuts) {
+        eprintln!("tide-sim: there is no {cut} in {name}");
+        return ExitCode::from(2);
+    }
+    say!("seed      {name}\n{scenario}");
+    let mut pcap = match options.pcap.as_ref().map(open).transpose() {
+        Ok(pcap) => pcap,
         Err(error) => {
             eprintln!("tide-sim: the packets cannot be written: {error}");
             return ExitCode::from(2);
         }
     };
-    let mut broken = None;
+    let mut written = Ok(());
     let mut tap = |tapped: Tapped| {
-        if let Some(pcap) = &mut pcap {
-            broken = broken.take().or(pcap.packet(&packet(&tapped)).err());
+        if let (Some(pcap), Ok(())) = (&mut pcap, &written) {
+            written = pcap.packet(&packet(&tapped));
         }
     };
-    let mut note = |note: &Note| println!("{}", line(note));
+    let mut note = |note: &Note| say!("{}", line(note));
     let outcome = play(
         &scenario,
         &mut Watch {
@@ -55,13 +58,31 @@ pub(super) fn tell(mut scenario: Scenario, name: &str, options: &Options) -> Exi
             canary: options.canary,
         },
     );
-    if let Some(error) = broken {
+    say!("{}verdict   {}\ntrail     {}", table::of(&outcome), outcome.verdict, outcome.trail);
+    say!("{}", summary(&outcome));
+    let written = written.and_then(|()| pcap.map_or(Ok(()), |pcap| pcap.into_inner().flush()));
+    if let Err(error) = &written {
         eprintln!("tide-sim: the packets could not be written: {error}");
     }
-    print!("{}", table::of(&outcome));
-    println!("verdict   {}\ntrail     {}", outcome.verdict, outcome.trail);
-    println!("{}", summary(&outcome));
-    ExitCode::from(outcome.verdict.exit_code())
+    match outcome.verdict.exit_code() {
+        0 if written.is_err() => ExitCode::FAILURE,
+        code => ExitCode::from(code),
+    }
+}
+
+/// A file for packets.
+fn open(path: &PathBuf) -> io::Result<Pcap<BufWriter<File>>> {
+    Pcap::new(BufWriter::new(File::create(path)?))
+}
+
+/// Takes things out of a scenario; the first that is not in it, if there is one.
+fn take_out(scenario: &mut Scenario, cuts: &[Cut]) -> Result<(), Cut> {
+    let known = scenario.cuts();
+    if let Some(&unknown) = cuts.iter().find(|cut| !known.contains(cut)) {
+        return Err(unknown);
+    }
+    cuts.iter().for_each(|&cut| scenario.cut(cut));
+    Ok(())
 }
 
 /// A packet of the net, for the file.
@@ -80,9 +101,9 @@ pub(super) fn check(seed: Seed) -> ExitCode {
     let scenario = draw(seed.0);
     let first = play(&scenario, &mut Watch::default());
     let second = play(&scenario, &mut Watch::default());
-    println!("seed {seed} trail {} {}", first.trail, first.verdict.name());
+    say!("seed {seed} trail {} {}", first.trail, first.verdict.name());
     if first.trail != second.trail {
-        println!("seed {seed} trail {} {} the second time", second.trail, second.verdict.name());
+        say!("seed {seed} trail {} {} the second time", second.trail, second.verdict.name());
         return ExitCode::from(129);
     }
     ExitCode::from(first.verdict.exit_code())

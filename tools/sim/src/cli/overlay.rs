@@ -25,11 +25,11 @@ pub(super) const NODES: usize = 2000;
 pub(super) fn overlay(what: OverlayPlan) -> ExitCode {
     let began = clock();
     let plan = Plan { canary: what.canary, ..Plan::draw(what.seed.0, what.nodes) };
-    println!("seed      {}\n{plan}", what.seed);
-    let report = run(&plan, &mut |at: Instant, text: &str| println!("{:>9} {text}", format!("{at:?}")));
-    print!("\n{}\n{}", report.figures, table::of(&report.outcome));
-    println!("verdict   {}\ntrail     {}", report.outcome.verdict, report.outcome.trail);
-    println!("{}", summary(&report.outcome));
+    say!("seed      {}\n{plan}", what.seed);
+    let report = run(&plan, &mut |at: Instant, text: &str| say!("{:>9} {text}", format!("{at:?}")));
+    say!("\n{}\n{}", report.figures, table::of(&report.outcome).trim_end());
+    say!("verdict   {}\ntrail     {}", report.outcome.verdict, report.outcome.trail);
+    say!("{}", summary(&report.outcome));
     eprintln!("took      {:.1} s", clock().duration_since(began).as_secs_f64());
     ExitCode::from(report.outcome.verdict.exit_code())
 }

@@ -52,9 +52,8 @@ pub(super) struct SnapshotPlan {
 
 /// Makes the table, and prints it or what is different about it.
 pub(super) fn snapshot(plan: &SnapshotPlan) -> ExitCode {
-    let new = table(plan.jobs);
     let Some(file) = &plan.with else {
-        print!("{new}");
+        say!("{}", table(plan.jobs).trim_end());
         return ExitCode::SUCCESS;
     };
     let old = match std::fs::read_to_string(file) {
@@ -64,14 +63,15 @@ pub(super) fn snapshot(plan: &SnapshotPlan) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let new = table(plan.jobs);
     let differ: Vec<(&str, &str)> = old.lines().zip(new.lines()).filter(|(a, b)| !is_close(a, b)).collect();
     if differ.is_empty() && old.lines().count() == new.lines().count() {
-        println!("swarms do as {} says", file.display());
+        say!("swarms do as {} says", file.display());
         return ExitCode::SUCCESS;
     }
-    differ.iter().for_each(|(old, new)| println!("- {old}\n+ {new}"));
-    println!("Swarms do otherwise than {} says. If that is meant, keep it:", file.display());
-    println!("cargo run --profile sim -p tide-sim -- snapshot > {}", file.display());
+    differ.iter().for_each(|(old, new)| say!("- {old}\n+ {new}"));
+    say!("Swarms do otherwise than {} says. If that is meant, keep it:", file.display());
+    say!("cargo run --profile sim -p tide-sim -- snapshot > {}", file.display());
     ExitCode::FAILURE
 }
 

@@ -70,7 +70,7 @@ impl Sum {
         self.count(outcome);
         if !outcome.verdict.is_good() {
             self.failed.push((format!("each {what}"), outcome.verdict.exit_code()));
-            println!("{what}: {}", outcome.verdict);
+            say!("{what}: {}", outcome.verdict);
         }
     }
 
@@ -78,7 +78,7 @@ impl Sum {
         self.count(outcome);
         if !outcome.verdict.is_good() {
             self.failed.push((format!("overlay {seed} --nodes {SMALL}"), outcome.verdict.exit_code()));
-            println!("overlay {seed} --nodes {SMALL}: {}", outcome.verdict);
+            say!("overlay {seed} --nodes {SMALL}: {}", outcome.verdict);
         }
     }
 
@@ -93,7 +93,7 @@ impl Sum {
         self.count(outcome);
         if !outcome.verdict.is_good() {
             self.failed.push((format!("replay {seed}"), outcome.verdict.exit_code()));
-            println!("seed {seed} {}", outcome.verdict);
+            say!("seed {seed} {}", outcome.verdict);
         } else if outcome.verdict.exit_code() == 0 && outcome.verdict.name() == "excused" {
             self.excused += 1;
         }
@@ -142,10 +142,10 @@ fn each<T>(
 fn report(sum: &Sum, began: std::time::Instant, table: bool) -> ExitCode {
     let took = clock().duration_since(began).as_secs_f64().max(0.001);
     if table {
-        print!("{}", sum.table.whole());
+        say!("{}\n", sum.table.whole().trim_end());
     }
     let hours = sum.simulated.as_secs_f64() / 3600.0;
-    println!(
+    say!(
         "{} runs, {} failed, {} excused; {took:.0} s: {:.1} runs, {:.1} simulated hours and {:.0} events a second",
         sum.runs,
         sum.failed.len(),
@@ -155,7 +155,7 @@ fn report(sum: &Sum, began: std::time::Instant, table: bool) -> ExitCode {
         sum.events as f64 / took
     );
     for (command, _) in &sum.failed {
-        println!("tide-sim {command}");
+        say!("tide-sim {command}");
     }
     ExitCode::from(sum.failed.first().map_or(0, |(_, code)| *code))
 }
@@ -165,7 +165,7 @@ pub(super) fn swarm(plan: &SwarmPlan) -> ExitCode {
     let began = clock();
     let mut seeds = seeds::after(plan.from);
     let (mut left, end) = (plan.limit.unwrap_or(u64::MAX), began + plan.time);
-    println!("seeds after {}", plan.from);
+    say!("seeds after {}", plan.from);
     let next = move || {
         let more = left > 0 && clock() < end;
         left = left.saturating_sub(1);
@@ -195,7 +195,7 @@ pub(super) fn corpus(plan: &CorpusPlan) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    println!("{} seeds of {}, {} after {}", listed.len(), plan.file.display(), plan.fresh, plan.from);
+    say!("{} seeds of {}, {} after {}", listed.len(), plan.file.display(), plan.fresh, plan.from);
     let mut all = listed.into_iter().chain(seeds::after(plan.from).take(plan.fresh as usize));
     let mut sum = side_by_side(plan.jobs, move || all.next());
     if plan.complete {
@@ -229,6 +229,11 @@ fn play_overlays(jobs: usize, mut seeds: impl Iterator<Item = Seed> + Send, sum:
     each(jobs, play, move || seeds.next(), |seed, outcome| sum.add_overlay(seed, outcome));
 }
 
+/// Whether there is a small world of this name.
+pub(super) fn is_directed(name: &str) -> bool {
+    name == OVERLAY || Directed::all().any(|what| what.to_string() == name)
+}
+
 /// A small world for each thing there is, so that everything is exercised whatever is drawn elsewhere.
 pub(super) fn directed(plan: &EachPlan) -> ExitCode {
     if let Some(what) = Directed::all().find(|what| plan.only.as_deref() == Some(&what.to_string()))
@@ -247,7 +252,7 @@ pub(super) fn directed(plan: &EachPlan) -> ExitCode {
 /// Says what was never exercised; if that must not be and nothing worse is, the program ends with 1.
 fn complete(sum: &Sum, must: bool, status: ExitCode) -> ExitCode {
     let missing = if must { sum.table.missing() } else { Vec::new() };
-    missing.iter().for_each(|line| println!("never: {line}"));
+    missing.iter().for_each(|line| say!("never: {line}"));
     if sum.failed.is_empty() && !missing.is_empty() { ExitCode::FAILURE } else { status }
 }
 
@@ -265,6 +270,6 @@ pub(super) fn trails(plan: &TrailsPlan) -> ExitCode {
         },
     );
     lines.sort();
-    lines.iter().for_each(|(seed, line)| println!("{seed:>16} {line}"));
+    lines.iter().for_each(|(seed, line)| say!("{seed:>16} {line}"));
     ExitCode::SUCCESS
 }

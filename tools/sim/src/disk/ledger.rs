@@ -10,7 +10,7 @@ use super::content::Content;
 use super::inode::Inode;
 use super::medium::{Medium, State};
 
-/// What the medium did to bytes that nobody has written since.
+/// What the medium did to bytes that nobody has written since; what excuses most comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Cause {
     /// A bit was flipped.
@@ -82,7 +82,7 @@ impl State {
             let id = if durable { self.names.surely(&path) } else { self.names.file(&path) };
             let Some(inode) = id.and_then(|id| self.inodes.get(&id)) else {
                 right = false;
-                cause = cause.or(self.gone.get(&path).copied());
+                cause = cause.into_iter().chain(self.gone.get(&path).copied()).min();
                 continue;
             };
             let is = |inode: &Inode, number: u32| {
@@ -94,7 +94,8 @@ impl State {
             };
             right &= number.is_some_and(|number| is(inode, number));
             let body = if durable { &inode.durable } else { &inode.body };
-            cause = cause.or(body.harms(part.span.0, part.span.1).map(|(_, _, cause)| cause).next());
+            let harms = body.harms(part.span.0, part.span.1).map(|(_, _, cause)| cause);
+            cause = cause.into_iter().chain(harms).min();
         }
         match cause {
             _ if right => PieceTruth::Right,

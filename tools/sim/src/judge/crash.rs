@@ -15,9 +15,11 @@ pub(super) fn resume_is_true(
 ) -> Compared {
     let mut compared = 0;
     for piece in claimed.into_iter().flat_map(Bits::iter).map(PieceIndex) {
-        let truth = view.truth(node, torrent, piece);
+        let truth = view.truth_of_claim(node, torrent, piece);
         ensure(truth != Truth::Wrong, || {
-            format!("resume data of {torrent:?} claim piece {piece}, which is not on the medium")
+            format!(
+                "resume data of {torrent:?} claim piece {piece}, which is not on the medium or never was for sure"
+            )
         })?;
         compared += u64::from(truth == Truth::Right);
     }

@@ -13,6 +13,8 @@ struct Told {
     stopped: Option<Trouble>,
     started: bool,
     complete: bool,
+    /// How often other files were wanted; the orders may still be on their way.
+    wishes: u32,
     removed: bool,
 }
 
@@ -23,6 +25,13 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Other files are wanted of a torrent: they may be complete, too.
+    pub(super) fn wants_else(&mut self, key: TorrentKey) {
+        if let Some(told) = self.torrents.get_mut(&key) {
+            told.wishes += 1;
+        }
+    }
+
     pub(super) fn event(&mut self, event: &Event) -> Compared {
         let (key, kind) = (event.torrent, event.what.kind());
         if matches!(event.what, Happening::Added { .. }) {
@@ -55,6 +64,10 @@ impl Events {
             }
             Happening::Complete { .. } if !told.started => {
                 return Err(format!("{key:?} is complete and never started"));
+            }
+            Happening::Complete { .. } if told.complete && told.wishes > 0 => told.wishes -= 1,
+            Happening::Complete { .. } if told.complete => {
+                return Err(format!("{key:?} is complete, and has said so before"));
             }
             Happening::Complete { .. } => told.complete = true,
             // Another trouble may come when it tries again.

@@ -22,10 +22,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::JobId;
-use tide_engine::survey::Glance;
-use tide_engine::{CommandId, Event, Reply, Survey};
+use tide_engine::survey::{Glance, TorrentSurvey};
+use tide_engine::{CommandId, Event, Reply, Survey, TorrentKey};
 
 use crate::mishap::Tally;
+use crate::tracker::Statement;
 
 pub use oracle::{Finding, Oracle};
 pub use view::{Said, Source, Truth, View, Way};
@@ -218,6 +219,13 @@ impl Judge {
         self.compare(Oracle::Written, node, compared)
     }
 
+    /// Bytes of a piece are read for a peer: the job leaves the engine.
+    pub fn serves(&mut self, now: Instant, node: usize, torrent: InfoHash, piece: PieceIndex) -> Verdict {
+        self.passes(now, node)?;
+        let compared = self.nodes[node].pieces.serves(torrent, piece);
+        self.compare(Oracle::Written, node, compared)
+    }
+
     /// A command is handed in.
     pub fn commanded(&mut self, now: Instant, node: usize, id: CommandId) -> Verdict {
         self.passes(now, node)?;
@@ -238,8 +246,14 @@ impl Judge {
         let of = &mut self.nodes[node];
         of.pieces.event(event);
         of.bans.event(now, event);
+        of.trackers.event(event);
         let compared = of.events.event(event);
         self.compare(Oracle::Events, node, compared)
+    }
+
+    /// A user wants other files of a torrent from now on.
+    pub fn wants_else(&mut self, node: usize, torrent: TorrentKey) {
+        self.nodes[node].events.wants_else(torrent);
     }
 
     /// Bytes go by; `torrent` if it is known whose. See [`Way`] for what is to be counted when.
@@ -253,6 +267,9 @@ impl Judge {
         view: &dyn View,
     ) -> Verdict {
         self.passes(now, node)?;
+        if let (Way::Up, Some(torrent)) = (way, torrent) {
+            self.nodes[node].trackers.read(torrent, len);
+        }
         let compared = self.nodes[node].rates.bytes(now, node, torrent, way, len, view);
         self.compare(Oracle::Rates, node, compared)
     }
@@ -290,11 +307,10 @@ impl Judge {
         self.compare(Oracle::Private, node, overlay::names_nobody(datagram, private))
     }
 
-    /// A node tells a peer of a private torrent where its node of the DHT is.
-    pub fn told_port(&mut self, now: Instant, node: usize, torrent: InfoHash) -> Verdict {
+    /// A node tells a peer of a private torrent what it must not: that there is a node of the DHT, or an exchange of peers.
+    pub fn told_secret(&mut self, now: Instant, node: usize, torrent: InfoHash, what: &str) -> Verdict {
         self.passes(now, node)?;
-        let text = format!("{torrent} is private, and its peers are told of a node of the DHT");
-        self.compare(Oracle::Private, node, Err(text))
+        self.compare(Oracle::Private, node, Err(format!("{torrent} is private, and {what}")))
     }
 
     /// Somebody told a node of addresses of a torrent's peers.
@@ -321,6 +337,16 @@ impl Judge {
         self.passes(now, node)?;
         let compared = self.nodes[node].trackers.announced(now, torrent, tracker, said);
         self.compare(Oracle::Trackers, node, compared)
+    }
+
+    /// A tracker hears what a node says of itself.
+    pub fn told_tracker(&mut self, now: Instant, node: usize, said: &Statement) -> Verdict {
+        self.passes(now, node)?;
+        if self.mangled {
+            return Ok(());
+        }
+        let compared = self.nodes[node].trackers.told(said);
+        self.compare(Oracle::Announced, node, compared)
     }
 
     /// A tracker's answer reaches a node: how long it is to wait at least (`min interval`, or else nothing), and by
@@ -413,10 +439,16 @@ impl Judge {
         self.compare(Oracle::Conns, node, bounds::session_conns(surveys, limits))
     }
 
-    /// What is had of a torrent, piece by piece, is on the medium: all of it at once, for the end of a run.
-    pub fn all_true(&mut self, now: Instant, node: usize, survey: &Survey, view: &dyn View) -> Verdict {
+    /// What is had of a torrent that was hashed anew, and whose files nobody harms any more, is on the medium: all of it.
+    pub fn all_true(
+        &mut self,
+        now: Instant,
+        node: usize,
+        torrent: &TorrentSurvey,
+        view: &dyn View,
+    ) -> Verdict {
         self.passes(now, node)?;
-        let compared = pieces::all_true(node, survey, view);
+        let compared = pieces::all_true(node, torrent, view);
         self.compare(Oracle::Truth, node, compared)
     }
 

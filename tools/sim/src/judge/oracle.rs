@@ -29,7 +29,7 @@ oracles! {
     Truth = "have-is-true",
     /// What is had stays had, unless everything is looked at anew.
     Keeps = "have-never-shrinks",
-    /// A piece that was fetched is had, told of and counted only after every byte of it was answered as written.
+    /// A piece that was fetched is had, told of, served and counted only after every byte of it was answered as written.
     Written = "have-after-write",
     /// Each wanted piece is had, open or leased: one of these.
     OneState = "one-state-a-piece",
@@ -73,6 +73,8 @@ oracles! {
     Resume = "resume-is-true",
     /// Trackers are not asked more often than they allow.
     Trackers = "tracker-etiquette",
+    /// Nobody tells a tracker that it lacks nothing before it was complete, or that it sent more than it read.
+    Announced = "announces-are-true",
     /// A private torrent meets only whom its trackers name.
     Private = "private-stays-private",
     /// What a node believes to be its address is one of its addresses.

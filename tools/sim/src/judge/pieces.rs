@@ -73,12 +73,19 @@ impl Pieces {
 
     /// Somebody was told of a piece.
     pub(super) fn told(&self, torrent: InfoHash, piece: PieceIndex) -> Compared {
+        self.may_speak_of(torrent, piece, "peers are told of")
+    }
+
+    /// Bytes of a piece are read for a peer.
+    pub(super) fn serves(&self, torrent: InfoHash, piece: PieceIndex) -> Compared {
+        self.may_speak_of(torrent, piece, "peers are served")
+    }
+
+    fn may_speak_of(&self, torrent: InfoHash, piece: PieceIndex, what: &str) -> Compared {
         let Some(known) = self.known.get(&torrent).filter(|known| !known.anew) else { return Ok(0) };
         let some = self.written.contains_key(&(torrent, piece));
         ensure(known.have.has(piece.0) || some, || {
-            format!(
-                "peers are told of piece {piece} of {torrent:?}, of which no byte was answered as written"
-            )
+            format!("{what} piece {piece} of {torrent:?}, of which no byte was answered as written")
         })?;
         Ok(1)
     }
@@ -184,13 +191,18 @@ fn true_pieces(
     Ok(compared)
 }
 
-/// All that is had is on the medium.
-pub(super) fn all_true(node: usize, survey: &Survey, view: &dyn View) -> Compared {
-    let mut compared = 0;
-    for torrent in survey.torrents.iter().filter(|torrent| is_settled(torrent)) {
-        compared += true_pieces(node, torrent, torrent.have.iter(), view)?;
+/// All that is had of a torrent is on the medium. Nothing excuses what is not, where everything was hashed anew.
+pub(super) fn all_true(node: usize, torrent: &TorrentSurvey, view: &dyn View) -> Compared {
+    for piece in torrent.have.iter().map(PieceIndex) {
+        let truth = view.truth(node, torrent.info_hash, piece);
+        ensure(truth == Truth::Right, || {
+            format!(
+                "{:?} was hashed anew and has piece {piece}, which is {truth:?} on the medium",
+                torrent.key
+            )
+        })?;
     }
-    Ok(compared)
+    Ok(u64::from(torrent.have.count()))
 }
 
 /// Each wanted piece is had, open or leased, and nothing is two of these.

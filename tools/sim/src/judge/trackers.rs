@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use tide_base::{Duration, InfoHash, Instant};
-use tide_engine::Survey;
 use tide_engine::survey::RoleSurvey;
+use tide_engine::{Event, Happening, Survey};
 use tide_tracker::limits::ScheduleLimits;
 
 use super::oracle::{Compared, ensure};
 use super::view::{Said, Source};
+use crate::tracker::Statement;
 
 /// What a tracker said last, and when it was asked last.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +27,42 @@ pub(super) struct Trackers {
     last: BTreeMap<(InfoHash, u64), Last>,
     named: BTreeMap<InfoHash, BTreeSet<SocketAddr>>,
     came: BTreeMap<InfoHash, BTreeSet<IpAddr>>,
+    /// What was complete at some time, in this life or an earlier one.
+    complete: BTreeSet<InfoHash>,
+    /// Bytes read for peers, in all lives: what resume data keep goes on from there.
+    read: BTreeMap<InfoHash, u64>,
 }
 
 impl Trackers {
     /// A new process knows nothing of what trackers said to the last one.
     pub(super) fn restarted(&mut self) {
         self.last.clear();
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        if let (Happening::Complete { .. }, Some(torrent)) = (&event.what, event.info_hashes.v1) {
+            self.complete.insert(torrent);
+        }
+    }
+
+    /// So many bytes were read for a peer.
+    pub(super) fn read(&mut self, torrent: InfoHash, len: u64) {
+        *self.read.entry(torrent).or_default() += len;
+    }
+
+    /// What a tracker was told, some time ago: all of this only grows.
+    pub(super) fn told(&self, said: &Statement) -> Compared {
+        let Statement { info_hash, event, left, uploaded, .. } = *said;
+        // A torrent that was paused while it lacked something may lack nothing by the time it says that it is gone.
+        let whole = left > 0 || event == tide_tracker::Event::Stopped || self.complete.contains(&info_hash);
+        ensure(whole, || {
+            format!("{info_hash:?} was never complete, and a tracker is told that it lacks nothing")
+        })?;
+        let read = self.read.get(&info_hash).copied().unwrap_or(0);
+        ensure(uploaded <= read, || {
+            format!("a tracker is told of {uploaded} bytes sent of {info_hash:?}; {read} were read")
+        })?;
+        Ok(u64::from(left == 0 || uploaded > 0))
     }
 
     pub(super) fn told_of(

@@ -87,6 +87,8 @@ pub fn run(scenario: &Scenario, watch: &mut Watch<'_>) -> Outcome {
         play.world.release(canary);
     }
     let ended = alarm::caught(|| play.all(watch));
+    // What came right before it broke tells most.
+    play.report(watch);
     let verdict = match ended {
         Ok(Ok(())) if play.core.lost.is_empty() => Verdict::Passed,
         Ok(Ok(())) => Verdict::Excused(format!("no disk has all of {:?}", play.core.lost)),
@@ -140,18 +142,15 @@ impl<'s> Play<'s> {
     }
 
     fn first(&mut self, watch: &mut Watch<'_>) -> Step {
-        self.note(watch, "act", "one: everything goes wrong".to_owned());
+        self.note(watch, None, "act", "one: everything goes wrong".to_owned());
         let end = self.world.now() + self.scenario.first_act;
         while self.world.now() < end {
             let share = 1 + self.prng.below(100) as u32;
             self.go(watch, self.world.now() + self.scenario.tick * share / 100)?;
-            let before = self.users.tally().clone();
-            self.users.tick(&mut self.world);
+            let done = self.users.tick(&mut self.world);
             self.askers.tick(&mut self.world);
-            for (mishap, times) in self.users.tally().clone().iter() {
-                if before.of(mishap) < times {
-                    self.note(watch, mishap.name(), String::new());
-                }
+            for (node, mishap) in done {
+                self.note(watch, Some(node), mishap.name(), String::new());
             }
         }
         Ok(())
@@ -168,7 +167,7 @@ impl<'s> Play<'s> {
         if let Some(spoilt) = finale::spoilt(&self.world, &self.core) {
             return Err(Verdict::Liveness(spoilt));
         }
-        self.note(watch, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
+        self.note(watch, None, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
         let raised = finale::raise(&mut self.world, &self.core, self.scenario.strangers);
         if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
@@ -182,6 +181,8 @@ impl<'s> Play<'s> {
             self.go(watch, self.world.now() + Duration::from_secs(5))?;
             let (pieces, all) = finale::reached(&self.world, &self.core);
             if all {
+                self.core.goals.iter().for_each(|goal| self.world.judge_all_truth(goal.node, goal.torrent));
+                self.check()?;
                 self.world.note_completed(self.core.goals.len());
                 return Ok(());
             }
@@ -211,7 +212,7 @@ impl<'s> Play<'s> {
     }
 
     fn rest(&mut self, watch: &mut Watch<'_>) -> Step {
-        self.note(watch, "rest", "all have completed".to_owned());
+        self.note(watch, None, "rest", "all have completed".to_owned());
         self.go(watch, self.world.now() + REST)?;
         self.world.begin_quiet(&self.core.nodes);
         self.go(watch, self.world.now() + REST)?;
@@ -236,7 +237,7 @@ impl<'s> Play<'s> {
         self.world.nodes().filter(|(id, _)| self.core.nodes.contains(id)).for_each(|(_, node)| {
             node.shards().for_each(tide_engine::Shard::check_quiet);
         });
-        self.note(watch, "end", String::new());
+        self.note(watch, None, "end", String::new());
         self.check()
     }
 
@@ -257,14 +258,18 @@ impl<'s> Play<'s> {
         }
     }
 
-    /// Tells of what the engines told their users.
+    /// Tells of what the engines told their users, in the order of time.
     fn report(&mut self, watch: &mut Watch<'_>) {
+        let mut told = Vec::new();
         for &node in &self.cast.nodes {
-            for (at, event) in self.world.node_mut(node).take_events() {
-                if let Some(note) = &mut watch.note {
-                    let text = format!("{:?}", event.what);
-                    note(&Note { at, node: Some(node), what: "event", text });
-                }
+            told.extend(
+                self.world.node_mut(node).take_events().into_iter().map(|(at, event)| (at, node, event)),
+            );
+        }
+        if let Some(note) = &mut watch.note {
+            told.sort_by_key(|&(at, ..)| at);
+            for (at, node, event) in told {
+                note(&Note { at, node: Some(node), what: "event", text: format!("{:?}", event.what) });
             }
         }
         if let Some(packets) = watch.packets.as_deref_mut() {
@@ -272,9 +277,9 @@ impl<'s> Play<'s> {
         }
     }
 
-    fn note(&self, watch: &mut Watch<'_>, what: &'static str, text: String) {
+    fn note(&self, watch: &mut Watch<'_>, node: Option<NodeId>, what: &'static str, text: String) {
         if let Some(note) = &mut watch.note {
-            note(&Note { at: self.world.now(), node: None, what, text });
+            note(&Note { at: self.world.now(), node, what, text });
         }
     }
 

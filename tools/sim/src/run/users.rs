@@ -40,10 +40,11 @@ impl Users {
         self.dice.tally()
     }
 
-    /// A tick: for each node a chance of everything.
-    pub(super) fn tick(&mut self, world: &mut World) {
+    /// A tick: for each node a chance of everything. What was done to which.
+    pub(super) fn tick(&mut self, world: &mut World) -> Vec<(NodeId, Mishap)> {
+        let mut done = Vec::new();
         for i in 0..self.fates.len() {
-            let node = NodeId(i as u32);
+            let (node, before) = (NodeId(i as u32), self.dice.tally().clone());
             self.wait(world, node);
             if world.node(node).is_alive() && !self.fates[i].ending {
                 self.machine(world, node);
@@ -51,7 +52,10 @@ impl Users {
             if world.node(node).is_alive() && !self.fates[i].ending {
                 self.user(world, node);
             }
+            let tally = self.dice.tally().iter();
+            done.extend(tally.filter(|&(what, times)| times > before.of(what)).map(|(what, _)| (node, what)));
         }
+        done
     }
 
     /// Nothing is done any more; but what was begun is brought to its end.

@@ -28,6 +28,8 @@ pub enum Directed {
     Trackerless,
     /// Many who want something from one who has few slots.
     Crowded,
+    /// Two who give to one who gives to all, and who have earned his slots: for the others there is only the one on trust.
+    Traded,
     /// Whoever has nothing has a link and no more; all is done all the same.
     Links,
     /// The same with ten who say that they have the metadata, of whom nine lie.
@@ -50,6 +52,7 @@ impl Directed {
         let plain = [
             Directed::Calm,
             Directed::Crowded,
+            Directed::Traded,
             Directed::Trackerless,
             Directed::Neighbours,
             Directed::Mapped,
@@ -63,6 +66,7 @@ impl Directed {
     pub fn scenario(self, seed: u64) -> Scenario {
         let count = match self {
             Directed::Crowded => 9,
+            Directed::Traded => TRADERS,
             Directed::Trackerless => 7,
             _ => 3,
         };
@@ -70,6 +74,7 @@ impl Directed {
         match self {
             Directed::Calm => scenario.second_act = true,
             Directed::Crowded => {}
+            Directed::Traded => trade(&mut scenario),
             Directed::Neighbours => alone_on_one_network(&mut scenario),
             Directed::Mapped => behind_a_gateway(&mut scenario),
             Directed::Trackerless => trackerless(&mut scenario),
@@ -107,6 +112,7 @@ impl fmt::Display for Directed {
         match self {
             Directed::Calm => f.write_str("calm"),
             Directed::Crowded => f.write_str("crowded"),
+            Directed::Traded => f.write_str("traded"),
             Directed::Neighbours => f.write_str("neighbours"),
             Directed::Mapped => f.write_str("mapped"),
             Directed::Trackerless => f.write_str("trackerless"),
@@ -115,6 +121,28 @@ impl fmt::Display for Directed {
             Directed::Vice(vice) => write!(f, "{vice}"),
             Directed::Mishap(mishap) => write!(f, "{mishap}"),
         }
+    }
+}
+
+/// One in the middle, two who give to him, and those who have nothing to give.
+const TRADERS: usize = 8;
+
+/// All meet one in the middle and nobody else. He has a part, two others another each, which they give him slowly for as
+/// long as it takes to see whether everybody has a turn on trust.
+fn trade(scenario: &mut Scenario) {
+    scenario.contents = vec![ContentSpec::of_lens(scenario.seed, &[(200_000, false)], 3 * BLOCK, BLOCK)];
+    (scenario.private, scenario.genuine) = (vec![false], vec![false]);
+    scenario.trackers.clear();
+    scenario.first_act = Duration::from_secs(1500);
+    for (i, node) in scenario.nodes.iter_mut().enumerate() {
+        node.pex = false;
+        node.torrents.truncate(1);
+        let torrent = &mut node.torrents[0];
+        torrent.holding = if i < 3 { Holding::Some(500) } else { Holding::Nothing };
+        torrent.peers = if i == 0 { Vec::new() } else { vec![0] };
+        torrent.limits = RateLimits::default();
+        let up = if i == 0 { 300 } else { 60 };
+        node.rates = RateLimits { down: None, up: Some(up) };
     }
 }
 

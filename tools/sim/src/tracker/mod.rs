@@ -34,7 +34,7 @@ use crate::mishap::{Mishap, Tally};
 
 pub use log::{Carrier, Line, Log, Seen, Told, Visit};
 pub use names::Names;
-pub use office::CROWD;
+pub use office::{CROWD, Statement};
 pub use spec::TrackerSpec;
 pub use weather::SPELL;
 
@@ -104,6 +104,11 @@ impl Tracker {
     /// Whom it has named as peers of which torrent since last time.
     pub fn take_named(&mut self) -> Vec<(tide_base::InfoHash, std::net::SocketAddr)> {
         std::mem::take(&mut self.office.named)
+    }
+
+    /// What peers have said of themselves since last time, however it was answered.
+    pub fn take_said(&mut self) -> Vec<Statement> {
+        std::mem::take(&mut self.office.said)
     }
 
     /// Whether it is down now. (Streams to it are reset at once, or are never answered.)

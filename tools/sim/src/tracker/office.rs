@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tide_base::{InfoHash, Instant, addr};
+use tide_base::{InfoHash, Instant, PeerId, addr};
 use tide_tracker::limits::ServerLimits;
 use tide_tracker::server::{Counts, Registry, Visit};
 use tide_tracker::{Event, Family};
@@ -60,6 +60,21 @@ pub(super) struct Reply {
     pub(super) v6: Vec<SocketAddr>,
 }
 
+/// What a peer says of itself in an announce.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Statement {
+    /// Of which torrent.
+    pub info_hash: InfoHash,
+    /// Who.
+    pub peer_id: PeerId,
+    /// Why now.
+    pub event: Event,
+    /// Bytes that it lacks.
+    pub left: u64,
+    /// Bytes that it has sent to others.
+    pub uploaded: u64,
+}
+
 /// Who is where, and who has asked.
 #[derive(Debug)]
 pub(super) struct Office {
@@ -67,6 +82,8 @@ pub(super) struct Office {
     pub(super) log: Log,
     /// Whom it has named since somebody last asked.
     pub(super) named: Vec<(InfoHash, SocketAddr)>,
+    /// What peers have said of themselves since then.
+    pub(super) said: Vec<Statement>,
     interval: u64,
     least: Option<u64>,
     own: Vec<SocketAddr>,
@@ -80,6 +97,7 @@ impl Office {
             registry: Registry::new(limits, dice.prng().split("registry")),
             log: Log::default(),
             named: Vec::new(),
+            said: Vec::new(),
             interval: spec.interval.as_secs().max(1),
             least: spec.min_interval.map(|least| least.as_secs()),
             own: spec.at.clone(),
@@ -88,6 +106,8 @@ impl Office {
 
     /// Writes down that somebody announces.
     pub(super) fn enter(&mut self, now: Instant, way: &Way, ask: &Announce) {
+        let &Announce { info_hash, peer_id, event, left, uploaded, .. } = ask;
+        self.said.push(Statement { info_hash, peer_id, event, left, uploaded });
         self.log.enter(&Entered {
             line: line(way, ask),
             at: now,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use tide_base::{InfoHash, Instant, PieceIndex, Prng, ShardId};
 use tide_disk::resume::Checkpoint;
 use tide_disk::{Job, JobId, Outcome, Task};
-use tide_engine::{Happening, Limits, RateLimits, Reachable, Survey};
+use tide_engine::{Happening, Limits, RateLimits, Reachable, Survey, TorrentKey};
 
 use super::ears::Response;
 use super::node::{Node, Owned};
@@ -50,6 +50,10 @@ struct Sight<'a>(&'a [Node]);
 impl View for Sight<'_> {
     fn truth(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth {
         self.0[node].truth(torrent, piece)
+    }
+
+    fn truth_of_claim(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.0[node].truth_of_claim(torrent, piece)
     }
 
     fn limits(&self, node: usize) -> &Limits {
@@ -183,10 +187,14 @@ impl World {
             life.docket.writing.insert((job.shard, job.id), writing);
         }
         let (shard, number) = (job.shard, job.id);
-        let read = if let Task::Read(span) = job.task { u64::from(span.len) } else { 0 };
+        let read = if let Task::Read(span) = job.task { Some(span) } else { None };
         self.ask_judge(|judge, view| {
             judge.job_out(now, node, shard, number)?;
-            if read > 0 { judge.bytes(now, node, torrent, Way::Up, read, view) } else { Ok(()) }
+            let Some(span) = read else { return Ok(()) };
+            if let Some(torrent) = torrent {
+                judge.serves(now, node, torrent, span.piece)?;
+            }
+            judge.bytes(now, node, torrent, Way::Up, u64::from(span.len), view)
         });
     }
 
@@ -259,11 +267,17 @@ impl World {
         }
     }
 
-    /// A tracker may have named peers.
-    pub(super) fn judge_named(&mut self, id: ActorId) {
+    /// A tracker may have heard of peers, and named some.
+    pub(super) fn judge_tracker(&mut self, id: ActorId) {
         let actor: &mut dyn std::any::Any = self.players[id.0 as usize].actor.as_mut();
         let Some(tracker) = actor.downcast_mut::<Tracker>() else { return };
-        let named = tracker.take_named();
+        let (named, said) = (tracker.take_named(), tracker.take_said());
+        for said in said {
+            let (now, who) = (self.now, |node: &Node| node.spec.setup.peer_id == said.peer_id);
+            if let Some(node) = self.nodes.iter().position(who) {
+                self.ask_judge(|judge, _| judge.told_tracker(now, node, &said));
+            }
+        }
         let is_private = |hash: InfoHash| {
             let torrents = self.nodes.iter().flat_map(|node| &node.torrents);
             torrents.into_iter().any(|known| known.spec.private && known.info_hash() == hash)
@@ -290,17 +304,24 @@ impl World {
         }
     }
 
+    /// A user wants other files of a torrent.
+    pub(super) fn judge_wish(&mut self, id: NodeId, torrent: TorrentKey) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.wants_else(id.0 as usize, torrent);
+        }
+    }
+
     /// A peer is told of a piece.
     pub(super) fn judge_have(&mut self, id: NodeId, torrent: InfoHash, piece: PieceIndex) {
         let (now, node) = (self.now, id.0 as usize);
         self.ask_judge(|judge, _| judge.told_have(now, node, torrent, piece));
     }
 
-    /// A peer is told that there is a node of the DHT.
-    pub(super) fn judge_port(&mut self, id: NodeId, torrent: InfoHash) {
+    /// A peer is told what nobody may be told of a private torrent.
+    pub(super) fn judge_private(&mut self, id: NodeId, torrent: InfoHash, what: &str) {
         let (now, node) = (self.now, id.0 as usize);
         if self.private().contains(&torrent) {
-            self.ask_judge(|judge, _| judge.told_port(now, node, torrent));
+            self.ask_judge(|judge, _| judge.told_secret(now, node, torrent, what));
         }
     }
 
@@ -380,12 +401,14 @@ impl World {
         }
     }
 
-    /// Everything that is had by a node is compared with its disk.
-    pub fn judge_all_truth(&mut self, id: NodeId) {
+    /// Everything that is had of a node's torrent is compared with its disk, of which nothing is excused any more.
+    pub fn judge_all_truth(&mut self, id: NodeId, number: usize) {
         let (now, node) = (self.now, id.0 as usize);
+        let key = self.nodes[node].torrents[number].key;
         let surveys: Vec<Survey> = self.nodes[node].shards().map(|shard| shard.survey()).collect();
-        for survey in &surveys {
-            self.ask_judge(|judge, view| judge.all_true(now, node, survey, view));
+        let mut torrents = surveys.iter().flat_map(|survey| &survey.torrents);
+        if let Some(torrent) = torrents.find(|torrent| Some(torrent.key) == key) {
+            self.ask_judge(|judge, view| judge.all_true(now, node, torrent, view));
         }
     }
 }

@@ -25,6 +25,8 @@ enum Told {
     Have(PieceIndex),
     /// We are a node of the DHT.
     Node,
+    /// We tell of our peers, and would hear of others.
+    Peers,
 }
 
 /// What came of an announce.
@@ -93,6 +95,9 @@ impl Ears {
                 (Word::Greeting(torrent, _), _) => listener.torrent = Some(torrent),
                 (Word::Have(piece), Some(torrent)) => told.push((torrent, Told::Have(PieceIndex(piece)))),
                 (Word::Port, Some(torrent)) => told.push((torrent, Told::Node)),
+                (Word::Hello(numbers), Some(torrent)) if numbers.pex.is_some() => {
+                    told.push((torrent, Told::Peers));
+                }
                 _ => {}
             }
         }
@@ -139,7 +144,10 @@ impl World {
         for (torrent, told) in told {
             match told {
                 Told::Have(piece) => self.judge_have(id, torrent, piece),
-                Told::Node => self.judge_port(id, torrent),
+                Told::Node => self.judge_private(id, torrent, "its peers are told of a node of the DHT"),
+                Told::Peers => {
+                    self.judge_private(id, torrent, "its peers are asked for others, and told of them")
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use tide_engine::{Faults, RateLimits, Reason};
 use super::node::Node;
 use super::users::UserTorrent;
 use super::{Canary, Due, NodeId, World};
-use crate::disk::PieceTruth;
+use crate::disk::{Cause, PieceTruth};
 use crate::judge::{NodeView, Truth, Waiting};
 use crate::mishap::Tally;
 use crate::mutants::{Mutant, Vice};
@@ -22,6 +22,7 @@ impl World {
         let now = self.now;
         let node = &mut self.nodes[id.0 as usize];
         if !node.medium.harm(now).is_empty() {
+            node.harmed = true;
             node.scar_moving();
         }
     }
@@ -200,6 +201,16 @@ impl Node {
 
     /// What a piece is on this node's disk, where its user keeps the torrent.
     pub(super) fn truth(&self, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.judged(torrent, piece, |_| true)
+    }
+
+    /// The same of what is claimed when its process starts: what a crash took had better not been claimed. (Where files
+    /// were harmed, too, a piece may have been lost, fetched again and torn before anybody could take the claim back.)
+    pub(super) fn truth_of_claim(&self, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.judged(torrent, piece, |cause| self.harmed || cause != Cause::Crash)
+    }
+
+    fn judged(&self, torrent: InfoHash, piece: PieceIndex, excuses: impl Fn(Cause) -> bool) -> Truth {
         let Some(known) = self.torrents.iter().find(|known| known.info_hash() == torrent) else {
             return Truth::Unknown;
         };
@@ -208,12 +219,18 @@ impl Node {
         }
         // It lies below one of these, and nobody knows which: what was damaged there is merely absent below the others.
         let roots = known.elsewhere.iter().chain([&known.spec.root]);
-        let truths: Vec<Truth> = roots.map(|root| self.truth_below(known, root, piece)).collect();
+        let truths: Vec<Truth> = roots.map(|root| self.truth_below(known, root, piece, &excuses)).collect();
         let kindest = [Truth::Right, Truth::Damaged].into_iter().find(|truth| truths.contains(truth));
         kindest.unwrap_or(Truth::Wrong)
     }
 
-    fn truth_below(&self, known: &UserTorrent, root: &Path, piece: PieceIndex) -> Truth {
+    fn truth_below(
+        &self,
+        known: &UserTorrent,
+        root: &Path,
+        piece: PieceIndex,
+        excuses: impl Fn(Cause) -> bool,
+    ) -> Truth {
         let spec = &known.spec;
         let store = StoreSpec {
             root: root.to_path_buf(),
@@ -227,9 +244,9 @@ impl Node {
         };
         match self.medium.truth_of(&known.made, &store, piece) {
             PieceTruth::Right => Truth::Right,
-            PieceTruth::Wrong if self.scars.has(known.info_hash(), piece) => Truth::Damaged,
-            PieceTruth::Wrong => Truth::Wrong,
-            PieceTruth::Damaged(_) => Truth::Damaged,
+            PieceTruth::Damaged(cause) if excuses(cause) => Truth::Damaged,
+            _ if self.scars.has(known.info_hash(), piece) => Truth::Damaged,
+            PieceTruth::Wrong | PieceTruth::Damaged(_) => Truth::Wrong,
         }
     }
 }

@@ -151,6 +151,8 @@ pub struct Node {
     pub(super) replies: BTreeMap<CommandId, Reply>,
     pub(super) torrents: Vec<UserTorrent>,
     pub(super) scars: Scars,
+    /// Whether files were cut off, deleted or spoilt beneath it.
+    pub(super) harmed: bool,
     /// What happened in earlier lives.
     past: Tally<Mishap>,
     pub(super) odds: Odds,
@@ -267,6 +269,7 @@ impl World {
             replies: BTreeMap::new(),
             torrents: Vec::new(),
             scars: Scars::default(),
+            harmed: false,
             past: Tally::default(),
             odds: self.odds.clone(),
             prng,

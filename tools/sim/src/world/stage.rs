@@ -141,7 +141,7 @@ impl World {
                 }
             }
         }
-        self.judge_named(id);
+        self.judge_tracker(id);
         self.forward_ports(id);
         let at = self.players[id.0 as usize].actor.wake_at();
         let at = if at == Instant::NEVER { at } else { at.max(now + MOMENT) };

@@ -222,6 +222,9 @@ impl World {
     /// Hands a command about a torrent in, if the engine knows the torrent.
     pub fn command_torrent(&mut self, id: NodeId, number: usize, what: TorrentCommand) -> Option<CommandId> {
         let key = self.nodes[id.0 as usize].torrents[number].key?;
+        if let TorrentCommand::SetPriorities(_) = what {
+            self.judge_wish(id, key);
+        }
         Some(self.command(id, key.shard, Command::Torrent(key, what)))
     }
 

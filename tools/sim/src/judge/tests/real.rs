@@ -67,8 +67,8 @@ fn quiet(world: &mut World, seed: u64) {
     }
     for (node, surveys) in world.surveys().iter().enumerate() {
         quiet[node].judge(world.now, surveys).unwrap_or_else(|finding| panic!("seed {seed}: {finding}"));
-        for survey in surveys {
-            world.judged(|judge, now, all| judge.all_true(now, node, survey, all));
+        for torrent in surveys.iter().flat_map(|survey| &survey.torrents) {
+            world.judged(|judge, now, all| judge.all_true(now, node, torrent, all));
         }
     }
     no_objection(world, seed);
@@ -103,8 +103,15 @@ fn swarms_with_accidents_give_nobody_cause_to_object() {
     }
     // These need what this small world does not have: liars, trackers, private torrents, addresses, wire-tapping; or are
     // of a large DHT.
-    let elsewhere =
-        [Oracle::Bans, Oracle::Trackers, Oracle::Private, Oracle::Address, Oracle::Quiet, Oracle::Alive];
+    let elsewhere = [
+        Oracle::Bans,
+        Oracle::Trackers,
+        Oracle::Announced,
+        Oracle::Private,
+        Oracle::Address,
+        Oracle::Quiet,
+        Oracle::Alive,
+    ];
     let overlay =
         [Oracle::Queries, Oracle::Found, Oracle::Lookups, Oracle::Asking, Oracle::Bystanders, Oracle::Tables];
     let here = |oracle: &&Oracle| !elsewhere.contains(oracle) && !overlay.contains(oracle);

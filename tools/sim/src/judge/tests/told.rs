@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 
-use tide_base::{Bits, Duration, InfoHash, InfoHashes, Instant, PieceIndex, Prng, ShardId, SlotKey};
+use tide_base::{Bits, Duration, InfoHash, InfoHashes, Instant, PeerId, PieceIndex, Prng, ShardId, SlotKey};
 use tide_disk::{JobId, Trouble, TroubleKind};
 use tide_engine::{
     Answer, CommandId, Event, Happening, Limits, RateLimits, Shard, State, Survey, TorrentKey,
 };
 
+use tide_tracker::Event as Announce;
+
 use super::world::{HASH, World};
 use crate::judge::{Judge, Oracle, Said, Source, Truth, Verdict, View, Way};
+use crate::tracker::Statement;
 
 /// A world of one node about which anything may be said.
 struct Say {
@@ -21,6 +24,9 @@ struct Say {
 impl View for Say {
     fn truth(&self, _node: usize, _torrent: InfoHash, _piece: PieceIndex) -> Truth {
         self.truth
+    }
+    fn truth_of_claim(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.truth(node, torrent, piece)
     }
     fn limits(&self, _node: usize) -> &Limits {
         &self.limits
@@ -121,6 +127,7 @@ fn time_goes_on() {
 #[test]
 fn events_that_make_no_sense_are_noticed() {
     let started = || event(Happening::Started { done: 0, total: 1 });
+    let complete = || event(Happening::Complete { bytes: 1, downloaded: 1, took: Duration::ZERO });
     let trouble = || Trouble { kind: TroubleKind::Io, path: None, errno: None };
     let bad: Vec<Vec<Event>> = vec![
         vec![started()],
@@ -130,6 +137,7 @@ fn events_that_make_no_sense_are_noticed() {
         vec![added(), event(Happening::Recovered)],
         vec![added(), event(Happening::Stopped(trouble())), event(Happening::Stopped(trouble()))],
         vec![added(), event(Happening::Started { done: 2, total: 1 })],
+        vec![added(), started(), complete(), complete()],
     ];
     for events in bad {
         let (mut judge, (last, before)) = (judge(), events.split_last().expect("some events"));
@@ -138,6 +146,13 @@ fn events_that_make_no_sense_are_noticed() {
         }
         objects(judge.event(at(1), 0, last), Oracle::Events);
     }
+    // What is wanted now is another thing, and may be complete as well.
+    let mut judge = judge();
+    for event in [added(), started(), complete()] {
+        judge.event(at(1), 0, &event).expect("these are in order");
+    }
+    judge.wants_else(0, complete().torrent);
+    judge.event(at(1), 0, &complete()).expect("another selection");
 }
 
 #[test]
@@ -221,6 +236,37 @@ fn trackers_are_asked_no_sooner_than_they_allow() {
     asked(&mut judge, 2118, Said::Nothing).expect("it failed, and time has passed");
     judge.started(at(2118), 0).expect("a new process");
     asked(&mut judge, 2118, Said::Nothing).expect("which knows of nothing");
+}
+
+#[test]
+fn trackers_are_told_what_is_so() {
+    let said = |event, left, uploaded| Statement {
+        info_hash: HASH,
+        peer_id: PeerId([1; 20]),
+        event,
+        left,
+        uploaded,
+    };
+    let mut judge = judge();
+    judge.told_tracker(at(1), 0, &said(Announce::Started, 10, 0)).expect("it lacks something");
+    objects(judge.told_tracker(at(1), 0, &said(Announce::Completed, 0, 0)), Oracle::Announced);
+    judge.event(at(1), 0, &added()).expect("it is added");
+    judge.event(at(1), 0, &event(Happening::Started { done: 0, total: 1 })).expect("it starts");
+    let complete = Happening::Complete { bytes: 1, downloaded: 1, took: Duration::ZERO };
+    judge.event(at(1), 0, &event(complete)).expect("it is complete");
+    judge.told_tracker(at(1), 0, &said(Announce::Completed, 0, 0)).expect("it was complete");
+    judge.bytes(at(1), 0, Some(HASH), Way::Up, 64, &say()).expect("there is no limit");
+    judge.started(at(2), 0).expect("a new process, which goes on from resume data");
+    judge.told_tracker(at(2), 0, &said(Announce::None, 0, 64)).expect("so much was read");
+    objects(judge.told_tracker(at(2), 0, &said(Announce::None, 0, 65)), Oracle::Announced);
+    assert_eq!(judge.tally().of(Oracle::Announced), 2);
+    judge.mangled();
+    judge.told_tracker(at(2), 0, &said(Announce::None, 0, 65)).expect("nobody knows who changed that");
+}
+
+#[test]
+fn peers_of_a_private_torrent_are_told_of_nobody() {
+    objects(judge().told_secret(at(1), 0, HASH, "peers are exchanged"), Oracle::Private);
 }
 
 /// A leecher with members, and its judge so far.
@@ -317,7 +363,10 @@ fn what_is_had_was_written_is_there_and_stays() {
     };
     let mut judge = judge_of(&survey);
     objects(turn(&mut judge, &survey, Truth::Wrong), Oracle::Truth);
-    objects(judge.all_true(at(2), 0, &survey, &view(Truth::Wrong)), Oracle::Truth);
+    for truth in [Truth::Wrong, Truth::Damaged] {
+        let had = survey.torrents.iter().find(|torrent| torrent.have.count() > 0).expect("one with pieces");
+        objects(judge.all_true(at(2), 0, had, &view(truth)), Oracle::Truth);
+    }
     // Seen with a piece less, it has one more the next time.
     let torrent = survey.torrents.iter().find(|torrent| torrent.have.count() > 1).expect("one with pieces");
     let (piece, len) = (PieceIndex(torrent.have.iter().next().expect("a piece")), torrent.layout.piece_len());
@@ -343,6 +392,7 @@ fn what_is_had_was_written_is_there_and_stays() {
     };
     objects(turn(&mut before(), &survey, Truth::Right), Oracle::Written);
     objects(before().told_have(at(2), 0, HASH, piece), Oracle::Written);
+    objects(before().serves(at(2), 0, HASH, piece), Oracle::Written);
     let mut judge = before();
     judge.written(0, HASH, piece, 0, 1);
     objects(turn(&mut judge, &survey, Truth::Right), Oracle::Written);

@@ -84,6 +84,10 @@ impl View for Nodes {
             open.and_then(|open| open.read_at(&mut [std::io::IoSliceMut::new(&mut bytes)], start as u64));
         if read.is_ok_and(|read| read == right.len()) && bytes == right { Truth::Right } else { Truth::Wrong }
     }
+    fn truth_of_claim(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth {
+        self.truth(node, torrent, piece)
+    }
+
     fn limits(&self, node: usize) -> &Limits {
         &self.nodes[node].setup.limits
     }
