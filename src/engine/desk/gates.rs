@@ -52,6 +52,8 @@ pub enum TorrentErrand {
     Sync,
     /// The resume file to be replaced.
     Save,
+    /// The same before anything is written, since it claims what is not there.
+    Withdraw,
     /// How the files stand.
     Stat,
     /// Another selection of files.

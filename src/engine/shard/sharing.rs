@@ -113,7 +113,8 @@ impl Shard {
     /// Somebody is short of memory for uploads: whoever holds some and does not read makes room.
     pub(super) fn ease_uploads(&mut self, now: Instant) {
         let desk = &mut self.desk;
-        if !desk.purses.is_pressed(Stock::UploadMemory) {
+        let stock = Stock::UploadMemory;
+        if desk.purses.used(stock) == 0 || !desk.purses.is_pressed(stock) {
             return;
         }
         if self.hoarders_at <= now {

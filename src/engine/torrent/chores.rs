@@ -31,7 +31,7 @@ impl Torrent {
             TorrentErrand::Open => Task::Open(Box::new(self.store_spec())),
             TorrentErrand::LoadResume => Task::LoadResume,
             TorrentErrand::Sync => Task::Sync,
-            TorrentErrand::Save => Task::SaveResume(self.resume_bytes(desk, now)),
+            TorrentErrand::Save | TorrentErrand::Withdraw => Task::SaveResume(self.resume_bytes(desk, now)),
             TorrentErrand::Stat => Task::Stat,
             TorrentErrand::Select => Task::Select(self.wanted_files()),
             TorrentErrand::Move => Task::Move(self.spec.root.clone()),
@@ -107,6 +107,11 @@ impl Torrent {
             }
             (TorrentErrand::Sync, result) => self.sync_done(desk, now, result),
             (TorrentErrand::Save, result) => self.save_done(now, &result),
+            (TorrentErrand::Withdraw, Ok(_)) => {
+                if matches!(self.phase, Phase::Checking) && !self.must_reopen() {
+                    self.start(desk, now);
+                }
+            }
             (
                 TorrentErrand::Stat | TorrentErrand::Select,
                 Ok(Outcome::Files(files) | Outcome::Selected(files)),
@@ -174,6 +179,7 @@ impl Torrent {
             return;
         }
         let resume = self.resume.take();
+        self.filed = resume.as_ref().and_then(|resume| resume.have.clone());
         let plan = plan(self.spec.check, &self.spec.files, &self.files, &self.spec.layout, resume.as_ref());
         self.take_stock(&plan.trusted);
         // What was claimed and is believed stays claimed while the rest is hashed.

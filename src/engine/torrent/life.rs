@@ -105,6 +105,7 @@ impl Torrent {
             announced: 0,
             files: Vec::new(),
             resume: None,
+            filed: None,
             trouble: None,
             added: now,
             completed: false,
@@ -156,6 +157,10 @@ impl Torrent {
     /// Checking is over: transfer, or wait if told to.
     pub(super) fn start(&mut self, desk: &mut Desk, now: Instant) {
         self.checker = None;
+        if self.overclaims() {
+            self.phase = Phase::Checking;
+            return self.chores.push_back(TorrentErrand::Withdraw);
+        }
         if self.must_settle() {
             return self.settle_files();
         }
@@ -184,6 +189,13 @@ impl Torrent {
         if self.is_complete() {
             self.complete(desk, now);
         }
+    }
+
+    /// Whether the resume file claims pieces that are not here. They will be fetched again, and what is written until the
+    /// next sync may be torn; whoever found files and claims then would believe them.
+    fn overclaims(&mut self) -> bool {
+        let have = self.stock.have();
+        self.filed.take().is_some_and(|filed| filed.iter().any(|piece| !have.has(piece)))
     }
 
     /// Whether files are missing that no write will bring, since nothing is: empty ones, and those whose content has

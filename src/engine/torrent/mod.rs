@@ -45,7 +45,7 @@ pub mod words;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use tide_base::{Instant, ShardId, SlotKey, WallClock};
+use tide_base::{Bits, Instant, ShardId, SlotKey, WallClock};
 use tide_disk::resume;
 use tide_disk::{Done, FileState, Hashed, Trouble, VolumeId};
 use tide_tracker::{Due, Schedule};
@@ -113,6 +113,8 @@ pub struct Torrent {
     sought: Option<Wish>,
     files: Vec<FileState>,
     resume: Option<resume::Checkpoint>,
+    /// What the resume file claims, until it is known what is here.
+    filed: Option<Bits>,
     trouble: Option<Trouble>,
     added: Instant,
     completed: bool,

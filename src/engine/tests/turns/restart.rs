@@ -1,7 +1,7 @@
 //! Killed at any moment, or ended in good order, and started again: what is claimed is there, and is not hashed again.
 
 use tide_base::{Duration, PieceIndex, Prng};
-use tide_disk::Memory;
+use tide_disk::{Memory, Place, Storage};
 use tide_engine::{AddTorrent, Command, RateLimits, State, TorrentCommand, TorrentKey};
 
 use crate::content::{content_on, fill, holds, resume_on, torrent};
@@ -101,6 +101,33 @@ fn a_kill_loses_no_claim_and_claims_are_not_hashed_again() {
             let loads = pair.world.nodes[LEECH].loads as u32;
             assert!(loads <= pieces - claimed, "seed {seed}: {loads} hashed, {claimed} claimed");
         }
+        pair.completes();
+    }
+}
+
+/// What is fetched anew may be torn by the next kill: whoever found claims to it then would believe them.
+#[test]
+fn a_claim_to_what_is_gone_is_taken_back_before_anything_is_fetched() {
+    for seed in 0..9 {
+        let mut pair = pair(seed);
+        let key = pair.key;
+        assert!(pair.world.run(PATIENCE, |world| world.has_completed(LEECH, key)));
+        let all = pair.spec.layout.pieces();
+        while pair.claims() < all {
+            pair.world.step();
+        }
+        pair.world.crash(LEECH);
+        let file = &pair.spec.files.files()[2];
+        let at = Place { backing: pair.spec.backing, root: &pair.spec.root, below: &file.path };
+        pair.disk.remove(at).expect("the file is there");
+        pair.again();
+        let mut steps = 0;
+        while !pair.is_transferring() {
+            pair.world.step();
+            steps += 1;
+            assert!(steps < 100_000, "seed {seed}: it starts again");
+        }
+        assert!(pair.claims() < all, "seed {seed}: what is gone is claimed");
         pair.completes();
     }
 }

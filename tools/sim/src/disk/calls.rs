@@ -166,9 +166,13 @@ impl Storage for Medium {
         if let Some(old) = replaced {
             state.remember(&to, old);
         }
-        let hint = state.hint(&to);
+        let (hint, lost) = (state.hint(&to), state.gone.get(&to).copied());
         if let Some(inode) = state.inodes.get_mut(&id) {
             inode.hint = inode.hint.or(hint);
+            // Another file in place of one that is gone: what it lacks is gone still.
+            if let Some(cause) = lost {
+                inode.harm_holes(cause);
+            }
         }
         state.gone.remove(&from);
         state.names.rename(from, to.clone(), id);

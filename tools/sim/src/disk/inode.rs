@@ -209,6 +209,21 @@ impl Inode {
         self.reserved = self.reserved.min(len);
     }
 
+    /// Where nothing is written, the medium has harmed what was.
+    pub(crate) fn harm_holes(&mut self, cause: Cause) {
+        for body in [&mut self.body, &mut self.durable] {
+            let written: Vec<(u64, u64)> =
+                body.runs(0, u64::MAX).map(|(at, run)| (at, at + run.len)).collect();
+            let ends = written.iter().map(|run| run.1);
+            let begins = written.iter().map(|run| run.0);
+            let holes: Vec<(u64, u64)> =
+                core::iter::once(0).chain(ends).zip(begins.chain(core::iter::once(u64::MAX))).collect();
+            for (from, to) in holes.into_iter().filter(|(from, to)| from < to) {
+                body.harm(from, to, cause);
+            }
+        }
+    }
+
     /// Bytes change silently, for good.
     pub(crate) fn rot(&mut self, at: u64, bytes: Arc<[u8]>) {
         self.sync();

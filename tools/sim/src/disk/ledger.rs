@@ -105,6 +105,14 @@ impl State {
     }
 }
 
+impl State {
+    /// What the medium did to a file of which nobody knows what lies where.
+    fn harm_of(&self, path: &Path) -> Option<Cause> {
+        let inode = self.names.file(path).and_then(|id| self.inodes.get(&id))?;
+        inode.body.harms(0, u64::MAX).map(|(_, _, cause)| cause).min()
+    }
+}
+
 impl Medium {
     /// What a piece is now, as far as it lies in the content's own files below `root`. The content must be known; a
     /// piece of one that is not is never right.
@@ -143,7 +151,14 @@ impl Medium {
         }
         match self.read_piece(store, piece) {
             Some(bytes) if content.is(content.layout().start(piece), &bytes) => PieceTruth::Right,
-            _ => truth,
+            _ => {
+                let aside = store.aside.as_deref().and_then(|aside| self.state().harm_of(aside));
+                match (truth, aside) {
+                    (PieceTruth::Wrong, Some(cause)) => PieceTruth::Damaged(cause),
+                    (PieceTruth::Damaged(known), Some(cause)) => PieceTruth::Damaged(known.min(cause)),
+                    (_, None) | (PieceTruth::Right, _) => truth,
+                }
+            }
         }
     }
 
