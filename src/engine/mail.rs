@@ -15,7 +15,7 @@ use tide_tracker::{Announce, Error as AnnounceError, Family, TrackerUrl};
 use crate::border::NetError;
 use crate::command::RateLimits;
 use crate::desk::gates::LeaseRef;
-use crate::desk::purse::{Resource, Stock};
+use crate::desk::purse::{Need, Resource, Stock};
 use crate::id::{PeerKey, TorrentKey};
 use crate::session::dht::words::ToDht;
 use crate::stats::PeerInfo;
@@ -377,8 +377,8 @@ pub enum ToSession {
     Listed(InfoHash, TorrentKey),
     /// A torrent is gone.
     Unlisted(InfoHash, TorrentKey),
-    /// A share is too small by this much.
-    Ask(Resource, u64),
+    /// A share is too small.
+    Ask(Need),
     /// A share will be too small soon: this much, if it is there.
     Hint(Stock, u64),
     /// A part of a share is not needed.

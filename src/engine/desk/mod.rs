@@ -431,8 +431,8 @@ impl Desk {
 
     /// Asks shard 0 for what the purses are short of.
     pub fn ask_for_shares(&mut self) {
-        for (resource, amount) in self.purses.take_asks() {
-            self.tell_session(ToSession::Ask(resource, amount));
+        for need in self.purses.take_asks() {
+            self.tell_session(ToSession::Ask(need));
         }
         for (stock, amount) in self.purses.take_hints() {
             self.tell_session(ToSession::Hint(stock, amount));

@@ -48,6 +48,17 @@ pub enum Resource {
     Flow(Flow),
 }
 
+/// What a shard asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// Of what.
+    pub resource: Resource,
+    /// What is missing: less is of no use.
+    pub least: u64,
+    /// What it would have, so that it need not ask for each bit.
+    pub most: u64,
+}
+
 /// How long a share of a flow may be kept: long enough for some turns, short enough that an idle shard's share is not
 /// missed by a busy one.
 pub const FLOW_KEPT: Duration = Duration::from_millis(250);
@@ -311,20 +322,21 @@ impl Purses {
     }
 
     /// What the treasury must be asked for; each is then asked for once until a share comes.
-    pub fn take_asks(&mut self) -> Vec<(Resource, u64)> {
+    pub fn take_asks(&mut self) -> Vec<Need> {
         let mut asks = Vec::new();
         for (purse, stock) in self.stocks.iter_mut().zip(STOCKS) {
             if purse.short > 0 && !purse.asked {
                 // Of what is hinted at ahead of need there is no need to ask for more than what is missing.
-                let least = if purse.ahead { 1 } else { purse.quantum };
-                asks.push((Resource::Stock(stock), purse.short.max(least)));
+                let more = if purse.ahead { 1 } else { purse.quantum };
+                let (least, most) = (purse.short, purse.short.max(more));
+                asks.push(Need { resource: Resource::Stock(stock), least, most });
                 purse.asked = true;
             }
             purse.short = 0;
         }
         for (purse, flow) in self.flows.iter_mut().zip(FLOWS) {
             if purse.short > 0 && !purse.asked && !purse.unlimited {
-                asks.push((Resource::Flow(flow), purse.short));
+                asks.push(Need { resource: Resource::Flow(flow), least: purse.short, most: purse.short });
                 purse.asked = true;
             }
             purse.short = 0;
@@ -411,7 +423,7 @@ mod tests {
         let (now, memory) = (Instant::ZERO, Resource::Stock(Stock::Memory));
         let chunk = u64::from(setup.limits.chunk_len);
         assert!(!purses.take(Stock::Memory, chunk));
-        assert_eq!(purses.take_asks(), [(memory, 8 * chunk)]);
+        assert_eq!(purses.take_asks(), [Need { resource: memory, least: chunk, most: 8 * chunk }]);
         assert!(!purses.take(Stock::Memory, chunk), "it is tried again in the turn in which the share comes");
         purses.granted(now, memory, chunk);
         assert!(purses.has(Stock::Memory, chunk));
@@ -428,7 +440,7 @@ mod tests {
         purses.granted(now, memory, 10 * chunk);
         assert!((0..10).all(|_| purses.take(Stock::Memory, chunk)));
         assert!(!purses.take(Stock::Memory, chunk));
-        assert_eq!(purses.take_asks(), [(memory, 8 * chunk)]);
+        assert_eq!(purses.take_asks(), [Need { resource: memory, least: chunk, most: 8 * chunk }]);
         purses.give(Stock::Memory, chunk);
         assert_eq!(purses.take_returns(), [(memory, chunk)], "it is here meanwhile");
         // Nobody here wants any more; and those who could grant the ask wait for what is held here.

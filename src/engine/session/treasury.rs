@@ -7,7 +7,7 @@ use tide_base::meter::Bucket;
 use tide_base::{Duration, Instant, ShardId};
 
 use crate::command::{RateLimits, Setup};
-use crate::desk::purse::{Flow, Resource, STOCKS, Stock};
+use crate::desk::purse::{Flow, Need, Resource, STOCKS, Stock};
 use crate::survey::TreasurySurvey;
 
 /// The most of a flow that is granted in one letter: a fiftieth of a second of it, so that shards alternate.
@@ -23,7 +23,7 @@ const BURST_MIN: u64 = 32 * 1024;
 struct Reserve {
     all: u64,
     left: u64,
-    waiting: VecDeque<(ShardId, u64)>,
+    waiting: VecDeque<(ShardId, Need)>,
 }
 
 impl Reserve {
@@ -92,10 +92,10 @@ impl Treasury {
     }
 
     /// A shard asks for a share.
-    pub fn ask(&mut self, now: Instant, from: ShardId, resource: Resource, amount: u64) -> Vec<Grant> {
-        match resource {
-            Resource::Stock(stock) => self.stocks[stock as usize].waiting.push_back((from, amount)),
-            Resource::Flow(flow) => self.flows[flow as usize].waiting.push_back((from, amount)),
+    pub fn ask(&mut self, now: Instant, from: ShardId, need: Need) -> Vec<Grant> {
+        match need.resource {
+            Resource::Stock(stock) => self.stocks[stock as usize].waiting.push_back((from, need)),
+            Resource::Flow(flow) => self.flows[flow as usize].waiting.push_back((from, need.most)),
         }
         self.grants(now)
     }
@@ -159,11 +159,11 @@ impl Treasury {
     pub fn grants(&mut self, now: Instant) -> Vec<Grant> {
         let mut grants = Vec::new();
         for (reserve, stock) in self.stocks.iter_mut().zip(STOCKS) {
-            // Whole or not at all: parts would lie about, each too small for anything.
-            while let Some(&(to, amount)) = reserve.waiting.front()
-                && reserve.left >= amount.min(reserve.all)
+            // What is of use or nothing: parts would lie about, each too small for anything.
+            while let Some(&(to, Need { least, most, .. })) = reserve.waiting.front()
+                && reserve.left >= least.min(reserve.all)
             {
-                let granted = amount.min(reserve.left);
+                let granted = most.min(reserve.left);
                 reserve.left -= granted;
                 reserve.waiting.pop_front();
                 grants.push((to, Resource::Stock(stock), granted));
@@ -200,12 +200,15 @@ mod tests {
         let memory = Resource::Stock(Stock::Memory);
         let mut treasury = treasury(100, None);
         let (now, a, b) = (Instant::ZERO, ShardId(0), ShardId(1));
-        assert_eq!(treasury.ask(now, a, memory, 60), [(a, memory, 60)]);
-        assert_eq!(treasury.ask(now, b, memory, 60), []);
-        assert_eq!(treasury.ask(now, a, memory, 30), [], "nobody overtakes");
+        let need = |least, most| Need { resource: memory, least, most };
+        assert_eq!(treasury.ask(now, a, need(10, 60)), [(a, memory, 60)]);
+        assert_eq!(treasury.ask(now, b, need(60, 60)), []);
+        assert_eq!(treasury.ask(now, a, need(30, 30)), [], "nobody overtakes");
         assert_eq!(treasury.is_short_of(Stock::Memory), Some(b));
         assert_eq!(treasury.take_back(now, Stock::Memory, 20), [(b, memory, 60)]);
         assert_eq!(treasury.take_back(now, Stock::Memory, 30), [(a, memory, 30)]);
+        assert_eq!(treasury.take_back(now, Stock::Memory, 40), []);
+        assert_eq!(treasury.ask(now, a, need(20, 60)), [(a, memory, 40)], "what is missing is there");
     }
 
     #[test]
@@ -215,7 +218,8 @@ mod tests {
         let mut given = 0;
         for tick in 0..1000 {
             let now = Instant::from_millis(tick * 10);
-            let mut grants = treasury.ask(now, ShardId((tick % 2) as u16), down, 1 << 20);
+            let need = Need { resource: down, least: 1 << 20, most: 1 << 20 };
+            let mut grants = treasury.ask(now, ShardId((tick % 2) as u16), need);
             grants.retain(|grant| grant.1 == down);
             given += grants.iter().map(|grant| grant.2).sum::<u64>();
         }

@@ -79,10 +79,10 @@ impl Central {
                 }
                 broadcast(desk, || FromSession::Unlisted(hash, key));
             }
-            ToSession::Ask(resource, amount) => {
-                let grants = self.treasury.ask(now, from, resource, amount);
+            ToSession::Ask(need) => {
+                let grants = self.treasury.ask(now, from, need);
                 send(desk, grants);
-                self.recall(desk, resource);
+                self.recall(desk, need.resource);
             }
             ToSession::Hint(stock, amount) => {
                 let grants = self.treasury.spare(from, stock, amount);

@@ -261,7 +261,8 @@ impl<'p> Play<'p> {
                 }
             }
         }
-        let found = places::stored_is_found(self.found, self.efforts.len()).map_err(Verdict::Liveness)?;
+        let found = places::stored_is_found(self.found, self.efforts.len(), self.plan.torrents.len());
+        let found = found.map_err(Verdict::Liveness)?;
         self.tally.add(Oracle::Found, found);
         let incomplete = self.engines.incomplete(&self.world);
         if let Some((engine, torrent)) = incomplete.first() {
