@@ -252,8 +252,9 @@ impl Judge {
     }
 
     /// A user wants other files of a torrent from now on.
-    pub fn wants_else(&mut self, node: usize, torrent: TorrentKey) {
+    pub fn wants_else(&mut self, node: usize, torrent: TorrentKey, info_hash: InfoHash) {
         self.nodes[node].events.wants_else(torrent);
+        self.nodes[node].trackers.wants_else(info_hash);
     }
 
     /// Bytes go by; `torrent` if it is known whose. See [`Way`] for what is to be counted when.

@@ -27,7 +27,7 @@ pub(super) struct Trackers {
     last: BTreeMap<(InfoHash, u64), Last>,
     named: BTreeMap<InfoHash, BTreeSet<SocketAddr>>,
     came: BTreeMap<InfoHash, BTreeSet<IpAddr>>,
-    /// What was complete at some time, in this life or an earlier one.
+    /// What was complete at some time, in this life or an earlier one, or may have been without a word.
     complete: BTreeSet<InfoHash>,
     /// Bytes read for peers, in all lives: what resume data keep goes on from there.
     read: BTreeMap<InfoHash, u64>,
@@ -43,6 +43,12 @@ impl Trackers {
         if let (Happening::Complete { .. }, Some(torrent)) = (&event.what, event.info_hashes.v1) {
             self.complete.insert(torrent);
         }
+    }
+
+    /// Other files are wanted. It may lack nothing of them from now on, and is complete only when what is under way of the
+    /// others has come.
+    pub(super) fn wants_else(&mut self, torrent: InfoHash) {
+        self.complete.insert(torrent);
     }
 
     /// So many bytes were read for a peer.

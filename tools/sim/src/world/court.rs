@@ -305,9 +305,9 @@ impl World {
     }
 
     /// A user wants other files of a torrent.
-    pub(super) fn judge_wish(&mut self, id: NodeId, torrent: TorrentKey) {
+    pub(super) fn judge_wish(&mut self, id: NodeId, torrent: TorrentKey, info_hash: InfoHash) {
         if let Some(judge) = &mut self.court.judge {
-            judge.wants_else(id.0 as usize, torrent);
+            judge.wants_else(id.0 as usize, torrent, info_hash);
         }
     }
 

@@ -223,7 +223,8 @@ impl World {
     pub fn command_torrent(&mut self, id: NodeId, number: usize, what: TorrentCommand) -> Option<CommandId> {
         let key = self.nodes[id.0 as usize].torrents[number].key?;
         if let TorrentCommand::SetPriorities(_) = what {
-            self.judge_wish(id, key);
+            let hash = self.nodes[id.0 as usize].torrents[number].info_hash();
+            self.judge_wish(id, key, hash);
         }
         Some(self.command(id, key.shard, Command::Torrent(key, what)))
     }

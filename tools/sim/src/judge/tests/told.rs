@@ -151,7 +151,7 @@ fn events_that_make_no_sense_are_noticed() {
     for event in [added(), started(), complete()] {
         judge.event(at(1), 0, &event).expect("these are in order");
     }
-    judge.wants_else(0, complete().torrent);
+    judge.wants_else(0, complete().torrent, HASH);
     judge.event(at(1), 0, &complete()).expect("another selection");
 }
 
