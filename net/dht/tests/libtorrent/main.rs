@@ -151,8 +151,11 @@ fn network(seed: u64) -> Option<(Shell, [LibTorrent; 2])> {
     }
     shell.until("both are known", |shell| (shell.node.stats().tables[0].good == 2).then_some(()));
     for client in &clients {
-        let known = shell.beside(client, &json!({"do": "nodes"}));
-        assert!(known.as_u64().is_some_and(|known| known > 0), "{known}");
+        // We may have its answer before it has ours.
+        shell.until("libtorrent knows ours", |shell| {
+            let known = shell.beside(client, &json!({"do": "nodes"}));
+            known.as_u64().filter(|&known| known > 0)
+        });
     }
     Some((shell, clients))
 }
