@@ -6,7 +6,7 @@
 //! swarm.rs     the connected peers                              serving.rs   rounds of the choker
 //! meeting.rs   whom to dial; who came and went (turnover.rs)    announcing.rs  when to ask which tracker
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
-//! quest.rs     the search for metadata
+//! settling.rs  what comes before anything is fetched            quest.rs     the search for metadata
 //! commands.rs  what the application wants                       inspect.rs   figures
 //! seeking.rs   whether the DHT is to know of it
 //! survey.rs    how its tables stand
@@ -35,6 +35,7 @@ mod quest;
 mod saving;
 mod seeking;
 mod serving;
+mod settling;
 pub mod stock;
 mod survey;
 pub mod swarm;
