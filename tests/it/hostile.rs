@@ -33,7 +33,6 @@ fn broken() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let mut random = vec![0; 5_000];
     Prng::new(1).fill(&mut random);
     let deep = |open: &str, inner: &str| [open.repeat(10_000), inner.to_owned(), "e".repeat(10_000)].concat();
-    let v2 = "d4:infod9:file treed1:ad0:d6:lengthi5eeee12:meta versioni2e4:name1:n12:piece lengthi16384eee";
     vec![
         ("empty", Vec::new(), "ends"),
         ("truncated", whole[..whole.len() - 30].to_vec(), "longer than the input"),
@@ -45,7 +44,6 @@ fn broken() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("nested in info", format!("d4:info{}e", deep("d1:a", "i1e")).into_bytes(), "too deep"),
         ("a list", b"le".to_vec(), "dictionary"),
         ("no info", b"d8:announce3:urle".to_vec(), "info"),
-        ("v2 only", v2.into(), "v2-only"),
         ("negative length", torrent("6:lengthi-5e", b"n", ""), "length"),
         ("length beyond measure", torrent("6:lengthi9223372036854775807e", b"n", ""), "more than"),
         ("too few hashes", torrent("6:lengthi50000e", b"n", ""), "pieces"),

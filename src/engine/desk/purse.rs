@@ -88,6 +88,8 @@ struct StockPurse {
     /// The most that was wanted at a time while the share was short.
     wanted: u64,
     asked: bool,
+    /// What was not in use when it was asked for more: too little for what is wanted, and reckoned with in the ask.
+    saved: u64,
     /// Whether others are short, and whatever is not in use goes back as soon as there is some.
     recalled: bool,
     /// Whether a share is asked for before it is needed: whoever connects cannot be told to wait, and whoever has just said
@@ -330,7 +332,7 @@ impl Purses {
                 let more = if purse.ahead { 1 } else { purse.quantum };
                 let (least, most) = (purse.short, purse.short.max(more));
                 asks.push(Need { resource: Resource::Stock(stock), least, most });
-                purse.asked = true;
+                (purse.asked, purse.saved) = (true, purse.granted - purse.used);
             }
             purse.short = 0;
         }
@@ -375,8 +377,14 @@ impl Purses {
             // What was asked for is here meanwhile, or wanted no more: others wait behind an ask that is not needed. It
             // stands until it is granted, and until then whatever else gets free goes back as well.
             let met = purse.asked && spare > 0 && spare >= purse.wanted;
-            if (spare > 2 * purse.quantum && !purse.asked) || recalled || met {
-                let back = if recalled || met { spare } else { spare - purse.quantum };
+            // What is too little for anything and kept here may be just what the ask is short of there.
+            let late = if purse.asked && !purse.ahead { spare.saturating_sub(purse.saved) } else { 0 };
+            if (spare > 2 * purse.quantum && !purse.asked) || recalled || met || late > 0 {
+                let back = match (recalled || met, late) {
+                    (true, _) => spare,
+                    (false, 0) => spare - purse.quantum,
+                    (false, late) => late,
+                };
                 if met {
                     purse.wanted = 0;
                 }
@@ -429,6 +437,27 @@ mod tests {
         assert!(purses.has(Stock::Memory, chunk));
         assert_eq!((purses.take_asks(), purses.take_returns()), (vec![], vec![]), "the share is kept");
         assert!(purses.take(Stock::Memory, chunk));
+    }
+
+    #[test]
+    fn what_gets_free_while_an_ask_stands_goes_to_where_it_is_waited_for() {
+        let setup = Setup::plain(2);
+        let mut purses = Purses::new(ShardId(1), &setup);
+        let (now, memory) = (Instant::ZERO, Resource::Stock(Stock::Memory));
+        let chunk = u64::from(setup.limits.chunk_len);
+        purses.granted(now, memory, 2 * chunk);
+        assert!(purses.take(Stock::Memory, chunk / 2) && purses.take(Stock::Memory, chunk));
+        assert!(!purses.take(Stock::Memory, 2 * chunk));
+        let asked = [Need { resource: memory, least: 3 * chunk / 2, most: 8 * chunk }];
+        assert_eq!(
+            (purses.take_asks(), purses.take_returns()),
+            (asked.to_vec(), vec![]),
+            "half a chunk stays"
+        );
+        purses.give(Stock::Memory, chunk / 2);
+        assert_eq!(purses.take_returns(), [(memory, chunk / 2)]);
+        purses.granted(now, memory, 3 * chunk / 2);
+        assert!(purses.take(Stock::Memory, 2 * chunk), "as it was reckoned");
     }
 
     #[test]
