@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use tide_base::{Bits, Duration, Instant, PieceIndex, Prng};
 use tide_engine::survey::TorrentSurvey;
-use tide_engine::{RateLimits, State, TorrentCommand};
+use tide_engine::{CommandId, RateLimits, State, TorrentCommand};
 
 use crate::judge::Truth;
 use crate::world::{NodeId, World};
@@ -26,6 +26,14 @@ pub(super) struct Core {
     pub(super) goals: Vec<Goal>,
     /// Contents of which some piece is right nowhere in the world.
     pub(super) lost: Vec<usize>,
+    /// The orders to hash all of a goal anew. Those whose metadata was still sought then refused.
+    checks: Vec<(Goal, CommandId)>,
+}
+
+/// The goals of which everything was hashed anew.
+pub(super) fn hashed<'a>(world: &'a World, core: &'a Core) -> impl Iterator<Item = Goal> + 'a {
+    let done = |(goal, id): &(Goal, CommandId)| world.node(goal.node).has_done(*id).then_some(*goal);
+    core.checks.iter().filter_map(done)
 }
 
 /// The pieces of a node's torrent that are right on its disk.
@@ -116,7 +124,7 @@ pub(super) fn spoilt(world: &World, core: &Core) -> Option<String> {
 const RISING: Duration = Duration::from_secs(600);
 
 /// Starts every node of the core anew, and has its users want everything.
-pub(super) fn raise(world: &mut World, core: &Core, strangers: bool) -> Result<(), String> {
+pub(super) fn raise(world: &mut World, core: &mut Core, strangers: bool) -> Result<(), String> {
     let end = world.now() + RISING;
     for &node in &core.nodes {
         // A ban of an honest peer, whose disk the world has spoilt, does not outlive the process.
@@ -150,7 +158,8 @@ pub(super) fn raise(world: &mut World, core: &Core, strangers: bool) -> Result<(
     })?;
     for goal in &core.goals {
         // What the world has spoilt silently is found by hashing it.
-        world.command_torrent(goal.node, goal.torrent, TorrentCommand::Recheck);
+        let check = world.command_torrent(goal.node, goal.torrent, TorrentCommand::Recheck);
+        core.checks.extend(check.map(|id| (*goal, id)));
         world.command_torrent(goal.node, goal.torrent, TorrentCommand::Resume);
     }
     Ok(())

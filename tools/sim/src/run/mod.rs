@@ -169,7 +169,7 @@ impl<'s> Play<'s> {
         }
         self.note(watch, None, "act", format!("two: {:?} complete {:?}", self.core.nodes, self.core.goals));
         self.world.calm(&self.core.nodes);
-        let raised = finale::raise(&mut self.world, &self.core, self.scenario.strangers);
+        let raised = finale::raise(&mut self.world, &mut self.core, self.scenario.strangers);
         if let Some(canary @ (Canary::LostHashes | Canary::Panic)) = watch.canary {
             self.world.release(canary);
         }
@@ -181,7 +181,8 @@ impl<'s> Play<'s> {
             self.go(watch, self.world.now() + Duration::from_secs(5))?;
             let (pieces, all) = finale::reached(&self.world, &self.core);
             if all {
-                self.core.goals.iter().for_each(|goal| self.world.judge_all_truth(goal.node, goal.torrent));
+                let hashed: Vec<_> = finale::hashed(&self.world, &self.core).collect();
+                hashed.iter().for_each(|goal| self.world.judge_all_truth(goal.node, goal.torrent));
                 self.check()?;
                 self.world.note_completed(self.core.goals.len());
                 return Ok(());

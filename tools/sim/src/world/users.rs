@@ -90,6 +90,11 @@ impl Node {
         }
     }
 
+    /// Whether a command was answered, and not refused.
+    pub fn has_done(&self, id: CommandId) -> bool {
+        self.replies.get(&id).is_some_and(Reply::is_ok)
+    }
+
     /// The answer to a command, once it is there.
     pub fn take_reply(&mut self, id: CommandId) -> Option<Reply> {
         self.replies.remove(&id)
