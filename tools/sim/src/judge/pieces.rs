@@ -65,6 +65,8 @@ impl Pieces {
                 Happening::Added { .. }
                     | Happening::Checking { .. }
                     | Happening::Started { .. }
+                    // By what was found when it was looked at, perhaps.
+                    | Happening::Stopped(_)
                     | Happening::Removed
             );
             known.anew |= looks;
