@@ -112,6 +112,22 @@ fn signals_end_it_in_order_with_codes_of_their_own() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_it_in_order_but_nohup_is_heeded() {
+    let work = Work::new(Payload::one_file);
+    let mut seed = Seed::start(&work.seed_command().in_a_terminal(), work.hash());
+    let mut stays = Seed::start(&work.seed_command().without_hangups(), work.hash());
+    for program in [&seed.tide, &stays.tide] {
+        program.signal(Signal::HangUp);
+    }
+    seed.tide.wait_exit(LEAVE).expect_code(129);
+    assert_eq!(summary_code(&seed.tide.events()), Some(129));
+    // Who did not go still serves.
+    work.get(&work.folder("get")).args(["--peer", &stays.peer()]).run().expect_code(0);
+    stays.tide.signal(Signal::Terminate);
+    stays.tide.wait_exit(LEAVE).expect_code(143);
+}
+
+#[test]
 fn content_comes_from_a_peer_and_is_served_on() {
     let one_file = Payload::one_file as fn(&Path, u64) -> Payload;
     for (shape, shards) in [(one_file, "1"), (Payload::many_files, "2"), (one_file, "5")] {

@@ -48,7 +48,9 @@ fn main() -> ExitCode {
         }
     };
     let (mut input, mut out, mut err) = (io::stdin(), io::stdout(), io::stderr());
-    let window = |terminal: bool| terminal.then_some(window as fn() -> Window);
+    // A terminal that says it can do nothing is written to like a file.
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let window = |terminal: bool| (terminal && !dumb).then_some(window as fn() -> Window);
     let (out_window, err_window) = (window(out.is_terminal()), window(err.is_terminal()));
     let env = Env {
         args: std::env::args_os().skip(1).collect(),

@@ -1,12 +1,13 @@
-//! Ctrl-C and SIGTERM: the first asks for a clean end, the second ends at once.
+//! Ctrl-C, SIGTERM and a terminal that is closed: the first asks for a clean end, the second ends at once.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::exit::Exit;
@@ -32,7 +33,7 @@ impl Stop {
     pub(crate) fn of_signals() -> io::Result<Stop> {
         let stop = Stop::default();
         stop.at_once.store(true, Ordering::SeqCst);
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM].into_iter().chain(may_hang_up().then_some(SIGHUP)) {
             let code = i32::from(Exit::Interrupted(signal).code());
             flag::register_conditional_shutdown(signal, code, Arc::clone(&stop.at_once))?;
             flag::register_usize(signal, Arc::clone(&stop.came), signal.unsigned_abs() as usize)?;
@@ -72,5 +73,33 @@ impl Stop {
     #[cfg(test)]
     pub(crate) fn interrupt(&self) {
         self.came.store(SIGINT.unsigned_abs() as usize, Ordering::SeqCst);
+    }
+}
+
+/// Whether the end of the terminal is to be the end of the program: not if whoever started it had that ignored, as
+/// `nohup` does. Where the system does not say, its own way with the signal stays.
+fn may_hang_up() -> bool {
+    fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| ignored(&status).is_some_and(|set| set & HANGUP == 0))
+}
+
+/// The bit of SIGHUP in a set of signals.
+const HANGUP: u64 = 1 << (SIGHUP - 1);
+
+/// The set of signals that a process ignores, as its status tells it.
+fn ignored(status: &str) -> Option<u64> {
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_the_status() {
+        assert_eq!(ignored("Name:\ttide\nSigBlk:\t00ff\nSigIgn:\t0000000000001001\n"), Some(0x1001));
+        assert_eq!(ignored("Name:\ttide\n"), None);
+        assert_eq!(ignored("SigIgn:\tnone\n"), None);
     }
 }

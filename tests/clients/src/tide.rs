@@ -212,7 +212,8 @@ pub struct TideCommand {
     home: Option<PathBuf>,
     folder: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
-    space: Option<String>,
+    /// The program that becomes this one, with its arguments; none if it is started itself.
+    through: Vec<String>,
 }
 
 impl TideCommand {
@@ -226,7 +227,7 @@ impl TideCommand {
             home: None,
             folder: None,
             stdin: None,
-            space: None,
+            through: Vec::new(),
         }
     }
 
@@ -268,7 +269,21 @@ impl TideCommand {
     /// Runs it in this network namespace.
     #[must_use]
     pub fn inside(mut self, space: &str) -> Self {
-        self.space = Some(space.to_owned());
+        self.through = ["ip", "netns", "exec", space].map(str::to_owned).into();
+        self
+    }
+
+    /// Runs it as a terminal does that may hang up, however the tests were started.
+    #[must_use]
+    pub fn in_a_terminal(mut self) -> Self {
+        self.through = ["env", "--default-signal=HUP"].map(str::to_owned).into();
+        self
+    }
+
+    /// Runs it as `nohup` does.
+    #[must_use]
+    pub fn without_hangups(mut self) -> Self {
+        self.through = ["env", "--ignore-signal=HUP"].map(str::to_owned).into();
         self
     }
 
@@ -319,10 +334,10 @@ impl TideCommand {
 
     fn command(&self, arguments: &[OsString], own_home: &Path) -> Command {
         let home = self.home.as_deref().unwrap_or(own_home);
-        let mut command = match &self.space {
-            Some(space) => {
-                let mut command = process::command("ip");
-                command.args(["netns", "exec", space]).arg(&self.binary);
+        let mut command = match self.through.split_first() {
+            Some((program, arguments)) => {
+                let mut command = process::command(program);
+                command.args(arguments).arg(&self.binary);
                 command
             }
             None => process::command(&self.binary),
