@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) volumes: VolumeTable,
     torrents: Mutex<BTreeMap<InfoHash, Entry>>,
     stores: AtomicU64,
-    config: Config,
+    pub(crate) config: Config,
 }
 
 /// A running session. Usable from any thread; several may live in one process. Dropping it ends it, politely but

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tide_base::{InfoHash, InfoHashes};
 use tide_engine::{
-    Answer, Command, Content, FileInfo, PeerInfo, PieceInfo, RateLimits, State, TorrentCommand, TorrentKey,
-    TorrentStats, TrackerInfo,
+    Answer, Command, Content, Facts, FileInfo, PeerInfo, PieceInfo, RateLimits, State, TorrentCommand,
+    TorrentKey, TorrentStats, TrackerInfo,
 };
+use tide_metainfo::Torrent as Metainfo;
 
 use crate::error::Error;
 use crate::session::Inner;
@@ -225,6 +226,36 @@ impl Torrent {
     /// The torrent or the session is gone.
     pub fn set_sequential(&self, sequential: bool) -> Result<(), Error> {
         self.tell(TorrentCommand::SetSequential(sequential))
+    }
+
+    /// Tells a torrent by a link what its .torrent file says, so that nobody need be asked for it: the metadata, and
+    /// trackers and web seeds beside those it has. Where its content lies and what is wanted of it stays as it was added.
+    /// If the metadata is known already, its trackers are added all the same.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), tide::Error> {
+    /// # let (session, bytes) = (tide::Session::start(tide::Config::default())?, Vec::new());
+    /// let metainfo = tide::metainfo::Torrent::parse(&bytes, &tide::metainfo::Limits::default())?;
+    /// match session.add(tide::Add::metainfo(metainfo.clone())) {
+    ///     Err(tide::Error::Duplicate(hash)) => session.get(&hash).map(|torrent| torrent.learn(&metainfo)),
+    ///     added => added.map(|_| None)?,
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the file is that of another torrent.
+    pub fn learn(&self, metainfo: &Metainfo) -> Result<(), Error> {
+        let facts = Box::new(Facts::of(&metainfo.info, self.inner.config.limits.block_len));
+        self.tell(TorrentCommand::Learn { facts, web_seeds: metainfo.web_seeds.clone() })?;
+        for url in metainfo.trackers.iter().flatten() {
+            match self.add_tracker(url) {
+                Err(Error::Invalid(why) | Error::Full(why)) => log::warn!("tracker {url}: {why}"),
+                result => result?,
+            }
+        }
+        Ok(())
     }
 
     /// Forgets it. Returns when nothing of it is outstanding: its files are closed, or deleted.

@@ -70,6 +70,14 @@ pub enum TorrentCommand {
     SetPriorities(Vec<u8>),
     /// Pieces in order, or rarest first.
     SetSequential(bool),
+    /// What is sought of it has been found elsewhere, in a .torrent file for one: peers are not asked any more. Nothing to
+    /// do if the metadata is known. That it has the torrent's info-hash, whoever says this has seen to.
+    Learn {
+        /// What the info dictionary says.
+        facts: Box<Facts>,
+        /// Where the content is on the web (BEP 19), if the torrent knows of no such place.
+        web_seeds: Vec<String>,
+    },
     /// Answer: [`Answer::Stats`].
     Stats,
     /// Answer: [`Answer::Peers`].

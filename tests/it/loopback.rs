@@ -136,3 +136,40 @@ fn what_was_set_is_as_it_was_when_a_torrent_is_added_again() {
         assert!(third.shutdown(GENEROUS), "everything ends in time");
     }
 }
+
+#[test]
+fn a_link_learns_from_a_file() {
+    for shards in [1, 2, 5] {
+        let dir = TempDir::new("learns");
+        let payload = Payload::many_files(&dir.folder("seed"), 17);
+        let bytes = torrent_of(payload.root());
+        let mut file =
+            tide::metainfo::Torrent::parse(&bytes, &tide::metainfo::Limits::default()).expect("a torrent");
+        file.trackers = vec![vec!["http://127.0.0.1:9/announce".to_owned(), "carrier://pigeon".to_owned()]];
+        let hash = file.info.info_hashes().v1.expect("made as v1");
+        let (a, b) = (session(shards, &dir.folder("a")), session(shards, &dir.folder("b")));
+        let seed = a.add(Add::metainfo(file.clone()).dir(payload.parent())).expect("taken in");
+        seed.wait_complete(Some(GENEROUS)).expect("the seed has everything");
+        let target = dir.folder("leech");
+        let leech = b.add(Add::hash(hash).dir(&target)).expect("taken in");
+        let twice = b.add(Add::metainfo(file.clone()));
+        assert!(matches!(twice, Err(tide::Error::Duplicate(known)) if known == hash), "{twice:?}");
+        assert_eq!(leech.metainfo().expect("it is there"), None);
+        for _ in 0..2 {
+            leech.learn(&file).expect("it is its file");
+        }
+        let known = wait::until("its files are known", || leech.metainfo().expect("it is there"));
+        assert!(known.windows(file.info.raw().len()).any(|part| part == &file.info.raw()[..]));
+        let trackers = leech.trackers().expect("it is there");
+        let urls: Vec<&str> = trackers.iter().map(|tracker| tracker.url.as_str()).collect();
+        assert_eq!(urls, ["http://127.0.0.1:9/announce"], "once, and none that is unknown");
+        leech.add_peers(a.listening().tcp.clone()).expect("it is there");
+        leech.wait_complete(Some(GENEROUS)).expect("everything comes");
+        assert_eq!(compare::difference(payload.root(), &target.join(payload.name())), None);
+        let other = torrent_of(&dir.join("a"));
+        let other =
+            tide::metainfo::Torrent::parse(&other, &tide::metainfo::Limits::default()).expect("a torrent");
+        assert!(matches!(leech.learn(&other), Err(tide::Error::Invalid(_))));
+        assert!(b.shutdown(GENEROUS) && a.shutdown(GENEROUS), "everything ends in time");
+    }
+}

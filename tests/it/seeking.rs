@@ -219,3 +219,18 @@ fn interrupt_complete(mut run: Tide) {
     run.signal(Signal::Interrupt);
     run.wait_exit(LEAVE).expect_code(130);
 }
+
+/// Nobody is there to ask; who names the file as well needs nobody.
+#[test]
+fn a_link_and_then_its_file_are_one_torrent_that_is_known() {
+    let work = long();
+    let place = Place::new(&work, "both");
+    let run = place.get(&link(&work)).arg(&work.torrent.file).start();
+    let name = run.wait("metadata", |event| match event {
+        Event::Metadata { info_hash, name, .. } if info_hash == work.hash() => Some(name.clone()),
+        _ => None,
+    });
+    assert_eq!(name, work.payload.name());
+    let added = |event: &&Event| matches!(event, Event::Added { .. });
+    assert_eq!(run.events().iter().filter(added).count(), 1);
+}

@@ -2,6 +2,7 @@
 
 use tide_base::Instant;
 use tide_tracker::TrackerUrl;
+use tide_tracker::limits::ScheduleLimits;
 
 use super::Torrent;
 use super::book::Sources;
@@ -67,7 +68,7 @@ impl Torrent {
                 self.schedule.want_scrape();
                 ok
             }
-            TorrentCommand::AddTracker(url) => Some(self.add_tracker(now, &url)),
+            TorrentCommand::AddTracker(url) => Some(self.add_tracker(desk, now, &url)),
             TorrentCommand::RemoveTracker(url) => Some(self.remove_tracker(now, &url)),
             TorrentCommand::AddPeers(addrs) => {
                 for addr in addrs {
@@ -86,6 +87,7 @@ impl Torrent {
                 self.set_sequential(desk, now, sequential);
                 ok
             }
+            TorrentCommand::Learn { facts, web_seeds } => Some(self.metadata_given(*facts, web_seeds)),
             TorrentCommand::Peers => self.ask_members(desk, id),
             TorrentCommand::Stats => Some(Ok(Answer::Stats(Box::new(self.stats(now))))),
             TorrentCommand::Pieces => Some(Ok(Answer::Pieces(self.pieces()))),
@@ -152,10 +154,21 @@ impl Torrent {
         None
     }
 
-    fn add_tracker(&mut self, now: Instant, url: &str) -> Reply {
+    /// A session that asks no trackers keeps them for one that does.
+    fn add_tracker(&mut self, desk: &Desk, now: Instant, url: &str) -> Reply {
         let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
-        let tier = self.spec.tiers().len() as u32;
-        self.schedule.add(now, parsed, tier).ok_or(CommandError::Full("trackers of a torrent"))?;
+        let mut known = self.spec.tiers().iter().flatten();
+        if known.any(|known| TrackerUrl::parse(known).as_ref() == Ok(&parsed)) {
+            return Ok(Answer::Ok);
+        }
+        let full = Err(CommandError::Full("trackers of a torrent"));
+        let tiers = self.spec.tiers();
+        if tiers.iter().map(Vec::len).sum::<usize>() >= ScheduleLimits::default().trackers {
+            return full;
+        }
+        if desk.setup.trackers && self.schedule.add(now, parsed, tiers.len() as u32).is_none() {
+            return full;
+        }
         self.spec.tiers_mut().push(vec![url.to_owned()]);
         self.checkpoint.touched(now);
         Ok(Answer::Ok)

@@ -516,7 +516,7 @@ pub(super) fn checkpoint_limits(desk: &Desk) -> CheckpointLimits {
 }
 
 /// Whether what is known of a torrent fits together.
-fn check(spec: &AddTorrent, sought: bool) -> Result<(), CommandError> {
+pub(super) fn check(spec: &AddTorrent, sought: bool) -> Result<(), CommandError> {
     if sought == spec.layout.is_known() {
         return Err(CommandError::Invalid("the metadata is sought, or the pieces are known"));
     }

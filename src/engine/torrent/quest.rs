@@ -20,10 +20,10 @@ use super::Torrent;
 use super::availability::Availability;
 use super::book::Sources;
 use super::checkpoint::Checkpoint;
-use super::life::{Phase, checkpoint_limits, picker, priorities_of};
+use super::life::{Phase, check, checkpoint_limits, picker, priorities_of};
 use super::stock::Stock;
 use super::words::{Has, Priority};
-use crate::command::{Metadata, Then};
+use crate::command::{AddTorrent, Answer as Told, CommandError, Metadata, Reply, Then};
 use crate::desk::gates::{Errand, TorrentErrand};
 use crate::desk::{self, Desk};
 use crate::event::Happening;
@@ -72,12 +72,16 @@ impl Judge {
 
     /// What `info` says, if it is the torrent that was asked for.
     fn fits(&self, info: &Info) -> Result<Facts, String> {
-        let found = info.info_hashes();
-        if self.asked.v1 != found.v1 || self.asked.v2.is_some_and(|v2| found.v2 != Some(v2)) {
+        if !are_of_one(self.asked, info.info_hashes()) {
             return Err("its info-hashes are not those of one torrent".to_owned());
         }
         Ok(Facts::of(info, self.block_len))
     }
+}
+
+/// Whether what was `found` is the torrent that was `asked` for.
+fn are_of_one(asked: InfoHashes, found: InfoHashes) -> bool {
+    asked.v1 == found.v1 && asked.v2.is_none_or(|v2| found.v2 == Some(v2))
 }
 
 impl Study for Judge {
@@ -307,6 +311,25 @@ impl Torrent {
                 quest.invalid = Some(Trouble { kind: TroubleKind::Metadata, path: None, errno: None });
             }
         }
+    }
+
+    /// Whoever uses the torrent has found its metadata elsewhere: nobody is asked any more, and it is taken over like any
+    /// other.
+    pub(super) fn metadata_given(&mut self, facts: Facts, web_seeds: Vec<String>) -> Reply {
+        if !are_of_one(self.spec.info_hashes, facts.info_hashes) {
+            return Err(CommandError::Invalid("the metadata is that of another torrent"));
+        }
+        let mut learnt = AddTorrent { priorities: None, ..self.spec.clone() };
+        learnt.learn(facts.clone());
+        check(&learnt, false)?;
+        priorities_of(&learnt)?;
+        let Some(quest) = &mut self.quest else { return Ok(Told::Ok) };
+        quest.fetch.finish();
+        (quest.found, quest.invalid) = (Some(facts), None);
+        if self.spec.web_seeds.is_empty() {
+            self.spec.web_seeds = web_seeds;
+        }
+        Ok(Told::Ok)
     }
 
     /// Stops if the metadata is of no use.

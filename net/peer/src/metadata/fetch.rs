@@ -231,14 +231,9 @@ impl<P: Copy + Ord> Fetch<P> {
         let evidence = attempt.evidence();
         match (verdict, evidence.only()) {
             (Verdict::Right, _) => {
-                self.done = true;
-                self.lacking = 0;
                 let liars: Vec<P> = self.failed.iter().flat_map(|failed| failed.liars(&evidence)).collect();
                 liars.into_iter().for_each(|liar| self.blame(liar));
-                self.failed.clear();
-                self.attempts.clear();
-                self.peers.clear();
-                self.sizes.clear();
+                self.finish();
             }
             (Verdict::Wrong, Some(liar)) => self.blame(liar),
             (Verdict::Wrong, None) => {
@@ -250,6 +245,17 @@ impl<P: Copy + Ord> Fetch<P> {
                 }
             }
         }
+    }
+
+    /// The metadata is here, wherever it came from: nothing but [`Order::Blame`] follows, of those whose guilt is known
+    /// already. Who takes part in what is being judged still, nobody asks any more.
+    pub fn finish(&mut self) {
+        self.done = true;
+        self.lacking = 0;
+        self.failed.clear();
+        self.attempts.clear();
+        self.peers.clear();
+        self.sizes.clear();
     }
 
     /// The next thing to do; to be asked until there is none, after anything happened and when it is

@@ -73,8 +73,12 @@ impl Watch {
     /// twice.
     pub(crate) fn add(&mut self, context: &mut Context<'_>, add: Add, select: &[u32]) -> Result<(), Failure> {
         let torrent = match self.session.add(add.clone()) {
-            Err(error @ Error::Duplicate(_)) => {
+            Err(error @ Error::Duplicate(hash)) => {
                 context.console.warn(&format!("{}: {error}", add.name().unwrap_or_default()));
+                // Who named a link and then the file need not wait for peers to tell.
+                if let (Some(torrent), Some(metainfo)) = (self.session.get(&hash), add.torrent()) {
+                    torrent.learn(metainfo)?;
+                }
                 return Ok(());
             }
             result => result?,

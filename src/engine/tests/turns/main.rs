@@ -19,6 +19,7 @@ mod restart;
 mod seekers;
 mod slots;
 mod swarm;
+mod told;
 mod trackers;
 mod trouble;
 mod world;
