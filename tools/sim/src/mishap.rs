@@ -190,6 +190,14 @@ mishaps! {
         SetPriorities = "set-priorities",
         /// The content is moved to another folder.
         Move = "move",
+        /// What is sought of a torrent by a link is found in a file.
+        Learn = "learn",
+        /// Somebody is named who may be a peer.
+        Meet = "meet",
+        /// Trackers are asked at once.
+        Reannounce = "reannounce",
+        /// Pieces are wanted in order from now on, or in any.
+        Reorder = "reorder",
     }
 }
 

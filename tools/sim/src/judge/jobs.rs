@@ -1,8 +1,8 @@
 //! Jobs and commands, each answered exactly once; turns that come to an end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tide_base::{Instant, ShardId};
+use tide_base::{Duration, Instant, ShardId};
 use tide_disk::JobId;
 use tide_engine::survey::Glance;
 use tide_engine::{CommandId, Survey};
@@ -13,23 +13,39 @@ use super::oracle::{Compared, ensure};
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     out: BTreeSet<(ShardId, JobId)>,
+    /// Since when a shard has always had a job out but in the midst of a turn, and when the last one was answered.
+    busy: BTreeMap<ShardId, (Instant, Instant)>,
     commands: BTreeSet<CommandId>,
     replied: BTreeSet<CommandId>,
 }
 
 impl Jobs {
-    pub(super) fn out(&mut self, shard: ShardId, id: JobId) -> Compared {
+    pub(super) fn out(&mut self, now: Instant, shard: ShardId, id: JobId) -> Compared {
+        let (since, emptied) = self.busy.get(&shard).copied().unwrap_or((now, now));
+        if self.of(shard).next().is_none() && emptied != now {
+            self.busy.insert(shard, (now, now));
+        } else {
+            self.busy.insert(shard, (since, emptied));
+        }
         ensure(self.out.insert((shard, id)), || {
             format!("shard {} hands {id:?} out although it is out already", shard.0)
         })?;
         Ok(1)
     }
 
-    pub(super) fn done(&mut self, shard: ShardId, id: JobId) -> Compared {
+    pub(super) fn done(&mut self, now: Instant, shard: ShardId, id: JobId) -> Compared {
         ensure(self.out.remove(&(shard, id)), || {
             format!("{id:?} of shard {} is answered and was not out: answered twice, or never asked", shard.0)
         })?;
+        if let Some((_, emptied)) = self.busy.get_mut(&shard) {
+            *emptied = now;
+        }
         Ok(1)
+    }
+
+    /// How long a job that goes out now may have waited for others: the way to a disk is bounded.
+    pub(super) fn waited(&self, now: Instant, shard: ShardId) -> Duration {
+        self.busy.get(&shard).map_or(Duration::ZERO, |&(since, _)| now.since(since))
     }
 
     /// A shard waits for at least as many jobs as are out.

@@ -54,6 +54,7 @@ pub use live::{Liveness, NodeView, Waiting, Why};
 pub use quiet::{Quiet, wants_rounds};
 
 use oracle::Compared;
+use rates::Passing;
 
 /// Turns that are looked at closely, all if need be, before it is done less often: most worlds have fewer.
 const SURVEYS: u64 = 50_000;
@@ -195,14 +196,14 @@ impl Judge {
     /// A disk job ([`Output::Disk`](tide_engine::Output::Disk)) or hash job leaves a shard.
     pub fn job_out(&mut self, now: Instant, node: usize, shard: ShardId, id: JobId) -> Verdict {
         self.passes(now, node)?;
-        let compared = self.nodes[node].jobs.out(shard, id);
+        let compared = self.nodes[node].jobs.out(now, shard, id);
         self.compare(Oracle::Jobs, node, compared)
     }
 
     /// The answer to a job is handed to its shard, right before [`Shard::handle`](tide_engine::Shard::handle).
     pub fn job_done(&mut self, now: Instant, node: usize, shard: ShardId, id: JobId) -> Verdict {
         self.passes(now, node)?;
-        let compared = self.nodes[node].jobs.done(shard, id);
+        let compared = self.nodes[node].jobs.done(now, shard, id);
         self.compare(Oracle::Jobs, node, compared)
     }
 
@@ -267,11 +268,30 @@ impl Judge {
         len: u64,
         view: &dyn View,
     ) -> Verdict {
+        self.go_by(now, node, Passing { torrent, way, len, waited: Duration::ZERO }, view)
+    }
+
+    /// Bytes are read for a peer: a job leaves a shard, right after [`job_out`](Self::job_out). They were allowed when
+    /// the job was made, and it may have waited for others since.
+    pub fn read(
+        &mut self,
+        now: Instant,
+        node: usize,
+        shard: ShardId,
+        torrent: Option<InfoHash>,
+        len: u64,
+        view: &dyn View,
+    ) -> Verdict {
+        let waited = self.nodes[node].jobs.waited(now, shard);
+        self.go_by(now, node, Passing { torrent, way: Way::Up, len, waited }, view)
+    }
+
+    fn go_by(&mut self, now: Instant, node: usize, bytes: Passing, view: &dyn View) -> Verdict {
         self.passes(now, node)?;
-        if let (Way::Up, Some(torrent)) = (way, torrent) {
-            self.nodes[node].trackers.read(torrent, len);
+        if let (Way::Up, Some(torrent)) = (bytes.way, bytes.torrent) {
+            self.nodes[node].trackers.read(torrent, bytes.len);
         }
-        let compared = self.nodes[node].rates.bytes(now, node, torrent, way, len, view);
+        let compared = self.nodes[node].rates.bytes(now, node, bytes, view);
         self.compare(Oracle::Rates, node, compared)
     }
 

@@ -222,10 +222,11 @@ pub fn bystanders(got: u64, spent: u64) -> Compared {
     Ok(got)
 }
 
-/// So many found what is stored, of how many who looked, for one of so many torrents. In a small network one torrent may
-/// have had bad luck with all who kept its peers, and then it is not found by anybody.
+/// So many found what is stored, of how many who looked, for one of so many torrents. In a small network a torrent or two
+/// may have had bad luck with all who kept their peers: they left soon after, and then hardly anybody finds it before it
+/// is announced again.
 pub fn stored_is_found(found: usize, tries: usize, torrents: usize) -> Compared {
-    let bearable = (tries / IN_VAIN).max(tries.div_ceil(torrents));
+    let bearable = (tries / IN_VAIN).max(2 * tries.div_ceil(torrents));
     ensure(tries - found <= bearable, || format!("{found} of {tries} found what is stored"))?;
     Ok(found as u64)
 }
@@ -346,10 +347,12 @@ mod tests {
 
     #[test]
     fn all_together_find_and_do_not_amplify() {
-        assert_eq!(stored_is_found(99, 100, 100), Ok(99));
-        assert!(stored_is_found(98, 100, 100).is_err());
-        assert_eq!(stored_is_found(90, 100, 10), Ok(90));
-        assert!(stored_is_found(89, 100, 10).is_err());
+        assert_eq!(stored_is_found(980, 1000, 100), Ok(980));
+        assert!(stored_is_found(979, 1000, 100).is_err());
+        assert_eq!(stored_is_found(990, 1000, 500), Ok(990));
+        assert!(stored_is_found(989, 1000, 500).is_err());
+        assert_eq!(stored_is_found(80, 100, 10), Ok(80));
+        assert!(stored_is_found(79, 100, 10).is_err());
         assert_eq!(bystanders(500, 100), Ok(500));
         assert!(bystanders(501, 100).is_err());
     }

@@ -10,6 +10,8 @@
 //!   the portion granted last. One more portion may be on its way by mail.
 //! * A torrent's own limit is a bucket of its crew that saves up a second, at least two blocks; a new crew (after a
 //!   pause, a check, trouble) begins with an empty one.
+//! * What goes up is allowed when the read is made, and seen when it leaves the engine. In between it may have waited for
+//!   other jobs, and the buckets filled up meanwhile; no more waits than there is memory for uploads.
 //! * A handshake and what comes with it (1 KiB and 68 bytes) is read before anybody asks for an allowance.
 
 use std::collections::BTreeMap;
@@ -46,9 +48,18 @@ struct Level {
     /// Connections whose handshakes are accounted for, and how many bytes of them may still be pardoned.
     met: u64,
     free: u64,
+    /// The most that may have been allowed before the span in which it went by: what waits longest counts for all spans
+    /// that begin when it goes out.
+    late: u64,
 }
 
 impl Level {
+    /// Of what goes by, so much may have been allowed earlier.
+    fn delay(&mut self, late: u64) -> u64 {
+        self.late = self.late.max(late);
+        self.late
+    }
+
     /// `len` more went by; the level now, if it is to be judged.
     fn rise(&mut self, now: Instant, rate: Option<u64>, len: u64) -> Option<u64> {
         let Some(rate) = rate else {
@@ -57,7 +68,7 @@ impl Level {
         };
         if !self.judged || self.changed || self.rate != rate {
             let from = if self.judged || self.changed { now + GRACE } else { now };
-            *self = Level { rate, nano: 0, at: now, from, judged: true, changed: false, ..*self };
+            *self = Level { rate, nano: 0, at: now, from, judged: true, changed: false, late: 0, ..*self };
         }
         let fallen = now.since(self.at).as_nanos() * u128::from(rate);
         self.nano = self.nano.saturating_sub(fallen);
@@ -79,6 +90,17 @@ impl Level {
         self.nano -= u128::from(pardoned) * 1_000_000_000;
         level - pardoned
     }
+}
+
+/// Bytes that go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passing {
+    /// Whose, if that is known.
+    pub(super) torrent: Option<InfoHash>,
+    pub(super) way: Way,
+    pub(super) len: u64,
+    /// How long ago they may have been allowed.
+    pub(super) waited: Duration,
 }
 
 /// The rates of one node.
@@ -107,15 +129,12 @@ impl Rates {
         }
     }
 
-    pub(super) fn bytes(
-        &mut self,
-        now: Instant,
-        node: usize,
-        torrent: Option<InfoHash>,
-        way: Way,
-        len: u64,
-        view: &dyn View,
-    ) -> Compared {
+    pub(super) fn bytes(&mut self, now: Instant, node: usize, bytes: Passing, view: &dyn View) -> Compared {
+        let Passing { torrent, way, len, waited } = bytes;
+        let late = |rate: Option<u64>| {
+            let filled = u128::from(rate.unwrap_or(0)) * waited.as_nanos() / 1_000_000_000;
+            u64::try_from(filled).unwrap_or(u64::MAX).min(view.limits(node).upload_memory)
+        };
         let pick = |limits: tide_engine::RateLimits| match way {
             Way::Down => limits.down,
             Way::Up => limits.up,
@@ -125,7 +144,7 @@ impl Rates {
         let mut compared = 0;
         let level = self.session.entry(way).or_default();
         if let Some(risen) = level.rise(now, rate, len) {
-            let most = session_burst(rate.unwrap_or(0), shards);
+            let most = session_burst(rate.unwrap_or(0), shards) + level.delay(late(rate));
             let level = level.pardon(risen, most, met);
             ensure(level <= most, || too_much(&format!("{way:?} of the session"), rate, level, most))?;
             compared += 1;
@@ -135,7 +154,7 @@ impl Rates {
         let level = self.torrents.entry((torrent, way)).or_default();
         if let Some(risen) = level.rise(now, rate, len) {
             let block = u64::from(view.limits(node).block_len);
-            let most = torrent_burst(rate.unwrap_or(0), block);
+            let most = torrent_burst(rate.unwrap_or(0), block) + level.delay(late(rate));
             let level = level.pardon(risen, most, met);
             ensure(level <= most, || too_much(&format!("{way:?} of {torrent:?}"), rate, level, most))?;
             compared += 1;

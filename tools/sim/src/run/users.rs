@@ -1,5 +1,7 @@
 //! What users and machines do while all runs: on ticks, as the dice say.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use tide_base::{Duration, Instant};
 use tide_engine::{Content, RateLimits, TorrentCommand};
 
@@ -26,6 +28,9 @@ pub(super) struct Users {
     dice: Dice,
     fates: Vec<Fate>,
 }
+
+/// Where nobody is.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(60, 99, 99, 99)), 6881);
 
 /// How long an orderly end may take.
 pub(super) const ENDING: Duration = Duration::from_secs(30);
@@ -141,6 +146,26 @@ impl Users {
             fate.moves += 1;
             let volume = if self.dice.prng().chance(1, 2) { 0 } else { 1 };
             world.move_torrent(node, torrent, volume, fate.moves);
+        } else {
+            self.whim(world, node, torrent);
+        }
+    }
+
+    /// What changes how a torrent goes about it, and nothing of what it is.
+    fn whim(&mut self, world: &mut World, node: NodeId, torrent: usize) {
+        if self.dice.strikes(Mishap::Learn) && world.can_learn(node, torrent) {
+            self.dice.hit(Mishap::Learn);
+            world.learn(node, torrent);
+        } else if self.dice.hits(Mishap::Meet) {
+            let who = NodeId(self.dice.prng().index(self.fates.len()) as u32);
+            let nobody = self.dice.prng().chance(1, 4);
+            let addr = if nobody { NOBODY } else { world.node(who).addr_for(world.node(node)) };
+            world.meet(node, torrent, addr);
+        } else if self.dice.hits(Mishap::Reannounce) {
+            world.reannounce(node, torrent);
+        } else if self.dice.hits(Mishap::Reorder) {
+            let sequential = self.dice.prng().chance(1, 2);
+            world.command_torrent(node, torrent, TorrentCommand::SetSequential(sequential));
         }
     }
 

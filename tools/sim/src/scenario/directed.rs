@@ -343,6 +343,14 @@ fn bring_about(mishap: Mishap, scenario: &mut Scenario) {
         Mishap::CrashKept | Mishap::CrashLost | Mishap::CrashTorn => odds.set(Mishap::Kill, 60_000),
         Mishap::ResumeStale | Mishap::ResumeTorn | Mishap::ResumeForeign => odds.set(Mishap::Kill, 60_000),
         Mishap::Kill | Mishap::Pause | Mishap::Shutdown => odds.set(mishap, 60_000),
+        // Nobody is found before a user says something.
+        Mishap::Learn => {
+            odds.set(Mishap::Meet, 50_000);
+            by_links(scenario);
+            scenario.trackers.clear();
+            let torrents = scenario.nodes.iter_mut().flat_map(|node| &mut node.torrents);
+            torrents.for_each(|torrent| torrent.peers.clear());
+        }
         _ => {}
     }
     if mishap.part() == Part::Udp {

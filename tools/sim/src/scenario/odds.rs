@@ -59,7 +59,11 @@ fn most(mishap: Mishap) -> u32 {
         | Mishap::Recheck
         | Mishap::SetLimits
         | Mishap::SetPriorities
-        | Mishap::Move => 100_000,
+        | Mishap::Move
+        | Mishap::Learn
+        | Mishap::Meet
+        | Mishap::Reannounce
+        | Mishap::Reorder => 100_000,
     }
 }
 

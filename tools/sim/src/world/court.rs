@@ -137,6 +137,14 @@ impl World {
         }
     }
 
+    /// A user is about to name a peer.
+    pub(super) fn judge_named(&mut self, id: NodeId, torrent: InfoHash, peer: SocketAddr) {
+        self.ask_judge(|judge, _| {
+            judge.told_of(id.0 as usize, torrent, Source::User, [peer]);
+            Ok(())
+        });
+    }
+
     /// An input is about to be handed in.
     pub(super) fn judge_input(&mut self, id: NodeId, shard: ShardId, input: &Owned) {
         let (now, node) = (self.now, id.0 as usize);
@@ -194,7 +202,7 @@ impl World {
             if let Some(torrent) = torrent {
                 judge.serves(now, node, torrent, span.piece)?;
             }
-            judge.bytes(now, node, torrent, Way::Up, u64::from(span.len), view)
+            judge.read(now, node, shard, torrent, u64::from(span.len), view)
         });
     }
 

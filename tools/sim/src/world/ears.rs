@@ -52,6 +52,8 @@ pub(super) struct Ears {
     ports: BTreeMap<(SocketAddr, InfoHash), (u16, Instant)>,
     /// When a gateway last opened other ports for the process.
     moved: Instant,
+    /// When its user last wanted the trackers of a torrent to be asked.
+    by_hand: BTreeMap<InfoHash, Instant>,
     /// UDP trackers that were asked for a connection: the transaction, since when, and when it was given.
     connects: BTreeMap<SocketAddr, Connect>,
 }
@@ -78,6 +80,11 @@ impl Ears {
     /// Ports are open elsewhere: trackers may be told at once.
     pub(super) fn moved(&mut self, now: Instant) {
         self.moved = now;
+    }
+
+    /// Its user wants the trackers of a torrent to be asked.
+    pub(super) fn wanted(&mut self, now: Instant, torrent: InfoHash) {
+        self.by_hand.insert(torrent, now);
     }
 
     /// Bytes go out; what the other side is told.
@@ -176,10 +183,13 @@ impl World {
         if ears.said.insert((to, transaction), hash).is_none() {
             ears.announces.insert((to, transaction), (hash, since));
             let port = u16::from_be_bytes([data[96], data[97]]);
-            let moved = ears.ports.insert((to, hash), (port, now));
-            let moved = moved.is_some_and(|(before, at)| port != before || ears.moved >= at);
+            let last = ears.ports.insert((to, hash), (port, now));
+            let asked = ears.by_hand.get(&hash);
+            let wanted = last.is_some_and(|(before, at)| {
+                port != before || ears.moved >= at || asked.is_some_and(|&asked| asked >= at)
+            });
             let said = match word(data, 80) {
-                Some(0) if moved => Said::ByHand,
+                Some(0) if wanted => Said::ByHand,
                 Some(0) => Said::Nothing,
                 _ => Said::Event,
             };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tide_base::{Bits, Duration, InfoHash, InfoHashes, Layout, ShardId};
 use tide_disk::{FileTable, StoreKey, VolumeId};
 use tide_engine::{
-    AddTorrent, Answer, Command, CommandError, CommandId, Event, Happening, Metadata, RateLimits, Reply,
-    Then, TorrentCommand, TorrentKey,
+    AddTorrent, Answer, Command, CommandError, CommandId, Event, Facts, Happening, Metadata, RateLimits,
+    Reply, Then, TorrentCommand, TorrentKey,
 };
 
 use super::node::{Node, Owned};
@@ -280,6 +280,47 @@ impl World {
         if let Some(command) = self.command_torrent(id, number, what) {
             self.nodes[id.0 as usize].torrents[number].moving = Some((command, to, VolumeId(volume)));
         }
+    }
+
+    /// Whether a torrent's metadata is sought, and can be told.
+    pub fn can_learn(&self, id: NodeId, number: usize) -> bool {
+        let node = &self.nodes[id.0 as usize];
+        let torrent = &node.torrents[number];
+        let mut surveys = node.shards().flat_map(|shard| shard.survey().torrents);
+        torrent.made.metadata().is_some()
+            && surveys.any(|survey| Some(survey.key) == torrent.key && !survey.layout.is_known())
+    }
+
+    /// A torrent by a link is told its metadata.
+    pub fn learn(&mut self, id: NodeId, number: usize) {
+        let spec = self.spec_of(self.nodes[id.0 as usize].torrents[number].content, Vec::new());
+        let Metadata::Known(metadata) = spec.metadata else { panic!("there is no metadata to be told") };
+        let facts = Box::new(Facts {
+            info_hashes: spec.info_hashes,
+            name: spec.name,
+            files: spec.files,
+            layout: spec.layout,
+            piece_hashes: spec.piece_hashes,
+            private: spec.private,
+            metadata,
+        });
+        self.command_torrent(id, number, TorrentCommand::Learn { facts, web_seeds: Vec::new() });
+    }
+
+    /// A torrent's trackers are to be asked at once.
+    pub fn reannounce(&mut self, id: NodeId, number: usize) {
+        let (now, hash) = (self.now, self.nodes[id.0 as usize].torrents[number].info_hash());
+        if let Some(life) = &mut self.nodes[id.0 as usize].life {
+            life.docket.ears.wanted(now, hash);
+        }
+        self.command_torrent(id, number, TorrentCommand::Reannounce);
+    }
+
+    /// A torrent is told of somebody to meet.
+    pub fn meet(&mut self, id: NodeId, number: usize, addr: SocketAddr) {
+        let hash = self.nodes[id.0 as usize].torrents[number].info_hash();
+        self.judge_named(id, hash, addr);
+        self.command_torrent(id, number, TorrentCommand::AddPeers(vec![addr]));
     }
 
     /// The session's rates from now on, and after a restart.

@@ -175,6 +175,40 @@ fn rates_are_kept_over_every_span() {
     }
 }
 
+/// A disk that is busy for a second holds up what was allowed meanwhile; that is let go at once, and no more than waits.
+#[test]
+fn reads_that_waited_for_a_disk_were_allowed_before() {
+    let view = Say { rates: RateLimits { down: None, up: Some(20_000) }, ..say() };
+    let burst = crate::judge::rates::torrent_burst(20_000, 16 << 10);
+    let memory = view.limits(0).upload_memory;
+    let held = memory.min(20_000 * 8);
+    let (shard, job) = (ShardId(0), |id| JobId(id));
+    for (busy, most) in [(false, burst), (true, burst + held)] {
+        let mut judge = judge();
+        judge.bytes(at(1), 0, Some(HASH), Way::Up, 1, &view).expect("the rate is known now");
+        judge.job_out(at(2), 0, shard, job(1)).expect("a job");
+        if !busy {
+            judge.job_done(at(3), 0, shard, job(1)).expect("its answer");
+        }
+        judge.job_out(at(10), 0, shard, job(2)).expect("another one");
+        judge.read(at(10), 0, shard, Some(HASH), most, &view).expect("it was allowed");
+        objects(judge.read(at(10), 0, shard, Some(HASH), 1, &view), Oracle::Rates);
+    }
+    // An answer and the next job in one turn are no rest.
+    let mut judge = judge();
+    judge.bytes(at(1), 0, Some(HASH), Way::Up, 1, &view).expect("the rate is known now");
+    judge.job_out(at(2), 0, shard, job(1)).expect("a job");
+    judge.job_done(at(10), 0, shard, job(1)).expect("its answer");
+    judge.job_out(at(10), 0, shard, job(2)).expect("what waited");
+    judge.read(at(10), 0, shard, Some(HASH), burst + held, &view).expect("it was allowed");
+    // What went out late counts for the spans that begin there, however long they are.
+    judge.job_done(at(10), 0, shard, job(2)).expect("its answer");
+    for second in 11..100 {
+        judge.bytes(at(second), 0, Some(HASH), Way::Up, 20_000, &view).expect("the rate is kept");
+    }
+    objects(judge.bytes(at(99), 0, Some(HASH), Way::Up, 1, &view), Oracle::Rates);
+}
+
 #[test]
 fn a_limit_that_is_on_its_way_binds_nobody_and_one_that_has_come_does() {
     let view = Say { rates: RateLimits { down: Some(20_000), up: Some(20_000) }, ..say() };

@@ -487,7 +487,8 @@ impl World {
                     }
                     Task::Read(span) => {
                         let len = u64::from(span.len);
-                        self.judged(|judge, now, all| judge.bytes(now, node, Some(HASH), Way::Up, len, all));
+                        let shard = ShardId(shard);
+                        self.judged(|judge, now, all| judge.read(now, node, shard, Some(HASH), len, all));
                     }
                     _ => {}
                 }
