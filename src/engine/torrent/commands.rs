@@ -8,7 +8,7 @@ use super::Torrent;
 use super::book::Sources;
 use super::life::{Leave, Phase, picker};
 use super::words::Priority;
-use crate::command::{Answer, CommandError, CommandId, Reply, TorrentCommand};
+use crate::command::{Answer, CommandError, CommandId, RateLimits, Reply, TorrentCommand};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -77,9 +77,7 @@ impl Torrent {
                 ok
             }
             TorrentCommand::SetLimits(limits) => {
-                self.spec.limits = Some(limits);
-                self.tell_crew(desk, ToCrew::Limits(limits));
-                self.checkpoint.touched(now);
+                self.set_limits(desk, now, limits);
                 ok
             }
             TorrentCommand::SetPriorities(given) => self.set_priorities(desk, now, id, &given),
@@ -95,6 +93,12 @@ impl Torrent {
             TorrentCommand::Metainfo => Some(Ok(Answer::Metainfo(self.metainfo()))),
             TorrentCommand::Trackers => Some(Ok(Answer::Trackers(self.tracker_infos(now)))),
         }
+    }
+
+    fn set_limits(&mut self, desk: &mut Desk, now: Instant, limits: RateLimits) {
+        self.spec.limits = Some(limits);
+        self.tell_crew(desk, ToCrew::Limits(limits));
+        self.checkpoint.touched(now);
     }
 
     pub(super) fn set_sequential(&mut self, desk: &Desk, now: Instant, sequential: bool) {
