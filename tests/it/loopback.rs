@@ -166,7 +166,7 @@ fn a_link_learns_from_a_file() {
         leech.add_peers(a.listening().tcp.clone()).expect("it is there");
         leech.wait_complete(Some(GENEROUS)).expect("everything comes");
         assert_eq!(compare::difference(payload.root(), &target.join(payload.name())), None);
-        let other = torrent_of(&dir.join("a"));
+        let other = torrent_of(Payload::one_file(&dir.folder("other"), 18).root());
         let other =
             tide::metainfo::Torrent::parse(&other, &tide::metainfo::Limits::default()).expect("a torrent");
         assert!(matches!(leech.learn(&other), Err(tide::Error::Invalid(_))));
