@@ -211,7 +211,8 @@ impl Body {
             .map(move |(&begin, &(stop, cause))| (begin.max(at), stop.min(end), cause))
     }
 
-    fn unharm(&mut self, at: u64, end: u64) {
+    /// Forgets what the medium did to `at .. end`.
+    pub(crate) fn unharm(&mut self, at: u64, end: u64) {
         if self.harm.is_empty() {
             return;
         }

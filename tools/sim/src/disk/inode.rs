@@ -125,6 +125,8 @@ impl Inode {
             if prng.chance(1, 2) {
                 change.apply(&mut self.durable);
             } else if let Change::Write { at, end, .. } = change {
+                // Whatever was lost there before, this is what is lost now.
+                self.durable.unharm(at, end);
                 self.durable.harm(at, end, Cause::FailedSync);
                 if prng.chance(1, 4) {
                     forgotten.push((at, end));

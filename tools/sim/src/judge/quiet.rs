@@ -132,6 +132,8 @@ impl Quiet {
                 Reason::Refill => self.dialled,
                 // One deadline until there is a connection, and one until hands are shaken; either may be found early.
                 Reason::Handshake => 2 * (self.dialled + self.accepted),
+                // Whoever comes and goes is news once to those who are there, or they to him.
+                Reason::Gossip => self.dialled + self.accepted,
                 _ => 0,
             };
             let most = (always + torrent * torrents + peer * peers) * minutes + more;

@@ -108,6 +108,37 @@ fn what_is_durable_is_what_every_crash_leaves() {
     assert_eq!(seen.len(), 3, "{seen:?}");
 }
 
+/// What a crash took is written again, and then a sync fails: it is the sync that nobody can do anything about.
+#[test]
+fn what_a_failed_sync_loses_is_not_what_a_crash_took_before() {
+    let (root, mut seen) = (Path::new(ROOT), std::collections::BTreeSet::new());
+    for seed in 0..60 {
+        let content = content(seed);
+        let medium = medium(seed, Odds::calm().with(Mishap::CrashLost, MILLION));
+        medium.know(&content, root);
+        let path = content.path(root, 0);
+        let mut bytes = vec![0; 100];
+        content.fill(0, &mut bytes);
+        let first = |medium: &Medium| medium.state_of(&content, root, PieceIndex(0));
+        write(&create(&medium, &path.to_string_lossy()), 0, &bytes).expect("writes");
+        medium.crash(Instant::from_secs(1));
+        assert_eq!(first(&medium), PieceTruth::Damaged(Cause::Crash));
+        let again = create(&medium, &path.to_string_lossy());
+        write(&again, 0, &bytes).expect("writes");
+        medium.state().dice =
+            crate::Dice::new(Prng::new(seed), Odds::calm().with(Mishap::SyncFails, MILLION));
+        assert!(again.sync().is_err());
+        medium.calm(true);
+        again.sync().expect("says that all is well");
+        for folder in ["/v", ROOT] {
+            sync_folder(&medium, folder);
+        }
+        medium.crash(Instant::from_secs(2));
+        seen.insert(format!("{:?}", first(&medium)));
+    }
+    assert!(seen.into_iter().eq(["Damaged(FailedSync)", "Right"]));
+}
+
 #[test]
 fn pieces_are_found_aside_and_after_a_move() {
     let content = content(1);

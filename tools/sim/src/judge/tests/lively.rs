@@ -155,6 +155,23 @@ fn who_waits_to_dial_wakes_for_its_turn_and_nobody_else_does() {
 }
 
 #[test]
+fn visitors_are_news_once_each() {
+    let world = begun();
+    let surveys = world.surveys();
+    let later = world.now + Duration::from_secs(60);
+    let told = |visitors: u64, times: u64| {
+        let mut quiet = Quiet::new(world.now, 1);
+        (0..visitors).for_each(|_| quiet.accepted());
+        (0..times).for_each(|_| quiet.woke(Reason::Gossip));
+        quiet.judge(later, &surveys[1])
+    };
+    let without = (0..).find(|&times| told(0, times + 1).is_err()).expect("gossip without end is too much");
+    assert_eq!((told(7, without + 7), told(0, without)), (Ok(()), Ok(())));
+    let finding = told(7, without + 8).expect_err("more gossip than news");
+    assert!(finding.text.contains("Gossip"), "{finding}");
+}
+
+#[test]
 fn an_idle_pair_has_nothing_pending() {
     let mut world = World::new(7, 2, 1);
     (0..2).for_each(|node| world.add(node));
