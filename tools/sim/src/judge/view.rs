@@ -45,8 +45,8 @@ pub enum Way {
     /// Trackers' bytes are not counted.
     Down,
     /// Content for peers, counted when its read leaves the engine as a disk job
-    /// ([`Task::Read`](tide_disk::Task::Read)). That is where the engine keeps its limit: what was read is sent as soon
-    /// as sockets take it.
+    /// ([`Task::Read`](tide_disk::Task::Read)). The engine keeps its limit when it makes that job, which may have to wait
+    /// for others then; what was read is sent as soon as sockets take it.
     Up,
 }
 
