@@ -180,13 +180,19 @@ impl Torrent {
 
     fn remove_tracker(&mut self, now: Instant, url: &str) -> Reply {
         let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
+        let is_it = |known: &String| TrackerUrl::parse(known).as_ref() == Ok(&parsed);
+        if !self.spec.tiers().iter().flatten().any(is_it) {
+            return Err(CommandError::Invalid("the torrent has no such tracker"));
+        }
         let found = self.schedule.inspect().find(|status| *status.url == parsed).map(|status| status.key);
-        let key = found.ok_or(CommandError::Invalid("the torrent has no such tracker"))?;
-        self.schedule.remove(key);
-        self.announces.retain(|(_, due)| due.tracker != key);
+        // None if the session asks no trackers, or this one of a multitude was never asked.
+        if let Some(key) = found {
+            self.schedule.remove(key);
+            self.announces.retain(|(_, due)| due.tracker != key);
+        }
         let tiers = self.spec.tiers_mut();
         for tier in &mut *tiers {
-            tier.retain(|known| known != url);
+            tier.retain(|known| !is_it(known));
         }
         tiers.retain(|tier| !tier.is_empty());
         self.checkpoint.touched(now);

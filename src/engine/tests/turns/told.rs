@@ -158,6 +158,17 @@ fn a_tracker_is_known_once_and_asked_only_by_a_session_that_asks_trackers() {
         };
         let text = String::from_utf8_lossy(&file).into_owned();
         assert_eq!(text.matches("10.0.8.9").count(), 2, "as announce, and in announce-list");
+        // However it is spelled, it can be taken back, once.
+        let taken = |scene: &mut Scene| {
+            let url = "http://10.0.8.9:80/announce".to_owned();
+            scene.tell(key, TorrentCommand::RemoveTracker(url))
+        };
+        assert!(matches!(taken(&mut scene), Ok(Answer::Ok)));
+        assert!(matches!(taken(&mut scene), Err(CommandError::Invalid(_))));
+        let Ok(Answer::Metainfo(Some(file))) = scene.tell(key, TorrentCommand::Metainfo) else {
+            panic!("known")
+        };
+        assert!(!String::from_utf8_lossy(&file).contains("10.0.8.9"));
         scene.end();
     }
 }
