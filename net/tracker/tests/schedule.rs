@@ -29,7 +29,7 @@ fn name(schedule: &Schedule, key: TrackerKey) -> String {
 }
 
 fn all_due(schedule: &mut Schedule, now: Instant) -> Vec<Due> {
-    std::iter::from_fn(|| schedule.due(now, Need::Nothing)).collect()
+    std::iter::from_fn(|| schedule.due(now, Need::Nothing, 1)).collect()
 }
 
 fn one_due(schedule: &mut Schedule, now: Instant) -> Due {
@@ -218,10 +218,10 @@ fn who_is_short_of_peers_asks_as_soon_as_the_minimum_allows() {
     let mut schedule = started(&[&["udp://a"]]);
     let due = one_due(&mut schedule, secs(0));
     schedule.replied(secs(0), due, &reply(1800, Some(300)));
-    assert_eq!(schedule.due(secs(299), Need::Peers), None);
+    assert_eq!(schedule.due(secs(299), Need::Peers, 1), None);
     assert_eq!(schedule.deadline(Need::Peers), secs(300));
-    assert_eq!(schedule.due(secs(300), Need::Nothing), None);
-    assert_eq!(schedule.due(secs(300), Need::Peers).map(|due| due.event), Some(Event::None));
+    assert_eq!(schedule.due(secs(300), Need::Nothing, 1), None);
+    assert_eq!(schedule.due(secs(300), Need::Peers, 1).map(|due| due.event), Some(Event::None));
     // Where no minimum is named, the interval is the minimum.
     let mut schedule = started(&[&["udp://a"]]);
     let due = one_due(&mut schedule, secs(0));
@@ -249,6 +249,32 @@ fn asking_again_by_hand_respects_the_minimum() {
     let late = schedule.deadline(Need::Nothing) - Duration::from_secs(60);
     schedule.reannounce(late);
     assert_eq!(one_due(&mut schedule, late).event, Event::Started);
+}
+
+#[test]
+fn who_was_told_another_port_is_asked_again_and_nobody_else() {
+    let mut schedule = schedule_with(1, Policy::EachTier, &[&["udp://a"], &["udp://b"]]);
+    schedule.start(secs(0));
+    let old = all_due(&mut schedule, secs(0));
+    schedule.replied(secs(0), old[0], &reply(1800, None));
+    // At ten seconds, while b is still being asked.
+    schedule.moved(2);
+    schedule.replied(secs(11), old[1], &reply(1800, None));
+    assert_eq!(schedule.deadline(Need::Nothing), secs(60));
+    let again = schedule.due(secs(60), Need::Nothing, 2).expect("a was told port 1");
+    assert_eq!((again.tracker, again.event), (old[0].tracker, Event::None));
+    schedule.replied(secs(60), again, &reply(1800, None));
+    // There and back: it is b's turn to know the right one.
+    schedule.moved(3);
+    schedule.moved(2);
+    assert_eq!(schedule.deadline(Need::Nothing), secs(71));
+    let again = schedule.due(secs(71), Need::Nothing, 2).expect("b was told port 1");
+    assert_eq!(again.tracker, old[1].tracker);
+    schedule.replied(secs(71), again, &reply(1800, None));
+    // What a was nearly told is not told.
+    assert_eq!(schedule.due(secs(120), Need::Nothing, 2), None);
+    schedule.moved(2);
+    assert!(schedule.deadline(Need::Nothing) >= secs(1860));
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl Shard {
                 central.moved(now);
             }
             for (slot, torrent) in self.torrents.iter_mut() {
-                torrent.moved(now);
+                torrent.moved(&self.desk);
                 self.touched.insert(Owner::Torrent(slot));
             }
         }

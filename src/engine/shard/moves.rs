@@ -13,8 +13,9 @@ const MOST: Duration = Duration::from_secs(15 * 60);
 /// Which changes of our port are still to be told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moves {
-    /// The port that was told last, if it is another one now.
-    old: Option<u16>,
+    /// Whether there is one that was not told yet. That it is back where it was makes no difference: some may have been
+    /// told otherwise meanwhile.
+    moved: bool,
     /// When the next change may be told.
     next: Instant,
     wait: Duration,
@@ -23,14 +24,12 @@ pub(super) struct Moves {
 impl Moves {
     /// Nothing has changed.
     pub(super) fn new() -> Moves {
-        Moves { old: None, next: Instant::ZERO, wait: FIRST }
+        Moves { moved: false, next: Instant::ZERO, wait: FIRST }
     }
 
     /// We are reached at `new` and no longer at `old`.
     pub(super) fn moved(&mut self, old: u16, new: u16) {
-        if old != new && *self.old.get_or_insert(old) == new {
-            self.old = None;
-        }
+        self.moved |= old != new;
     }
 
     /// Whether all is to be announced again now.
@@ -40,13 +39,13 @@ impl Moves {
         }
         self.wait = if self.next + MOST <= now { FIRST } else { (self.wait * 2).min(MOST) };
         self.next = now + self.wait;
-        self.old = None;
+        self.moved = false;
         true
     }
 
     /// When all is to be announced again.
     pub(super) fn deadline(&self) -> Instant {
-        self.old.map_or(Instant::NEVER, |_| self.next)
+        if self.moved { self.next } else { Instant::NEVER }
     }
 }
 
@@ -72,14 +71,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_it_was_told_is_not_told_again() {
+    fn changes_in_quick_succession_are_told_as_one() {
         let mut moves = Moves::new();
+        moves.moved(2, 2);
+        assert_eq!(moves.deadline(), Instant::NEVER);
         moves.moved(1, 2);
         assert!(moves.take(Instant::from_secs(1000)) && !moves.take(Instant::from_secs(1000)));
         moves.moved(2, 3);
-        assert_eq!(moves.deadline(), Instant::from_secs(1015));
         moves.moved(3, 2);
-        assert_eq!(moves.deadline(), Instant::NEVER);
+        assert_eq!(moves.deadline(), Instant::from_secs(1015));
         moves.moved(2, 9);
         assert!(!moves.take(Instant::from_secs(1014)) && moves.take(Instant::from_secs(1015)));
         // After a long rest the next one is told at once, and the one after it soon.

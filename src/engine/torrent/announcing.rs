@@ -38,9 +38,9 @@ impl Torrent {
 
     /// Asks the trackers whose time has come.
     pub(super) fn announce(&mut self, desk: &mut Desk, now: Instant) {
-        let need = self.need();
-        while let Some(due) = self.schedule.due(now, need) {
-            self.ask(desk, due);
+        let (need, port) = (self.need(), desk.announce_port());
+        while let Some(due) = self.schedule.due(now, need, port) {
+            self.ask(desk, due, port);
         }
         while let Some(tracker) = self.schedule.due_scrape() {
             let Some(url) = self.schedule.url(tracker).cloned() else { continue };
@@ -52,13 +52,13 @@ impl Torrent {
         }
     }
 
-    fn ask(&mut self, desk: &mut Desk, due: Due) {
+    fn ask(&mut self, desk: &mut Desk, due: Due, port: u16) {
         let Some(url) = self.schedule.url(due.tracker).cloned() else { return };
         let totals = self.progress.totals();
         let announce = Announce {
             info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
             peer_id: desk.setup.peer_id,
-            port: desk.announce_port(),
+            port,
             uploaded: totals.uploaded,
             downloaded: totals.downloaded,
             left: self.bytes_left(),

@@ -456,11 +456,9 @@ impl Torrent {
         self.see(desk);
     }
 
-    /// Peers reach the session at another port than the one that was announced.
-    pub fn moved(&mut self, now: Instant) {
-        if self.is_active() {
-            self.schedule.reannounce(now);
-        }
+    /// Peers reach the session at another port than before.
+    pub fn moved(&mut self, desk: &Desk) {
+        self.schedule.moved(desk.announce_port());
     }
 
     /// Peers are ranked by how they see us (BEP 40).

@@ -22,6 +22,10 @@ pub(super) struct Line {
     told: Told,
     owes_completed: bool,
     in_flight: Option<Event>,
+    /// The port that the last announce told.
+    port: Option<u16>,
+    /// Whether peers reach us at another one now.
+    outdated: bool,
     /// Failures since the last success.
     pub(super) fails: u32,
     /// Why the last announce failed; cleared by a success.
@@ -45,6 +49,8 @@ impl Line {
             told: Told::Nothing,
             owes_completed: false,
             in_flight: None,
+            port: None,
+            outdated: false,
             fails: 0,
             error: None,
             last_try: now,
@@ -92,6 +98,7 @@ impl Line {
         match self.told {
             _ if self.fails > 0 => self.regular_at,
             Told::Known if self.owes_completed => self.last_try,
+            Told::Known if self.outdated => self.by_hand_at.min(self.regular_at),
             Told::Known if need == Need::Peers => self.soonest_at.min(self.regular_at),
             Told::Known | Told::Nothing | Told::Asked => self.regular_at,
         }
@@ -103,8 +110,13 @@ impl Line {
         self.regular_at = self.regular_at.min(allowed.max(now));
     }
 
-    /// An announce begins; which event it tells.
-    pub(super) fn begin(&mut self, now: Instant) -> Event {
+    /// Peers reach us at `port`.
+    pub(super) fn moved(&mut self, port: u16) {
+        self.outdated = self.port.is_some_and(|told| told != port);
+    }
+
+    /// An announce of `port` begins; which event it tells.
+    pub(super) fn begin(&mut self, now: Instant, port: u16) -> Event {
         let event = match self.told {
             Told::Nothing | Told::Asked => {
                 self.told = Told::Asked;
@@ -114,6 +126,7 @@ impl Line {
             Told::Known => Event::None,
         };
         self.in_flight = Some(event);
+        (self.port, self.outdated) = (Some(port), false);
         self.last_try = now;
         event
     }

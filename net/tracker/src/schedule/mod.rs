@@ -204,8 +204,15 @@ impl Schedule {
         }
     }
 
-    /// The next announce to be made now; to be called until there is none.
-    pub fn due(&mut self, now: Instant, need: Need) -> Option<Due> {
+    /// Peers reach us at `port` now: each tracker that was told another one is asked as soon as it allows.
+    pub fn moved(&mut self, port: u16) {
+        for line in self.lines_mut() {
+            line.moved(port);
+        }
+    }
+
+    /// The next announce to be made now, which tells `port`; to be called until there is none.
+    pub fn due(&mut self, now: Instant, need: Need, port: u16) -> Option<Due> {
         match self.phase {
             Phase::Idle => None,
             // At rest again: a stop whose time is up must not be a deadline for ever.
@@ -216,7 +223,7 @@ impl Schedule {
             Phase::Stopping { .. } => self.due_stopped(now),
             Phase::Running => {
                 let (tracker, family) = self.pick(now, need)?;
-                let event = self.line_mut(tracker, family)?.begin(now);
+                let event = self.line_mut(tracker, family)?.begin(now, port);
                 Some(Due { tracker, family, event })
             }
         }
