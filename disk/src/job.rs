@@ -74,7 +74,8 @@ pub enum Task {
     ///
     /// A failure sticks: what was written since the last success may be lost, and the system would say so only once.
     /// Every later sync fails alike until the store was closed and opened again, whose owner then checks what the last
-    /// success does not cover. ([`TooManyFiles`](crate::TroubleKind::TooManyFiles) loses nothing and does not stick.)
+    /// success does not cover and writes it again: what is lost can be read as long as memory holds it, and counts as
+    /// written. ([`TooManyFiles`](crate::TroubleKind::TooManyFiles) loses nothing and does not stick.)
     Sync,
     /// Changes which files are wanted: content set aside moves into files that become wanted. A file that is there
     /// stays in use although it becomes unwanted. Answer: [`Outcome::Selected`].

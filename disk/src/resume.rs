@@ -10,7 +10,7 @@
 //! | `corrupt`, `downloaded`, `uploaded` | bytes of content |
 //! | `ending` | 1 after a clean end; otherwise 0 |
 //! | `files` | for each file 8 bytes of length (all ones: not there) and 16 of time |
-//! | `have`, `pieces` | the bitfield, and how many bits it has |
+//! | `have`, `unsure`, `pieces` | the bitfields, and how many bits each has |
 //! | `info-hash`, `info-hash-2` | the torrent's identities |
 //! | `limit-down`, `limit-up` | bytes a second |
 //! | `paused`, `sequential` | 0 or 1 |
@@ -77,6 +77,9 @@ pub struct Checkpoint {
     pub ending: Ending,
     /// The pieces that are there and durable; `None` while the number of pieces is not known.
     pub have: Option<Bits>,
+    /// The pieces that a failed sync may have lost though they can be read: to be written again before they are had.
+    /// `None` if there are none. As many as in `have`, without which it is not written.
+    pub unsure: Option<Bits>,
     /// How each file stood. Empty if it was not looked at.
     pub files: Vec<FileState>,
     /// The priority of each file; 0 is unwanted. Empty if all are alike.
@@ -160,10 +163,14 @@ impl Checkpoint {
                 dict.bytes(key, bytes);
             }
         };
-        let mut have = Vec::new();
-        if let Some(bits) = &self.have {
-            bits.to_wire(&mut have);
-        }
+        let wire = |bits: Option<&Bits>| {
+            let mut wire = Vec::new();
+            if let Some(bits) = bits {
+                bits.to_wire(&mut wire);
+            }
+            wire
+        };
+        let unsure = self.unsure.as_ref().filter(|_| self.have.is_some());
         let (v4, v6) = pack_peers(&self.peers);
         date(dict, b"added", self.added);
         date(dict, b"completed", self.completed);
@@ -171,7 +178,7 @@ impl Checkpoint {
         count(dict, b"downloaded", Some(self.totals.downloaded));
         dict.int(b"ending", i64::from(self.ending == Ending::Clean));
         string(dict, b"files", &pack_states(&self.files));
-        string(dict, b"have", &have);
+        string(dict, b"have", &wire(self.have.as_ref()));
         string(dict, b"info-hash", self.info_hashes.v1.as_ref().map_or(&[], |hash| &hash.0[..]));
         string(dict, b"info-hash-2", self.info_hashes.v2.as_ref().map_or(&[], |hash| &hash.0[..]));
         count(dict, b"limit-down", self.limit_down);
@@ -189,6 +196,7 @@ impl Checkpoint {
                 tiers.list(|urls| tier.iter().for_each(|url| urls.bytes(url.as_bytes())));
             }
         });
+        string(dict, b"unsure", &wire(unsure));
         count(dict, b"uploaded", Some(self.totals.uploaded));
         count(dict, b"version", Some(VERSION));
     }
@@ -219,7 +227,11 @@ impl Checkpoint {
         Ok(Checkpoint {
             info_hashes,
             ending: if read.flag("ending") { Ending::Clean } else { Ending::Open },
-            have: read.have()?,
+            have: read.bits("have")?,
+            unsure: match read.bytes("unsure") {
+                [] => None,
+                _ => read.bits("unsure")?,
+            },
             files: read.states()?,
             priorities: read.bytes("priorities").to_vec(),
             sequential: read.flag("sequential"),
@@ -295,11 +307,11 @@ impl<'b> Reader<'_, 'b> {
         self.root.get(key.as_bytes()).and_then(Value::as_int).map(WallClock)
     }
 
-    fn have(&self) -> Result<Option<Bits>, Refusal> {
+    fn bits(&self, key: &'static str) -> Result<Option<Bits>, Refusal> {
         let Some(pieces) = self.count("pieces") else { return Ok(None) };
-        let malformed = Refusal::Malformed { key: "have" };
+        let malformed = Refusal::Malformed { key };
         let pieces = u32::try_from(pieces).map_err(|_| malformed)?;
-        Bits::from_wire(self.bytes("have"), pieces).map(Some).ok_or(malformed)
+        Bits::from_wire(self.bytes(key), pieces).map(Some).ok_or(malformed)
     }
 
     fn states(&self) -> Result<Vec<FileState>, Refusal> {
@@ -350,6 +362,7 @@ mod tests {
             info_hashes: InfoHashes { v1: Some(InfoHash([1; 20])), v2: Some(InfoHashV2([2; 32])) },
             ending: Ending::Clean,
             have: Some(have),
+            unsure: Some(Bits::full(11)),
             files: vec![
                 FileState { len: Some(7), modified: 1_700_000_000_123_456_789 },
                 FileState { len: None, modified: 0 },
@@ -433,6 +446,7 @@ mod tests {
         let malformed = |key| Err(Refusal::Malformed { key });
         assert_eq!(decode(b"d4:have1:\xff6:piecesi7e7:versioni1ee"), malformed("have"));
         assert_eq!(decode(b"d6:piecesi4294967295e7:versioni1ee"), malformed("have"));
+        assert_eq!(decode(b"d4:have1:\xfe6:piecesi7e6:unsure1:\xff7:versioni1ee"), malformed("unsure"));
         assert_eq!(decode(b"d5:files3:abc7:versioni1ee"), malformed("files"));
         assert_eq!(decode(b"d9:info-hash3:abc7:versioni1ee"), malformed("info-hash"));
     }

@@ -46,6 +46,8 @@ pub enum TorrentErrand {
     LoadResume,
     /// A part of a piece that is being checked.
     CheckLoad(PieceIndex),
+    /// That part written again.
+    CheckRewrite(PieceIndex),
     /// Its hash.
     CheckHash(PieceIndex),
     /// What was written to be durable.

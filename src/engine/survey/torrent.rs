@@ -193,6 +193,8 @@ pub struct CheckpointSurvey {
     pub syncing: Option<Bits>,
     /// What resume data may claim.
     pub claimed: Bits,
+    /// To be written again before it can be claimed, since a sync failed.
+    pub unsure: Bits,
     /// Whether resume data are being saved.
     pub saving: bool,
 }

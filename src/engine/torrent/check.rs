@@ -27,6 +27,17 @@ pub struct Plan {
     pub doubtful: Bits,
 }
 
+impl Plan {
+    /// None of `pieces` is believed.
+    pub fn doubt(&mut self, pieces: &Bits) {
+        for piece in pieces.iter() {
+            if self.trusted.clear(piece) {
+                self.doubtful.set(piece);
+            }
+        }
+    }
+}
+
 /// Decides what to believe. A piece is worth hashing if any byte of it, padding aside, may be in a file; or if it is all
 /// padding: nobody fetches that, and without it nobody here would ever be a seed.
 pub fn plan(

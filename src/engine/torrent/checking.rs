@@ -1,4 +1,6 @@
 //! Hashing what is there: the disk reads, the pool hashes, the pieces that match are had.
+//!
+//! What a failed sync may have lost is written back between the two: from there on a later sync makes it durable.
 
 use tide_base::{Bits, Chunk, Instant, PieceIndex};
 use tide_disk::{Answer, Digest, Done, Hashed, Outcome, Task};
@@ -37,12 +39,19 @@ impl Torrent {
         desk.gates.disk(self.spec.volume, self.spec.store, Task::Load { piece, offset, chunks }, errand);
     }
 
-    /// A part of a piece has been read.
+    /// A part of a piece has been read, or what was read has been written back.
     pub(super) fn check_loaded(&mut self, desk: &mut Desk, now: Instant, piece: PieceIndex, done: Done) {
         let Done { chunks, result, .. } = done;
         let looking = self.checker.as_mut().and_then(|checker| checker.get_mut(piece));
         match (result, looking) {
-            (Ok(Outcome::Loaded { complete: true }), Some(looking)) => {
+            (Ok(Outcome::Loaded { complete: true }), Some(looking))
+                if self.checkpoint.unsure().has(piece.0) =>
+            {
+                let task = Task::Write { piece, offset: looking.next, chunks };
+                let errand = Errand::Torrent(self.slot(), TorrentErrand::CheckRewrite(piece));
+                desk.gates.disk(self.spec.volume, self.spec.store, task, errand);
+            }
+            (Ok(Outcome::Loaded { complete: true } | Outcome::Written), Some(looking)) => {
                 let digest = looking.stream.take().map_or(Digest::Sha1, Digest::Sha1Part);
                 let errand = Errand::Torrent(self.slot(), TorrentErrand::CheckHash(piece));
                 desk.gates.hash(chunks, digest, errand);
@@ -88,6 +97,7 @@ impl Torrent {
         }
         if good {
             self.stock.found(piece);
+            self.checkpoint.rewritten(piece);
         }
         if let Some(checker) = &mut self.checker {
             checker.end(piece);

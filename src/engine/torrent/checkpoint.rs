@@ -3,6 +3,10 @@
 //! A piece is *written* when its write returned, *syncing* while a sync that began later runs, *claimed* once that
 //! sync finished. Only then may it stand in resume data. A file that claims less than there is costs hashing after an
 //! unclean end; one that claims more would be silent loss.
+//!
+//! A sync that fails makes pieces *unsure*: what could not be written is forgotten, but counts as written. It is read
+//! back as it should be as long as memory holds it, and no later sync writes it. So what is unsure is written again when
+//! it has been found, before it can be called durable.
 
 use crate::survey::CheckpointSurvey;
 use tide_base::{Bits, Duration, Instant, PieceIndex};
@@ -18,7 +22,7 @@ pub struct CheckpointLimits {
     pub bytes: u64,
     /// How long what is not about pieces (totals, peers, selection) waits to be saved: nobody misses much of it.
     pub idle_interval: Duration,
-    /// How long after a failed sync or save the next is tried: long enough for a full disk to be noticed.
+    /// How long after a failed save the next is tried: long enough for a full disk to be noticed.
     pub retry: Duration,
 }
 
@@ -55,12 +59,17 @@ pub struct Checkpoint {
     written: Bits,
     /// What is written and neither synced nor being synced.
     waiting: Option<Waiting>,
-    syncing: Option<Syncing>,
+    /// What the sync that runs captured.
+    syncing: Option<Bits>,
     claimed: Bits,
+    /// What a sync that failed may have lost, and has not been written since.
+    unsure: Bits,
+    /// Whether a sync failed since the store was opened: of what was written meanwhile, a part may be from before.
+    lapsed: bool,
     /// When the claims, or anything else that resume data holds, are to be saved.
     save_at: Instant,
     saving: bool,
-    /// No sync and no save before this, after a failure.
+    /// No sync and no save before this, after a save failed.
     not_before: Instant,
 }
 
@@ -72,12 +81,6 @@ struct Waiting {
     bytes: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Syncing {
-    pieces: Bits,
-    bytes: u64,
-}
-
 impl Checkpoint {
     /// Goes on from resume data that claims `claimed`.
     pub fn new(claimed: Bits, limits: CheckpointLimits) -> Checkpoint {
@@ -86,6 +89,8 @@ impl Checkpoint {
             written: Bits::new(claimed.len()),
             waiting: None,
             syncing: None,
+            unsure: Bits::new(claimed.len()),
+            lapsed: false,
             claimed,
             save_at: Instant::NEVER,
             saving: false,
@@ -93,10 +98,21 @@ impl Checkpoint {
         }
     }
 
+    /// The store was opened anew, and `claimed` is what is believed of what its resume data claim.
+    pub fn reopened(&mut self, claimed: Bits) {
+        assert!(!claimed.intersects(&self.unsure), "what is unsure is not believed");
+        let unsure = core::mem::replace(&mut self.unsure, Bits::new(0));
+        *self = Checkpoint { unsure, ..Checkpoint::new(claimed, self.limits) };
+    }
+
     /// The write of a verified piece, of `bytes` bytes, returned.
     pub fn written(&mut self, now: Instant, piece: PieceIndex, bytes: u64) {
         // A sync that runs may have passed these bytes already, and an older claim is about older bytes.
         self.unclaim(now, piece);
+        match self.lapsed {
+            true => self.unsure.set(piece.0),
+            false => self.unsure.clear(piece.0),
+        };
         if self.written.set(piece.0) {
             self.wait(now, now + self.limits.interval, bytes);
         }
@@ -105,6 +121,7 @@ impl Checkpoint {
     /// `piece` is not there any more: found bad, or its file is gone.
     pub fn lost(&mut self, now: Instant, piece: PieceIndex) {
         self.unclaim(now, piece);
+        self.unsure.clear(piece.0);
         self.written.clear(piece.0);
         if self.written.none() {
             self.waiting = None;
@@ -119,7 +136,7 @@ impl Checkpoint {
         self.written = have.clone();
         self.waiting = (!have.none()).then_some(Waiting { due: now, bytes });
         if let Some(syncing) = &mut self.syncing {
-            *syncing = Syncing { pieces: Bits::new(have.len()), bytes: 0 };
+            *syncing = Bits::new(have.len());
         }
         self.save_by(now);
     }
@@ -158,28 +175,43 @@ impl Checkpoint {
     /// A sync begins, of everything written until now.
     pub fn sync_begun(&mut self) {
         assert!(!self.busy(), "one sync or save at a time");
-        let bytes = self.waiting.take().map_or(0, |waiting| waiting.bytes);
+        self.waiting = None;
         let none = Bits::new(self.written.len());
-        self.syncing = Some(Syncing { pieces: core::mem::replace(&mut self.written, none), bytes });
+        self.syncing = Some(core::mem::replace(&mut self.written, none));
     }
 
     /// The sync that began last finished: what it captured may be claimed.
     pub fn sync_finished(&mut self, now: Instant) {
         let syncing = self.syncing.take().expect("a sync that finishes began");
-        if !syncing.pieces.none() {
-            self.claimed.union_with(&syncing.pieces);
+        if !syncing.none() {
+            self.claimed.union_with(&syncing);
             self.save_by(now);
         }
     }
 
-    /// The sync that began last failed: what it captured waits for another one.
-    pub fn sync_failed(&mut self, now: Instant) {
-        let syncing = self.syncing.take().expect("a sync that fails began");
-        if !syncing.pieces.none() {
-            self.written.union_with(&syncing.pieces);
-            self.wait(now, now, syncing.bytes);
+    /// A sync failed, the one that [began](Self::sync_begun) or another: also what was written since it began may be lost.
+    /// There is no other until the store has been [opened anew](Self::reopened).
+    pub fn sync_failed(&mut self) {
+        self.lapsed = true;
+        self.unsure.union_with(&self.written);
+        if let Some(syncing) = self.syncing.take() {
+            self.unsure.union_with(&syncing);
         }
-        self.not_before = now + self.limits.retry;
+    }
+
+    /// Resume data say that these pieces were unsure when their session ended.
+    pub fn recall_unsure(&mut self, unsure: &Bits) {
+        self.unsure.union_with(unsure);
+    }
+
+    /// The bytes of `piece` have been read, and written again.
+    pub fn rewritten(&mut self, piece: PieceIndex) {
+        self.unsure.clear(piece.0);
+    }
+
+    /// The pieces that have to be written again before they can be called durable.
+    pub fn unsure(&self) -> &Bits {
+        &self.unsure
     }
 
     /// Resume data with the present claims is being written.
@@ -220,8 +252,9 @@ impl Checkpoint {
     pub fn survey(&self) -> CheckpointSurvey {
         CheckpointSurvey {
             written: self.written.clone(),
-            syncing: self.syncing.as_ref().map(|syncing| syncing.pieces.clone()),
+            syncing: self.syncing.clone(),
             claimed: self.claimed.clone(),
+            unsure: self.unsure.clone(),
             saving: self.saving,
         }
     }
@@ -229,17 +262,18 @@ impl Checkpoint {
     /// Panics if the table contradicts itself.
     pub fn check_invariants(&self) {
         assert!(!self.written.intersects(&self.claimed), "what waits for a sync is not claimed");
+        assert!(!self.unsure.intersects(&self.claimed), "what is unsure is not claimed");
         assert_eq!(self.waiting.is_some(), !self.written.none());
         if let Some(syncing) = &self.syncing {
-            assert!(!syncing.pieces.intersects(&self.claimed), "what is being synced is not claimed");
-            assert!(!syncing.pieces.intersects(&self.written), "what is written again is synced again");
+            assert!(!syncing.intersects(&self.claimed), "what is being synced is not claimed");
+            assert!(!syncing.intersects(&self.written), "what is written again is synced again");
             assert!(!self.saving, "one sync or save at a time");
         }
     }
 
     fn unclaim(&mut self, now: Instant, piece: PieceIndex) {
         if let Some(syncing) = &mut self.syncing {
-            syncing.pieces.clear(piece.0);
+            syncing.clear(piece.0);
         }
         if self.claimed.clear(piece.0) {
             self.save_by(now);
@@ -251,7 +285,8 @@ impl Checkpoint {
     }
 
     fn sync_at(&self) -> Instant {
-        self.waiting.map_or(Instant::NEVER, |waiting| waiting.due)
+        let waiting = self.waiting.filter(|_| !self.lapsed);
+        waiting.map_or(Instant::NEVER, |waiting| waiting.due)
     }
 
     fn wait(&mut self, now: Instant, due: Instant, bytes: u64) {
@@ -335,19 +370,38 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_sync_claims_nothing_and_is_tried_again() {
+    fn a_failed_save_is_tried_again() {
+        let mut c = Checkpoint::new(Bits::full(10), LIMITS);
+        c.hurry(at(37));
+        c.save_begun();
+        c.save_failed(at(38));
+        assert_eq!((c.next(at(67)), c.next(at(68)), c.is_dirty()), (None, Some(Step::Save), true));
+    }
+
+    #[test]
+    fn what_a_failed_sync_may_have_lost_is_written_again_before_it_is_claimed() {
+        let unsure = |c: &Checkpoint| c.unsure().iter().collect::<Vec<_>>();
         let mut c = empty();
         c.written(at(1), PieceIndex(0), 10);
         c.sync_begun();
         c.written(at(6), PieceIndex(1), 10);
-        c.sync_failed(at(7));
-        assert_eq!((claims(&c), c.deadline(), c.next(at(37))), (vec![], at(37), Some(Step::Sync)));
+        c.sync_failed();
+        // A part of it may have been written before.
+        c.written(at(8), PieceIndex(2), 10);
+        assert_eq!((claims(&c), unsure(&c), c.next(at(90))), (vec![], vec![0, 1, 2], None));
+        c.reopened(Bits::new(10));
+        c.rewritten(PieceIndex(0));
+        c.written(at(91), PieceIndex(2), 10);
+        assert_eq!(unsure(&c), [1]);
+        c.lost(at(91), PieceIndex(1));
+        let mut have = Bits::new(10);
+        have.set(0);
+        have.set(2);
+        c.rechecked(at(92), &have, 0);
+        assert_eq!((unsure(&c), c.next(at(92))), (vec![], Some(Step::Sync)));
         c.sync_begun();
-        c.sync_finished(at(38));
-        assert_eq!(claims(&c), [0, 1]);
-        c.save_begun();
-        c.save_failed(at(38));
-        assert_eq!((c.next(at(67)), c.next(at(68)), c.is_dirty()), (None, Some(Step::Save), true));
+        c.sync_finished(at(93));
+        assert_eq!(claims(&c), [0, 2]);
     }
 
     #[test]
@@ -383,20 +437,48 @@ mod tests {
         assert_eq!(claims(&c), [4, 9]);
     }
 
-    /// The disk as a model: a sync makes durable what it held when it began.
+    /// A piece as a medium has it: its version in memory, the durable one, whether the next sync writes it.
+    #[derive(Clone, Copy, Default)]
+    struct Page {
+        now: u32,
+        durable: u32,
+        dirty: bool,
+    }
+
+    impl Page {
+        fn write(&mut self) {
+            *self = Page { now: self.now + 1, dirty: true, ..*self };
+        }
+    }
+
+    /// After a sync failed: the store is opened anew, and of what is unsure some is found, and written again.
+    fn reopen(c: &mut Checkpoint, now: Instant, disk: &mut [Page; 10], prng: &mut Prng) {
+        let mut have = c.claimed().clone();
+        c.reopened(have.clone());
+        for piece in c.unsure().clone().iter() {
+            if prng.chance(1, 2) {
+                disk[piece as usize].dirty = true;
+                c.rewritten(PieceIndex(piece));
+                have.set(piece);
+            }
+        }
+        c.rechecked(now, &have, 0);
+    }
+
+    /// The disk as a model: a sync makes durable what it held when it began; one that fails forgets some of it.
     #[test]
     fn no_sequence_claims_what_is_not_durable_or_dawdles() {
         for seed in 0..50 {
             let mut prng = Prng::new(seed);
             let mut c = empty();
-            let (mut disk, mut durable, mut captured) = ([0u32; 10], [0u32; 10], None);
+            let (mut disk, mut captured, mut failed) = ([Page::default(); 10], None, false);
             let mut saving = false;
             for step in 0..400 {
                 let now = at(step);
                 let piece = prng.below(10) as u32;
                 match prng.below(6) {
                     0..2 => {
-                        disk[piece as usize] += 1;
+                        disk[piece as usize].write();
                         c.written(now, PieceIndex(piece), prng.below(40));
                     }
                     2 => c.lost(now, PieceIndex(piece)),
@@ -405,17 +487,21 @@ mod tests {
                         if prng.chance(1, 3) { c.save_failed(now) } else { c.saved() }
                     }
                     4 if captured.is_some() => {
-                        let synced: Option<[u32; 10]> = captured.take();
-                        if prng.chance(1, 3) {
-                            c.sync_failed(now);
-                        } else {
-                            durable = synced.expect("just looked");
-                            c.sync_finished(now);
+                        let synced: [Page; 10] = captured.take().expect("just looked");
+                        failed = prng.chance(1, 3);
+                        for (page, then) in disk.iter_mut().zip(synced).filter(|(_, then)| then.dirty) {
+                            page.durable = if failed && prng.chance(1, 2) { page.durable } else { then.now };
                         }
+                        if failed { c.sync_failed() } else { c.sync_finished(now) }
+                    }
+                    5 if failed && !saving => {
+                        failed = false;
+                        reopen(&mut c, now, &mut disk, &mut prng);
                     }
                     _ => match c.next(now) {
                         Some(Step::Sync) => {
                             captured = Some(disk);
+                            disk.iter_mut().for_each(|page| page.dirty = false);
                             c.sync_begun();
                         }
                         Some(Step::Save) => {
@@ -426,10 +512,10 @@ mod tests {
                     },
                 }
                 for piece in claims(&c) {
-                    let at = piece as usize;
-                    assert_eq!(durable[at], disk[at], "seed {seed} step {step}");
+                    let page = disk[piece as usize];
+                    assert_eq!(page.durable, page.now, "seed {seed} step {step}");
                 }
-                let idle = captured.is_none() && !saving;
+                let idle = captured.is_none() && !saving && !failed;
                 assert!(!idle || !c.is_dirty() || c.deadline() <= now + LIMITS.idle_interval);
             }
         }

@@ -5,8 +5,7 @@ use tide_disk::{Outcome, StoreSpec, Task, Trouble, TroubleKind};
 
 use super::Torrent;
 use super::check::{Checker, plan};
-use super::checkpoint::Checkpoint;
-use super::life::{Phase, checkpoint_limits};
+use super::life::Phase;
 use crate::command::Check;
 use crate::desk::Desk;
 use crate::desk::gates::{Errand, TorrentErrand};
@@ -39,10 +38,11 @@ impl Torrent {
             TorrentErrand::DropResume => Task::DropResume,
             TorrentErrand::Close => Task::Close,
             TorrentErrand::CheckLoad(_)
+            | TorrentErrand::CheckRewrite(_)
             | TorrentErrand::CheckHash(_)
             | TorrentErrand::JudgeMetadata(_)
             | TorrentErrand::RecallMetadata => {
-                unreachable!("the disk does not hash")
+                unreachable!("checks and judgements are no chores")
             }
         };
         let skipped = self.spec.resume.is_none()
@@ -180,14 +180,22 @@ impl Torrent {
         }
         let resume = self.resume.take();
         self.filed = resume.as_ref().and_then(|resume| resume.have.clone());
-        let plan = plan(self.spec.check, &self.spec.files, &self.files, &self.spec.layout, resume.as_ref());
+        let pieces = self.spec.layout.pieces();
+        let unsure = resume.as_ref().and_then(|resume| resume.unsure.as_ref());
+        // While the metadata is sought there are no pieces yet.
+        if let Some(unsure) = unsure.filter(|unsure| unsure.len() == pieces) {
+            self.checkpoint.recall_unsure(unsure);
+        }
+        let mut plan =
+            plan(self.spec.check, &self.spec.files, &self.files, &self.spec.layout, resume.as_ref());
+        plan.doubt(self.checkpoint.unsure());
         self.take_stock(&plan.trusted);
         // What was claimed and is believed stays claimed while the rest is hashed.
         let claimed = match self.spec.check {
             Check::Resume => plan.trusted,
             Check::Full | Check::Skip => Bits::new(self.spec.layout.pieces()),
         };
-        self.checkpoint = Checkpoint::new(claimed, checkpoint_limits(desk));
+        self.checkpoint.reopened(claimed);
         self.spec.check = Check::Resume;
         self.told_checked = 0;
         self.checker = Some(Checker::new(plan.doubtful));

@@ -310,7 +310,8 @@ impl Torrent {
     }
 
     /// Goes on after trouble. The store is opened anew, since a failed sync leaves it unknown what the device kept; what
-    /// resume data do not vouch for is hashed again, and everything if files changed beneath us.
+    /// resume data do not vouch for is hashed again, and written again where that sync may have lost it; everything is
+    /// hashed if files changed beneath us.
     /// Whether the trouble is over shows when the torrent [starts](Self::start).
     fn recover(&mut self, now: Instant) {
         let kind = self.trouble.as_ref().map(|trouble| trouble.kind);
@@ -332,6 +333,7 @@ impl Torrent {
         self.phase = Phase::Opening;
         self.known = false;
         self.settled = false;
+        self.resume = None;
         self.chores = self
             .will_be_open()
             .then_some(TorrentErrand::Close)

@@ -197,7 +197,9 @@ impl Torrent {
     /// A disk job is done.
     pub fn disk_done(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, done: Done) {
         match errand {
-            TorrentErrand::CheckLoad(piece) => self.check_loaded(desk, now, piece, done),
+            TorrentErrand::CheckLoad(piece) | TorrentErrand::CheckRewrite(piece) => {
+                self.check_loaded(desk, now, piece, done);
+            }
             TorrentErrand::CheckHash(_) | TorrentErrand::JudgeMetadata(_) | TorrentErrand::RecallMetadata => {
                 unreachable!("the disk does not hash")
             }

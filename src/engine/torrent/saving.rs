@@ -52,12 +52,15 @@ impl Torrent {
     pub(super) fn sync_done(&mut self, desk: &mut Desk, now: Instant, result: Result<Outcome, Trouble>) {
         if matches!(self.phase, Phase::Leaving(_)) {
             self.synced = result.is_ok();
+            if !self.synced {
+                self.checkpoint.sync_failed();
+            }
             return;
         }
         match result {
             Ok(_) => self.checkpoint.sync_finished(now),
             Err(trouble) => {
-                self.checkpoint.sync_failed(now);
+                self.checkpoint.sync_failed();
                 // A store that is opened anew is looked at again, and whatever is wrong with it shows then.
                 if !self.must_reopen() {
                     self.troubled(desk, now, trouble);
@@ -98,6 +101,7 @@ impl Torrent {
             info_hashes: self.spec.info_hashes,
             ending: if clean { Ending::Clean } else { Ending::Open },
             have: Some(have.clone()).filter(|_| !self.is_sought()),
+            unsure: Some(self.checkpoint.unsure().clone()).filter(|unsure| !unsure.none()),
             files: if clean { self.files.clone() } else { Vec::new() },
             priorities: match self.is_sought() {
                 true => self.spec.priorities.clone().unwrap_or_default(),
@@ -176,7 +180,8 @@ impl Torrent {
         let opened_for = self.wanted_files();
         let pieces = self.spec.layout.pieces();
         let fits = |resume: &Checkpoint| {
-            self.is_sought() || resume.have.as_ref().is_none_or(|have| have.len() == pieces)
+            let sets = [&resume.have, &resume.unsure];
+            self.is_sought() || sets.into_iter().flatten().all(|set| set.len() == pieces)
         };
         match bytes.map(|bytes| Checkpoint::decode(&bytes, Some(&self.spec.info_hashes))) {
             Some(Ok(mut resume)) if fits(&resume) => {

@@ -114,6 +114,15 @@ impl State {
 }
 
 impl Medium {
+    /// Whether a sync that failed lost something of a file that nobody has written since.
+    pub fn lost_by_sync(&self, path: &Path) -> bool {
+        let state = self.state();
+        let inode = state.names.file(path).and_then(|id| state.inodes.get(&id));
+        inode.is_some_and(|inode| {
+            inode.durable.harms(0, u64::MAX).any(|(.., cause)| cause == Cause::FailedSync)
+        })
+    }
+
     /// What a piece is now, as far as it lies in the content's own files below `root`. The content must be known; a
     /// piece of one that is not is never right.
     pub fn state_of(&self, content: &Content, root: &Path, piece: PieceIndex) -> PieceTruth {

@@ -21,8 +21,8 @@ pub trait View {
     /// What the bytes of a piece are, as a read would find them now: where `node` keeps this torrent's content.
     fn truth(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth;
 
-    /// The same of what resume data claim when a process starts. That a crash took what was never synced is no excuse
-    /// then: it is what must not be claimed.
+    /// The same of what resume data claim when a process starts. That a crash or a failed sync took it is no excuse then:
+    /// it is what must not be claimed. (Unless somebody who was told of that sync is gone, and the next could not know.)
     fn truth_of_claim(&self, node: usize, torrent: InfoHash, piece: PieceIndex) -> Truth;
 
     /// The bounds of a node's engine.

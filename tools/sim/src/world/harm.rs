@@ -204,10 +204,14 @@ impl Node {
         self.judged(torrent, piece, |_| true)
     }
 
-    /// The same of what is claimed when its process starts: what a crash took had better not been claimed. (Where files
-    /// were harmed, too, a piece may have been lost, fetched again and torn before anybody could take the claim back.)
+    /// The same of what is claimed when its process starts: what a crash or a failed sync took had better not been claimed.
+    /// (Where files were harmed, too, a piece may have been lost, fetched again and torn before anybody could take the
+    /// claim back.)
     pub(super) fn truth_of_claim(&self, torrent: InfoHash, piece: PieceIndex) -> Truth {
-        self.judged(torrent, piece, |cause| self.harmed || cause != Cause::Crash)
+        let forgotten = self.torrents.iter().any(|known| known.info_hash() == torrent && known.forgotten);
+        self.judged(torrent, piece, |cause| {
+            self.harmed || cause.is_silent() || (forgotten && cause == Cause::FailedSync)
+        })
     }
 
     fn judged(&self, torrent: InfoHash, piece: PieceIndex, excuses: impl Fn(Cause) -> bool) -> Truth {

@@ -342,16 +342,21 @@ impl World {
 
     /// The process is gone in this moment; its machine, if `crash`, too.
     pub fn kill(&mut self, id: NodeId, crash: bool) {
-        let now = self.now;
-        self.end(id);
-        let node = &mut self.nodes[id.0 as usize];
-        if crash {
-            node.medium.crash(now);
+        if !crash {
+            return self.end(id);
         }
+        self.vanish(id);
+        self.nodes[id.0 as usize].medium.crash(self.now);
     }
 
     /// The process is gone in this moment, because it has ended or because it was killed.
     pub fn end(&mut self, id: NodeId) {
+        self.vanish(id);
+        let node = &mut self.nodes[id.0 as usize];
+        (0..node.torrents.len()).for_each(|number| node.forget_failed_syncs(number));
+    }
+
+    fn vanish(&mut self, id: NodeId) {
         let now = self.now;
         let node = &mut self.nodes[id.0 as usize];
         let Some(life) = &node.life else { return };

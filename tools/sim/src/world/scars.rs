@@ -1,11 +1,13 @@
-//! Damage that a move carried along: a medium knows what it did to a file, and not that the copy of it is no better.
+//! Damage that nobody can know of: what a move carried along (a medium knows what it did to a file, and not that the copy
+//! of it is no better), and what a failed sync lost, when those who were told so are gone.
 
 use std::collections::BTreeSet;
 
 use tide_base::{InfoHash, PieceIndex};
+use tide_disk::resume::Checkpoint;
 
 use super::node::Node;
-use crate::disk::PieceTruth;
+use crate::disk::{Cause, PieceTruth};
 
 /// Pieces that were damaged where they lay before. A piece that was fetched anew is right, and its scar means nothing;
 /// until then it excuses what is wrong with it.
@@ -27,6 +29,23 @@ impl Node {
         let state = |piece| self.medium.state_of(&known.made, &known.spec.root, piece);
         let damaged = pieces.filter(|&piece| matches!(state(piece), PieceTruth::Damaged(_)));
         self.scars.0.extend(damaged.map(|piece| (known.info_hash(), piece)));
+    }
+
+    /// Those who knew which syncs had failed are gone, and what was lost can be read still. Who comes next knows of it what
+    /// resume data say.
+    pub(super) fn forget_failed_syncs(&mut self, number: usize) {
+        let known = &self.torrents[number];
+        let bytes = known.spec.resume.as_ref().and_then(|path| self.medium.read_file(path));
+        let resume = bytes.and_then(|bytes| Checkpoint::decode(&bytes, Some(&known.spec.info_hashes)).ok());
+        let unsure = resume.and_then(|resume| resume.unsure);
+        let lost = |piece| {
+            let truth = self.medium.durable_state_of(&known.made, &known.spec.root, piece);
+            truth == PieceTruth::Damaged(Cause::FailedSync)
+        };
+        let mut pieces = (0..known.made.layout().pieces()).map(PieceIndex);
+        let content = pieces.any(|piece| !unsure.as_ref().is_some_and(|set| set.has(piece.0)) && lost(piece));
+        let aside = known.spec.aside.as_ref().is_some_and(|aside| self.medium.lost_by_sync(aside));
+        self.torrents[number].forgotten |= content || aside;
     }
 
     /// Files were harmed: what is on its way to another place may have been copied before or after.

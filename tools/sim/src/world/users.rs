@@ -35,6 +35,8 @@ pub struct UserTorrent {
     pub(super) made: Arc<Content>,
     /// Whether the world has spoilt its resume data.
     pub(super) resume_spoilt: bool,
+    /// Whether a sync failed, and what it lost was forgotten before it was written again.
+    pub(super) forgotten: bool,
     /// As it is added, and added again after a restart.
     pub spec: AddTorrent,
     /// Its name in the engine, once it has one.
@@ -158,6 +160,7 @@ impl World {
             content,
             made,
             resume_spoilt: false,
+            forgotten: false,
             spec,
             key,
             spared: false,
@@ -184,9 +187,11 @@ impl World {
 
     /// A removed torrent is added again.
     pub fn add_again(&mut self, id: NodeId, number: usize) {
-        let torrent = &mut self.nodes[id.0 as usize].torrents[number];
+        let node = &mut self.nodes[id.0 as usize];
+        let torrent = &mut node.torrents[number];
         assert!(!torrent.present && torrent.is_settled(), "only what was removed can be added again");
         torrent.present = true;
+        node.forget_failed_syncs(number);
         self.tell_to_add(id, number);
     }
 
