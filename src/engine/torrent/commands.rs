@@ -223,7 +223,9 @@ impl Torrent {
         self.checkpoint.touched(now);
         self.selection_changed(desk, now);
         let opening = self.chore == Some(TorrentErrand::Open);
-        if self.wanted_files() != before && (self.opened || opening) {
+        // A store that was opened before the metadata was known has none of the files, and will be opened anew.
+        let selects = self.opened && self.files.len() == self.spec.files.files().len();
+        if self.wanted_files() != before && (selects || opening) {
             self.chores.push_back(TorrentErrand::Select);
             self.answer_later(id);
             return None;

@@ -138,6 +138,28 @@ fn in_trouble_it_is_kept_until_the_torrent_goes_on() {
     scene.end();
 }
 
+/// The store that was opened for no files is still open while they are chosen.
+#[test]
+fn files_are_chosen_though_the_disk_hung_when_their_store_was_to_be_opened() {
+    let (mut scene, key) = Scene::alone(2);
+    scene.world.nodes[LEECH].hangs = true;
+    told(&mut scene, key);
+    // That a save takes long is no sign of anything; that nothing can be opened is.
+    let (other, _) = torrent(8, &[100], 64, 64);
+    scene.world.add(LEECH, other);
+    assert!(scene.is(key, State::Stopped));
+    assert_eq!(scene.told(|what| matches!(what, Happening::Metadata { .. })), 1);
+    let files = scene.spec.files.files().len();
+    let mut chosen = vec![0; files];
+    chosen[files - 1] = 4;
+    scene.tell(key, TorrentCommand::SetPriorities(chosen)).expect("there are so many files");
+    scene.world.nodes[LEECH].hangs = false;
+    scene.tell(key, TorrentCommand::Resume).expect("it goes on");
+    assert!(scene.is(key, State::Downloading));
+    assert!(scene.world.stats(LEECH, key).wanted < scene.spec.layout.total());
+    scene.end();
+}
+
 /// However often it is told.
 #[test]
 fn a_tracker_is_known_once_and_asked_only_by_a_session_that_asks_trackers() {

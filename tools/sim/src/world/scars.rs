@@ -48,6 +48,14 @@ impl Node {
         self.torrents[number].forgotten |= content || aside;
     }
 
+    /// A torrent was removed, perhaps with its content. Where its resume data could not be, or may come back after a crash,
+    /// they claim what is not there.
+    pub(super) fn doubt_what_is_left(&mut self, number: usize) {
+        let Some(path) = &self.torrents[number].spec.resume else { return };
+        let left = self.medium.read_file(path).is_some() || self.medium.durable().read_file(path).is_some();
+        self.torrents[number].resume_spoilt |= left;
+    }
+
     /// Files were harmed: what is on its way to another place may have been copied before or after.
     pub(super) fn scar_moving(&mut self) {
         for known in self.torrents.iter().filter(|known| known.is_moving()) {

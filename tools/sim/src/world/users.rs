@@ -81,10 +81,12 @@ impl UserTorrent {
 impl Node {
     /// The names of torrents and the answers to commands die with a process.
     pub(super) fn forget_keys(&mut self) {
-        for torrent in &mut self.torrents {
-            if torrent.removing.take().is_some() {
-                torrent.present = false;
+        for number in 0..self.torrents.len() {
+            if self.torrents[number].removing.take().is_some() {
+                self.torrents[number].present = false;
+                self.doubt_what_is_left(number);
             }
+            let torrent = &mut self.torrents[number];
             (torrent.key, torrent.adding, torrent.complete) = (None, None, false);
             // What was being moved lies partly here and partly there: what is claimed of it is not, as the engine sees
             // by its files.
@@ -358,7 +360,7 @@ impl World {
     pub(super) fn replied(&mut self, id: NodeId, command: CommandId, reply: Reply) {
         let node = &mut self.nodes[id.0 as usize];
         self.trail.number(0xf000 + u64::from(reply.is_ok()));
-        for torrent in &mut node.torrents {
+        for (number, torrent) in node.torrents.iter_mut().enumerate() {
             if torrent.adding == Some(command) {
                 torrent.adding = None;
                 torrent.key = match &reply {
@@ -383,6 +385,7 @@ impl World {
                 torrent.removing = None;
                 if reply.is_ok() {
                     (torrent.present, torrent.key) = (false, None);
+                    node.doubt_what_is_left(number);
                 }
                 return;
             }
