@@ -196,17 +196,17 @@ impl Aside {
         write_all(&*file, from, begin, desk.limits.slices)
     }
 
-    /// The slot of a piece, taking a free one or a new one for it if it has none.
+    /// The slot of a piece, taking a free one or a new one for it if it has none. Its head is written each time: what was
+    /// there may have been lost by a sync that failed, and whoever writes a piece again means all that belongs to it.
     fn slot_for<S: Storage>(&mut self, desk: &mut Desk<S>, piece: u32) -> io::Result<u32> {
         let Home::File { slots, count, exists, .. } = &self.home else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        if let Some(&slot) = slots.get(&piece) {
-            return Ok(slot);
-        }
         let access = if *exists { Access::Write } else { Access::Create { executable: false } };
-        let taken: std::collections::BTreeSet<u32> = slots.values().copied().collect();
-        let slot = (0..*count).find(|slot| !taken.contains(slot)).unwrap_or(*count);
+        let slot = slots.get(&piece).copied().unwrap_or_else(|| {
+            let taken: std::collections::BTreeSet<u32> = slots.values().copied().collect();
+            (0..*count).find(|slot| !taken.contains(slot)).unwrap_or(*count)
+        });
         let file = self.handle(desk, access)?;
         let head = head(piece, &self.layout);
         write_all(&*file, &mut [IoSlice::new(&head)], u64::from(slot) * stride(&self.layout), 1)?;
