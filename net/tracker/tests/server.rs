@@ -118,7 +118,6 @@ fn http_requests_are_answered_by_their_form() {
         ("/announce?info_hash=abc&port=1", "info_hash is not"),
         (&format!("/announce?info_hash={hash}"), "port is not"),
         (&format!("/announce?info_hash={hash}&port=65536"), "port is not"),
-        (&format!("/announce?info_hash={hash}&port=1&event=x"), "event is none"),
         ("/scrape", "info_hash is not"),
         ("/", "404 Not Found"),
     ] {
@@ -162,6 +161,40 @@ fn connection_ids_are_bound_to_an_address_and_a_time() {
     assert!(asked(&server, secs(40), asker).is_some());
     server.rotate([9; 16]);
     assert_eq!(asked(&server, secs(40), asker), None);
+}
+
+/// BEP 21: a partial seed "MUST send an `event=paused` parameter in every announce". libtorrent does, over UDP as event 4.
+/// What other words mean is not ours to know either.
+#[test]
+fn a_partial_seed_that_says_so_is_in_the_swarm() {
+    for event in ["paused", "x"] {
+        let mut registry = registry();
+        let hash = "%A5".repeat(20);
+        let request = format!(
+            "GET /announce?info_hash={hash}&port=258&left=9&event={event} HTTP/1.1\r\nHost: x\r\n\r\n"
+        );
+        let text = get_from(&mut registry, "10.0.0.1:9", &request);
+        assert!(!text.contains("failure reason"), "{text}");
+        assert_eq!(numbers(&registry), Some((0, 1, 0)));
+    }
+}
+
+/// The same over UDP: BEP 15 has no number for it, and libtorrent writes 4. Whoever is not answered tries again in vain.
+#[test]
+fn a_partial_seed_is_answered_over_udp_too() {
+    let mut registry = registry();
+    let server = UdpServer::new([7; 16]);
+    let asker = at("10.0.0.1:9");
+    let mut connect = vec![0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0];
+    connect.extend(*b"tran");
+    let mut out = Vec::new();
+    assert!(server.answer(&mut registry, secs(0), asker, &connect, &mut out));
+    let mut announce = [&out[8..16], b"\0\0\0\x01anno", &[0xa5; 20], &[1; 20], &[0; 8]].concat();
+    announce.extend(9u64.to_be_bytes());
+    announce.extend([&[0; 8][..], &[0, 0, 0, 4], &[0; 8], &[0xff; 4], &[1, 2]].concat());
+    assert_eq!(announce.len(), 98);
+    assert!(server.answer(&mut registry, secs(1), asker, &announce, &mut Vec::new()));
+    assert_eq!(numbers(&registry), Some((0, 1, 0)));
 }
 
 /// Lets client and server talk until nothing is left to say.

@@ -100,11 +100,12 @@ fn announce(
     let hash = parameter(query, "info_hash").and_then(info_hash);
     let port = number(query, "port").and_then(|port| u16::try_from(port).ok());
     let event = match parameter(query, "event") {
-        None | Some(b"" | b"empty") => Event::None,
         Some(b"started") => Event::Started,
         Some(b"completed") => Event::Completed,
         Some(b"stopped") => Event::Stopped,
-        Some(_) => return Err("event is none of started, completed and stopped"),
+        // Nothing, "empty", BEP 21's "paused" in every announce of a partial seed, and whatever the next BEP has: the
+        // peer is in the swarm, and its `left` tells as what.
+        _ => Event::None,
     };
     let visit = Visit {
         info_hash: hash.ok_or("info_hash is not 20 bytes, escaped")?,

@@ -136,9 +136,12 @@ fn read_announce(reader: &mut Reader<'_>, from: SocketAddr) -> Option<Visit> {
     let left = reader.u64()?;
     let _uploaded = reader.u64()?;
     let code = reader.u32()?;
-    let event = [Event::None, Event::Completed, Event::Started, Event::Stopped]
+    // As over HTTP, a word that we do not know is none: partial seeds (BEP 21) say 4, for which BEP 15 has no meaning, in
+    // every announce, and try again in vain when nobody answers.
+    let event = [Event::Completed, Event::Started, Event::Stopped]
         .into_iter()
-        .find(|event| event.code() == code)?;
+        .find(|event| event.code() == code)
+        .unwrap_or(Event::None);
     let _ip_and_key = reader.u64()?;
     // Negative means as many as is usual.
     let want = usize::try_from(reader.u32()? as i32).ok();
