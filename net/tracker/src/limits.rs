@@ -14,6 +14,15 @@ pub const TRACKER_ID_MAX: usize = 256;
 /// Most info-hashes of one scrape. BEP 15: about 74 fit a datagram; the same bound keeps HTTP's request line short.
 pub const SCRAPE_MAX: usize = 74;
 
+/// How often the connection ids that our own UDP tracker gives become others. The shorter, the closer their lives are to
+/// [`CONNECTION_LIFE`], and the more must be tried for each datagram.
+pub const CONNECTION_EPOCH: Duration = Duration::from_secs(60);
+
+/// How long a connection id is taken at least, whenever it was given (BEP 15: until two minutes after it was sent). Clients
+/// use one for a minute after it came, so this leaves a minute for the path. It is one [`CONNECTION_EPOCH`]
+/// longer at most, in which whoever got the address of the one it was given to could use it.
+pub const CONNECTION_LIFE: Duration = Duration::from_secs(120);
+
 /// Most peers taken from one reply. Trackers cap at 50 to 200; the address book holds a few thousand in all.
 pub const PEERS_MAX: usize = 1000;
 

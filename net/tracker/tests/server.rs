@@ -153,14 +153,37 @@ fn connection_ids_are_bound_to_an_address_and_a_time() {
         let mut out = Vec::new();
         server.answer(&mut registry, now, from, &scrape, &mut out).then_some(out)
     };
-    assert_eq!(asked(&server, secs(119), asker), Some([&b"\0\0\0\x02scra"[..], &[0; 12]].concat()));
-    assert_eq!(asked(&server, secs(120), asker), None, "too late");
+    assert_eq!(asked(&server, secs(179), asker), Some([&b"\0\0\0\x02scra"[..], &[0; 12]].concat()));
+    assert_eq!(asked(&server, secs(180), asker), None, "too late");
     assert_eq!(asked(&server, secs(40), at("10.0.0.1:8")), None);
     assert_eq!(asked(&server, secs(40), at("10.0.0.2:9")), None);
     server.rotate([8; 16]);
     assert!(asked(&server, secs(40), asker).is_some());
     server.rotate([9; 16]);
     assert_eq!(asked(&server, secs(40), asker), None);
+}
+
+/// BEP 15: "Trackers should accept the connection ID until two minutes after it has been send."
+#[test]
+fn a_connection_id_is_taken_for_two_minutes_whenever_it_was_given() {
+    for given in [0, 30, 59, 61] {
+        let mut registry = registry();
+        let server = UdpServer::new([7; 16]);
+        let asker = at("10.0.0.1:9");
+        let mut connect = vec![0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0];
+        connect.extend(*b"tran");
+        let mut out = Vec::new();
+        assert!(server.answer(&mut registry, secs(given), asker, &connect, &mut out));
+        let scrape = [&out[8..16], b"\0\0\0\x02scra", &[1; 20]].concat();
+        // One that the client got a little late and used for its whole minute, and one at the very end.
+        for late in [62, 120] {
+            let late = secs(given + late);
+            assert!(
+                server.answer(&mut registry, late, asker, &scrape, &mut Vec::new()),
+                "given at {given} s, used at {late:?}"
+            );
+        }
+    }
 }
 
 /// BEP 21: a partial seed "MUST send an `event=paused` parameter in every announce". libtorrent does, over UDP as event 4.

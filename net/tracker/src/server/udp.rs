@@ -2,17 +2,16 @@
 
 use super::registry::{Registry, Visit};
 use super::siphash::siphash;
-use crate::limits::SCRAPE_MAX;
+use crate::limits::{CONNECTION_EPOCH, CONNECTION_LIFE, SCRAPE_MAX};
 use crate::request::Event;
 use crate::udp::{Action, PROTOCOL, Reader};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use tide_base::addr::Family;
-use tide_base::{Duration, InfoHash, Instant, addr};
+use tide_base::{InfoHash, Instant, addr};
 
-/// A connection id is made anew each such span, and taken during the one after it too: it lives one to two minutes,
-/// as BEP 15 wants.
-const EPOCH: Duration = Duration::from_secs(60);
+/// Spans after the one in which a connection id was given that it must be taken in, however late in that one it was.
+const LATER: u64 = CONNECTION_LIFE.as_secs().div_ceil(CONNECTION_EPOCH.as_secs());
 
 /// Answers datagrams out of a [`Registry`].
 ///
@@ -110,15 +109,15 @@ impl UdpServer {
 
     fn is_valid(&self, id: u64, now: Instant, from: SocketAddr) -> bool {
         let epoch = epoch(now);
-        [self.secret, self.previous].iter().any(|secret| {
-            id == connection_id(secret, epoch, from)
-                || epoch.checked_sub(1).is_some_and(|before| id == connection_id(secret, before, from))
+        let given = epoch.saturating_sub(LATER)..=epoch;
+        given.rev().any(|epoch| {
+            [self.secret, self.previous].iter().any(|secret| id == connection_id(secret, epoch, from))
         })
     }
 }
 
 fn epoch(now: Instant) -> u64 {
-    now.as_nanos() / EPOCH.as_nanos() as u64
+    now.as_nanos() / CONNECTION_EPOCH.as_nanos() as u64
 }
 
 fn connection_id(secret: &[u8; 16], epoch: u64, from: SocketAddr) -> u64 {
