@@ -43,7 +43,10 @@ pub fn allowed_set(
 #[derive(Clone, Debug, Default)]
 pub struct Fast {
     granted: Vec<(PieceIndex, u32)>,
-    allowed: Vec<PieceIndex>,
+    /// What the peer allowed us: first what holds, then what it refused after all.
+    told: Vec<PieceIndex>,
+    /// How many of them hold.
+    allowed: u32,
     suggested: VecDeque<PieceIndex>,
 }
 
@@ -80,18 +83,30 @@ impl Fast {
         some
     }
 
-    /// Records that we may fetch `piece` while choked; returns whether that is new and there is room.
+    /// Records that we may fetch `piece` while choked; returns whether that is new and there is room. What was
+    /// [withdrawn](Fast::withdraw) is not new, and keeps its room: a peer that allows and refuses by turns would be asked
+    /// as fast as the path permits.
     pub fn allow(&mut self, piece: PieceIndex, limits: &Limits) -> bool {
-        let new = self.allowed.len() < limits.allowed_fast_in as usize && !self.allowed.contains(&piece);
+        let new = self.told.len() < limits.allowed_fast_in as usize && !self.told.contains(&piece);
         if new {
-            self.allowed.push(piece);
+            self.told.insert(self.allowed as usize, piece);
+            self.allowed += 1;
         }
         new
     }
 
+    /// The peer refused a block of `piece` while it choked us: it is not allowed any more, for good. BEP 6 lets it, for
+    /// instance when we have more than a few pieces.
+    pub fn withdraw(&mut self, piece: PieceIndex) {
+        if let Some(at) = self.allowed().iter().position(|allowed| *allowed == piece) {
+            self.told[at..].rotate_left(1);
+            self.allowed -= 1;
+        }
+    }
+
     /// The pieces that we may fetch while choked.
     pub fn allowed(&self) -> &[PieceIndex] {
-        &self.allowed
+        &self.told[..self.allowed as usize]
     }
 
     /// Records a suggestion; returns whether it is new. The oldest is forgotten for it if there is no room.
@@ -155,6 +170,10 @@ mod tests {
         assert!(fast.allow(PieceIndex(5), &limits) && !fast.allow(PieceIndex(5), &limits));
         assert!(fast.allow(PieceIndex(6), &limits) && !fast.allow(PieceIndex(7), &limits));
         assert_eq!(fast.allowed(), [PieceIndex(5), PieceIndex(6)]);
+        fast.withdraw(PieceIndex(7));
+        fast.withdraw(PieceIndex(5));
+        assert_eq!(fast.allowed(), [PieceIndex(6)]);
+        assert!(!fast.allow(PieceIndex(5), &limits) && !fast.allow(PieceIndex(7), &limits));
         assert!(fast.suggest(PieceIndex(1), &limits) && !fast.suggest(PieceIndex(1), &limits));
         assert!(fast.suggest(PieceIndex(2), &limits) && fast.suggest(PieceIndex(3), &limits));
         assert!(fast.suggest(PieceIndex(1), &limits));

@@ -50,7 +50,7 @@ pub struct Limits {
     /// How long an unchoked peer that we asked may send no block until it counts as snubbing us (BEP 3's anti-snub: a
     /// minute).
     pub snub: Duration,
-    /// Rejected asks in a row, with no block between, after which the peer is not asked for
+    /// Asks that a peer who unchoked us rejected in a row, with no block between, after which it is not asked for
     /// [`refused_wait`](Self::refused_wait) and counts as snubbing us. A peer that lost a piece or two rejects fewer.
     pub refusals: u32,
     /// How long it is not asked then: a round of its choker, within which it may know better.
@@ -72,7 +72,8 @@ pub struct Limits {
     /// Bytes of messages (content aside) that may wait to be sent when another message is accepted. Room for the HAVEs
     /// of a whole large torrent; only a peer that does not read gets here.
     pub control_queued: usize,
-    /// Allowed-fast pieces of the peer that are remembered. BEP 6 sends 10; more is generous.
+    /// Allowed-fast pieces of the peer that are remembered, with those that it refused after all. BEP 6 sends 10; more is
+    /// generous.
     pub allowed_fast_in: u32,
     /// Allowed-fast pieces that we grant, at most (BEP 6: k = 10).
     pub allowed_fast_out: u32,

@@ -96,8 +96,14 @@ impl Session {
     }
 
     /// An ask was rejected. After a row of these, with no block between, the peer is left alone for a while: else it
-    /// would be asked again, and reject again, as fast as the path permits. What a choke rejects does not count.
+    /// would be asked again, and reject again, as fast as the path permits. What a choking peer rejects does not count:
+    /// it owes us nothing, not even what it allowed fast (BEP 6), and is not asked for that piece again while it chokes.
     fn refused(&mut self, now: Instant, piece: PieceIndex) {
+        if self.choking.theirs == Choke::Choked {
+            self.fast.withdraw(piece);
+            return;
+        }
+        // Nor what it has taken back meanwhile.
         if !self.may_ask(piece) {
             return;
         }

@@ -78,7 +78,7 @@ pub struct Session {
     pieces: Pieces,
     asks: Asks,
     depth: Depth,
-    /// Asks rejected since a block came last.
+    /// Asks rejected by a peer that did not choke us since a block came last.
     refusals: u32,
     /// Until when nothing is asked, because too many were.
     shy_until: Option<Instant>,
@@ -297,7 +297,7 @@ impl Session {
         self.depth.snubbed()
     }
 
-    /// The pieces that we may ask for while choked (BEP 6).
+    /// The pieces that we may ask for while choked (BEP 6), without those of which the peer rejected a block while it did.
     pub fn allowed_fast(&self) -> &[PieceIndex] {
         self.fast.allowed()
     }

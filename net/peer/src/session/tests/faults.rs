@@ -189,3 +189,31 @@ fn a_piece_that_comes_and_goes_costs_patience_and_many_that_go_once_do_not() {
     };
     assert_eq!((flaps, fault), (2, Fault::DontHaveFlood));
 }
+
+/// BEP 6: "A peer MAY reject requests for already Allowed Fast pieces [...] if the requesting peer is not a starting peer",
+/// and the reference implementation does "whenever the requesting peer has more than k pieces".
+#[test]
+fn who_chokes_us_and_rejects_what_it_allowed_fast_does_not_snub_us() {
+    let mut session = with(Limits { refusals: 3, ..limits() }, Reserved::OURS);
+    feed(&mut session, &[Message::HaveAll, Message::AllowedFast(PieceIndex(0))]);
+    for n in 0..4 {
+        assert!(session.ask(NOW, block(n)), "it is allowed");
+    }
+    for n in 0..4 {
+        assert_eq!(feed(&mut session, &[Message::Reject(block(n))]), [Event::Rejected(block(n))]);
+    }
+    assert!(!session.snubbed(), "it chokes us, and said so");
+    // It is not asked for the piece again, whatever it says, or the two would go on like this for ever.
+    assert_eq!(feed(&mut session, &[Message::AllowedFast(PieceIndex(0))]), []);
+    assert_eq!((session.may_ask(PieceIndex(0)), session.room(NOW)), (false, 0));
+    // And when it serves us, it does so at once and to the full depth.
+    feed(&mut session, &[Message::Unchoke]);
+    assert!(session.may_ask(PieceIndex(0)));
+    assert!(session.room(NOW) > 1, "{}", session.room(NOW));
+    // Then what it rejects is refused.
+    for n in 0..3 {
+        assert!(session.ask(NOW, block(n)));
+        feed(&mut session, &[Message::Reject(block(n))]);
+    }
+    assert!(session.snubbed());
+}
