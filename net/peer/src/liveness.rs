@@ -41,11 +41,11 @@ impl Liveness {
         self.held_since.get_or_insert(now);
     }
 
-    /// The caller reads again.
-    pub fn release(&mut self, now: Instant) {
-        if let Some(since) = self.held_since.take() {
-            self.held += now.since(since);
-        }
+    /// The caller reads again; for how long it did not.
+    pub fn release(&mut self, now: Instant) -> Duration {
+        let held = self.held_since.take().map_or(Duration::ZERO, |since| now.since(since));
+        self.held += held;
+        held
     }
 
     /// Something came.
@@ -96,7 +96,8 @@ mod tests {
         live.hold(Instant::from_secs(200));
         assert_eq!(live.idle_at(&limits), Instant::NEVER);
         assert_eq!(live.listening(Instant::from_secs(400)), Instant::from_secs(100));
-        live.release(Instant::from_secs(400));
+        assert_eq!(live.release(Instant::from_secs(400)), Duration::from_secs(300));
+        assert_eq!(live.release(Instant::from_secs(405)), Duration::ZERO);
         assert_eq!(live.idle_at(&limits), Instant::from_secs(450));
         live.heard(Instant::from_secs(410));
         assert_eq!(live.idle_at(&limits), Instant::from_secs(560));

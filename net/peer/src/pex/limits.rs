@@ -15,6 +15,10 @@ pub struct PexLimits {
     /// Messages that it may send at once, when it has not sent any for long. 6 as libtorrent, which disconnects when more
     /// come within a minute.
     pub burst_in: u32,
+    /// Messages beyond that which may have piled up while the session was on hold: one for each `every_in` of it, but never
+    /// more than this, since each costs a look at some hundred contacts. 120 are what a peer sends in two hours at BEP
+    /// 11's one a minute.
+    pub backlog_in: u32,
     /// How long after one message the next is sent (BEP 11: a minute at least; some seconds more, so that the path's
     /// jitter does not bring two within one of the receiver's).
     pub interval: Duration,
@@ -36,6 +40,7 @@ impl Default for PexLimits {
             dropped_in: 200,
             every_in: Duration::from_secs(30),
             burst_in: 6,
+            backlog_in: 120,
             interval: Duration::from_secs(65),
             first_look: Duration::from_secs(5),
             most: 50,

@@ -110,7 +110,7 @@ impl Session {
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals >= self.config.limits.refusals {
             self.depth.snub();
-            self.shy_until = Some(now + self.config.limits.refused_wait);
+            self.shy_until = now + self.config.limits.refused_wait;
         }
     }
 

@@ -99,7 +99,7 @@ impl Session {
             return 0;
         }
         let Some(layout) = self.layout else { return 0 };
-        if self.shy_until.is_some_and(|until| now < until) {
+        if now < self.shy_until {
             return 0;
         }
         let listening = self.liveness.listening(now);

@@ -11,7 +11,7 @@ use crate::temper::Offence;
 use crate::wire::message::Message;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use tide_base::Instant;
+use tide_base::{Duration, Instant};
 
 /// Asks for metadata of which an answer may still come; of older ones none is expected.
 const ASKED: usize = 64;
@@ -91,9 +91,24 @@ impl Session {
     pub(super) fn pex_came(&mut self, now: Instant, body: &[u8]) -> Absorbed<'static> {
         let limits = &self.config.limits.pex;
         if !self.pex_pace.step(now, limits.every_in, limits.burst_in) {
-            return Err(Fault::PexFlood);
+            // What goes beyond the pace must have piled up while nobody read.
+            let cost = millis(limits.every_in).max(1);
+            self.pex_backlog = self.pex_backlog.checked_sub(cost).ok_or(Fault::PexFlood)?;
         }
         let delta = pex::Delta::from_bytes(body, limits)?;
         Ok(Some(Event::Pex(Box::new(delta))))
     }
+
+    /// The session was on hold for so long: messages that came meanwhile are no flood, up to
+    /// [`PexLimits::backlog_in`](pex::PexLimits::backlog_in).
+    pub(super) fn pex_waited(&mut self, held: Duration) {
+        let limits = &self.config.limits.pex;
+        let most = millis(limits.every_in).saturating_mul(limits.backlog_in);
+        self.pex_backlog = self.pex_backlog.saturating_add(millis(held)).min(most);
+    }
+}
+
+/// Whole milliseconds.
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

@@ -80,8 +80,8 @@ pub struct Session {
     depth: Depth,
     /// Asks rejected by a peer that did not choke us since a block came last.
     refusals: u32,
-    /// Until when nothing is asked, because too many were.
-    shy_until: Option<Instant>,
+    /// Until when nothing is asked, because too many were; `ZERO` if no such time is to come or to be told.
+    shy_until: Instant,
     serves: Serves,
     fast: Fast,
     numbers: Numbers,
@@ -92,6 +92,8 @@ pub struct Session {
     metadata_asked: Vec<u32>,
     /// How often the peer tells us of its peers.
     pex_pace: Pace,
+    /// Milliseconds on hold in which it may have told us of some, less those that have come for it since.
+    pex_backlog: u32,
     out: Out,
     sent: Meter,
     liveness: Liveness,
@@ -130,7 +132,7 @@ impl Session {
             asks: Asks::new(now),
             depth: Depth::new(now),
             refusals: 0,
-            shy_until: None,
+            shy_until: Instant::ZERO,
             serves: Serves::new(),
             fast: Fast::new(),
             numbers: Numbers::new(config.extensions.len()),
@@ -138,6 +140,7 @@ impl Session {
             offered: Offers::NONE,
             metadata_asked: Vec::new(),
             pex_pace: Pace::new(),
+            pex_backlog: 0,
             out,
             sent: Meter::new(),
             liveness: Liveness::new(now),

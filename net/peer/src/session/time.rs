@@ -11,9 +11,10 @@ impl Session {
         self.liveness.hold(now);
     }
 
-    /// The caller reads again.
+    /// The caller reads again. What the peer sent meanwhile, at its pace, comes all at once.
     pub fn release(&mut self, now: Instant) {
-        self.liveness.release(now);
+        let held = self.liveness.release(now);
+        self.pex_waited(held);
     }
 
     /// When [`due`](Session::due) should be called next, and why.
@@ -26,7 +27,7 @@ impl Session {
             (self.liveness.real(overdue), Timer::Overdue),
             (self.liveness.real(self.snub_at()), Timer::Snub),
             (self.liveness.stall_at(limits, self.out.len()), Timer::Stall),
-            (self.shy_until.unwrap_or(Instant::NEVER), Timer::Refused),
+            (self.ask_again_at(), Timer::Refused),
         ]
         .into_iter()
         .min()
@@ -50,7 +51,8 @@ impl Session {
             self.depth.snub();
             return Some(Due::Snubbed);
         }
-        if self.shy_until.take_if(|until| *until <= now).is_some() {
+        if self.ask_again_at() <= now {
+            self.shy_until = Instant::ZERO;
             return Some(Due::AskAgain);
         }
         let arriving = self.arriving_span();
@@ -66,6 +68,10 @@ impl Session {
             return Instant::NEVER;
         }
         self.asks.snub_at(self.limits())
+    }
+
+    fn ask_again_at(&self) -> Instant {
+        if self.shy_until == Instant::ZERO { Instant::NEVER } else { self.shy_until }
     }
 
     fn arriving_span(&self) -> Option<Span> {

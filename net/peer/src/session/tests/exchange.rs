@@ -109,3 +109,53 @@ fn asks_for_metadata_are_remembered_within_bounds() {
     assert_eq!(feed(&mut learns, &[reject(0), reject(35)]), []);
     assert_eq!(feed(&mut learns, &[reject(36)]), [Event::Metadata(Metadata::Reject(36))]);
 }
+
+/// BEP 11: a message a minute is what a peer may send; that we did not read for long is not its fault.
+#[test]
+fn peers_told_of_while_nobody_read_are_no_flood() {
+    let (mut knows, mut learns) = pair();
+    let addr = "1.2.3.4:5".parse().expect("an address");
+    let delta = Delta { added: vec![Contact { addr, flags: Flags::SEED }], dropped: vec![] };
+    learns.hold(NOW);
+    let mut now = NOW;
+    for _ in 0..10 {
+        assert!(knows.tell_peers(now, &delta));
+        now += Duration::from_secs(65);
+    }
+    let stream = drain(&mut knows);
+    learns.release(now);
+    assert_eq!(feed_bytes(&mut learns, now, &stream).map(|events| events.len()), Ok(10));
+}
+
+/// Tells of peers so often at once; whether all of it is taken.
+fn tell_often(knows: &mut Session, learns: &mut Session, now: Instant, times: usize) -> bool {
+    let addr = "1.2.3.4:5".parse().expect("an address");
+    let delta = Delta { added: vec![Contact { addr, flags: Flags::SEED }], dropped: vec![] };
+    for _ in 0..times {
+        assert!(knows.tell_peers(now, &delta));
+    }
+    let taken = feed_bytes(learns, now, &drain(knows)).map(|events| events.len());
+    assert!(taken == Ok(times) || taken == Err(Fault::PexFlood), "{taken:?}");
+    taken.is_ok()
+}
+
+#[test]
+fn of_a_wait_comes_one_message_for_each_pace_and_no_more_however_long_it_was() {
+    let (every, burst) = (Duration::from_secs(30), 6);
+    for (held, extra) in [(0, 0), (1, 0), (29, 0), (30, 1), (95, 3), (3600, 120), (36_000, 120)] {
+        let (mut knows, mut learns) = pair();
+        // Many short waits are as a long one.
+        let mut now = NOW;
+        for _ in 0..10 {
+            learns.hold(now);
+            now += Duration::from_secs(held) / 10;
+            learns.release(now);
+        }
+        assert!(tell_often(&mut knows, &mut learns, now, burst + extra), "held for {held} s");
+        assert!(!tell_often(&mut knows, &mut learns.clone(), now, 1), "held for {held} s");
+        // What was used is gone.
+        now += every;
+        assert!(tell_often(&mut knows, &mut learns, now, 1));
+        assert!(!tell_often(&mut knows, &mut learns, now, 1));
+    }
+}
