@@ -36,14 +36,14 @@ impl Bloom {
 
     /// Adds an address.
     pub fn insert(&mut self, ip: IpAddr) {
-        let digest = match ip {
-            IpAddr::V4(ip) => sha1(&[&ip.octets()]),
-            IpAddr::V6(ip) => sha1(&[&ip.octets()]),
-        };
-        for pair in [[digest[0], digest[1]], [digest[2], digest[3]]] {
-            let bit = usize::from(u16::from_le_bytes(pair)) % (BLOOM_BYTES * 8);
+        for bit in bits(ip) {
             self.0[bit / 8] |= 1 << (bit % 8);
         }
+    }
+
+    /// Whether an address was added; of others, too, the more often the more were.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        bits(ip).into_iter().all(|bit| self.0[bit / 8] & 1 << (bit % 8) != 0)
     }
 
     /// Adds all that `other` holds.
@@ -73,6 +73,16 @@ impl Bloom {
         }
         count
     }
+}
+
+/// The bits that an address sets.
+fn bits(ip: IpAddr) -> [usize; 2] {
+    let digest = match ip {
+        IpAddr::V4(ip) => sha1(&[&ip.octets()]),
+        IpAddr::V6(ip) => sha1(&[&ip.octets()]),
+    };
+    [[digest[0], digest[1]], [digest[2], digest[3]]]
+        .map(|pair| usize::from(u16::from_le_bytes(pair)) % (BLOOM_BYTES * 8))
 }
 
 #[cfg(test)]
@@ -125,5 +135,8 @@ mod tests {
         let mut union = of(0..60);
         union.merge(&of(40..100));
         assert_eq!(union, of(0..100));
+        let is_in = |last| union.has(Ipv4Addr::new(10, 0, 0, last).into());
+        assert!((0..100).all(is_in) && !(100..=255).all(is_in));
+        assert!(!Bloom::default().has(Ipv6Addr::LOCALHOST.into()));
     }
 }

@@ -28,6 +28,10 @@ pub const ERROR_TEXT_MAX: usize = 128;
 /// Peers taken from one answer: a datagram of 1500 bytes has at most 186.
 pub const VALUES_MAX: usize = 200;
 
+/// Hosts of answers without filters that a scrape keeps until it ends: 300 KiB. The filters into which they then go tell no
+/// more apart (BEP 33: 6000).
+pub const SCRAPE_HOSTS_MAX: usize = 6000;
+
 /// Nodes taken from one answer and family. BEP 5 has eight; twice that is generous, and more is flooding.
 pub const NODES_IN_MAX: usize = 16;
 

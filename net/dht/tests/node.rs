@@ -341,6 +341,41 @@ fn one_network_helps_into_the_other() {
     assert!(sent.iter().any(|(to, _)| *to == six.addr), "{sent:?}");
 }
 
+/// BEP 33, of answers that have only `values` although a scrape was asked for: "Before inserting values into the filter it
+/// should check if the IPs are not present in the seed filters of other nodes to prevent the item from being counted as
+/// seed and peer at the same time."
+#[test]
+fn a_seed_that_a_node_without_filters_tells_of_is_counted_once() {
+    let routers = vec![at("9.8.7.6:1000"), at("9.8.6.6:1000")];
+    let mut node = node(Config { routers, families: Families::V4, ..Config::default() });
+    node.scrape(QueryId(1), HASH).expect("room");
+    let (sent, _) = drain(&mut node, NOW);
+    let mut filters = Box::<tide_dht::krpc::Filters>::default();
+    filters.seeds.insert(at("5.6.7.8:1").ip());
+    let mut answered = 0;
+    for (to, datagram) in &sent {
+        let Ok(Message { body: Body::Query(query), .. }) = read(datagram) else { panic!("a question") };
+        let mut reply = Reply::new(NodeId(if to.ip() == at("9.8.7.6:1").ip() { [8; 20] } else { [9; 20] }));
+        if matches!(query.ask, Ask::GetPeers { .. }) {
+            answered += 1;
+            if answered == 1 {
+                reply.filters = Some(filters.clone());
+            } else {
+                reply.values = vec![at("5.6.7.8:1")];
+            }
+        }
+        answer(&mut node, NOW, *to, datagram, "1.2.3.4:5", reply);
+    }
+    assert_eq!(answered, 2);
+    let (_, events) = drain(&mut node, NOW);
+    let swarm = events.iter().find_map(|event| match event {
+        Event::Done { query: QueryId(1), outcome: Outcome::Peers { swarm, .. } } => *swarm,
+        _ => None,
+    });
+    let swarm = swarm.expect("the scrape has ended");
+    assert_eq!((swarm.seeds, swarm.peers), (1, 0));
+}
+
 #[test]
 fn strangers_cannot_point_us_at_the_neighbours() {
     let mut node = node(Config { routers: vec![at("9.8.7.6:1000")], ..Config::default() });

@@ -4,11 +4,12 @@ use crate::event::{Effort, QueryId, Swarm};
 use crate::id::NodeId;
 use crate::item::{self, Item, PublicKey, Signed, Verify};
 use crate::krpc::{Ask, Filters, Port, PutSigned, Reply};
+use crate::limits::SCRAPE_HOSTS_MAX;
 use crate::lookup::{Lookup, Place};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use tide_base::addr::Family;
 use tide_base::{InfoHash, Instant};
 
@@ -102,6 +103,34 @@ pub(super) enum News {
     Item(Item),
 }
 
+/// Who shares a torrent, as far as a scrape has heard (BEP 33).
+#[derive(Debug, Default)]
+struct Count {
+    filters: Filters,
+    /// Of answers without filters: seeds or not, only all filters together can tell.
+    unsaid: BTreeSet<IpAddr>,
+}
+
+impl Count {
+    /// Takes an answer: its filters if it has some, or else its peers.
+    fn take(&mut self, filters: Option<&Filters>, peers: &[SocketAddr]) {
+        let Some(filters) = filters else {
+            let room = SCRAPE_HOSTS_MAX - self.unsaid.len();
+            // At most as many as there is room for, though some of them may be here already: there will be others.
+            return self.unsaid.extend(peers.iter().map(SocketAddr::ip).take(room));
+        };
+        self.filters.seeds.merge(&filters.seeds);
+        self.filters.peers.merge(&filters.peers);
+    }
+
+    /// About how many there are. Whoever is somewhere known for a seed is none of the others.
+    fn swarm(&self) -> Swarm {
+        let Filters { seeds, mut peers } = self.filters.clone();
+        self.unsaid.iter().filter(|ip| !seeds.has(**ip)).for_each(|ip| peers.insert(*ip));
+        Swarm { seeds: seeds.estimate(), peers: peers.estimate() }
+    }
+}
+
 /// One query under way.
 #[derive(Debug)]
 pub(super) struct Quest {
@@ -121,7 +150,7 @@ pub(super) struct Quest {
     /// The last refusal's code.
     pub(super) refused: Option<i64>,
     peers: BTreeSet<SocketAddr>,
-    filters: Option<Box<Filters>>,
+    count: Option<Box<Count>>,
     pub(super) item: Option<Item>,
     /// Who has a version of the item that is to be put: only there `cas` makes sense.
     holders: BTreeSet<SocketAddr>,
@@ -129,7 +158,7 @@ pub(super) struct Quest {
 
 impl Quest {
     pub(super) fn new(goal: Goal, name: Option<QueryId>, now: Instant) -> Quest {
-        let filters = matches!(goal, Goal::Peers { scrape: true, .. }).then(Box::default);
+        let count = matches!(goal, Goal::Peers { scrape: true, .. }).then(Box::default);
         Quest {
             goal,
             name,
@@ -141,7 +170,7 @@ impl Quest {
             stored: 0,
             refused: None,
             peers: BTreeSet::new(),
-            filters,
+            count,
             item: None,
             holders: BTreeSet::new(),
         }
@@ -227,7 +256,9 @@ impl Quest {
         match &self.goal {
             Goal::Nodes(..) => News::None,
             Goal::Peers { .. } => {
-                self.count(reply, &peers);
+                if let Some(count) = &mut self.count {
+                    count.take(reply.filters.as_deref(), &peers);
+                }
                 self.take_peers(peers, most)
             }
             Goal::Get(wanted) => match valid_item(wanted, self.item.as_ref(), reply, verify) {
@@ -264,25 +295,17 @@ impl Quest {
         News::Item(item.clone())
     }
 
-    fn count(&mut self, reply: &Reply<'_>, peers: &[SocketAddr]) {
-        let Some(own) = &mut self.filters else { return };
-        match &reply.filters {
-            Some(filters) => {
-                own.seeds.merge(&filters.seeds);
-                own.peers.merge(&filters.peers);
-            }
-            // BEP 33: who does not know filters gives peers.
-            None => peers.iter().for_each(|peer| own.peers.insert(peer.ip())),
-        }
-    }
-
     pub(super) fn found(&self) -> usize {
         self.peers.len()
     }
 
+    /// Hosts that a scrape keeps for its end.
+    pub(super) fn counted(&self) -> usize {
+        self.count.as_ref().map_or(0, |count| count.unsaid.len())
+    }
+
     pub(super) fn swarm(&self) -> Option<Swarm> {
-        let filters = self.filters.as_ref()?;
-        Some(Swarm { seeds: filters.seeds.estimate(), peers: filters.peers.estimate() })
+        self.count.as_ref().map(|count| count.swarm())
     }
 
     pub(super) fn effort(&self, now: Instant) -> Effort {
@@ -314,5 +337,37 @@ fn valid_item(wanted: &Wanted, have: Option<&Item>, reply: &Reply<'_>, verify: V
             }
             Item::mutable(value, Signed { key: *key, salt: salt.clone(), seq, signature }, verify).ok()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(n: u32) -> SocketAddr {
+        SocketAddr::from(((0x3000_0000 + n).to_be_bytes(), 6881))
+    }
+
+    #[test]
+    fn whom_nodes_without_filters_tell_of_counts_once_and_for_what_others_know() {
+        let mut count = Count::default();
+        count.take(None, &[addr(1), addr(2)]);
+        let mut filters = Filters::default();
+        filters.seeds.insert(addr(1).ip());
+        filters.peers.insert(addr(3).ip());
+        count.take(Some(&filters), &[addr(4)]);
+        count.take(None, &[addr(2), addr(1)]);
+        let (seeds, mut peers) = (filters.seeds.estimate(), filters.peers);
+        peers.insert(addr(2).ip());
+        assert_eq!(count.swarm(), Swarm { seeds, peers: peers.estimate() });
+    }
+
+    #[test]
+    fn what_a_scrape_keeps_is_bounded() {
+        let mut count = Count::default();
+        for n in 0..2 * SCRAPE_HOSTS_MAX as u32 / 100 {
+            count.take(None, &(n * 100..(n + 1) * 100).map(addr).collect::<Vec<_>>());
+        }
+        assert_eq!(count.unsaid.len(), SCRAPE_HOSTS_MAX);
     }
 }

@@ -83,8 +83,10 @@ impl Node {
     pub fn memory(&self) -> usize {
         const CANDIDATE: usize = 144;
         const PEER: usize = 64;
+        const HOST: usize = 34;
         let limits = self.config.limits;
         let quest = size_of::<Quest>() + 2 * limits.candidates * CANDIDATE + limits.peers_found * PEER;
+        let scraped: usize = self.quests.iter().map(|(_, quest)| quest.counted() * HOST).sum();
         let tables: usize = self.halves.iter().flatten().map(|half| half.table.memory()).sum();
         size_of::<Node>()
             + tables
@@ -93,5 +95,6 @@ impl Node {
             + self.floods.memory()
             + self.calls.memory()
             + self.quests.len() * quest
+            + scraped
     }
 }
