@@ -163,8 +163,8 @@ impl Dht {
         }
     }
 
-    /// How many share a torrent (BEP 33): an estimate from what nodes that keep count say, and from the peers that others
-    /// tell of, who are seeds only if one of the former has them as such.
+    /// How many share a torrent (BEP 33): an estimate from whom our own node has stored, what nodes that keep count say, and
+    /// the peers that others tell of, who are seeds only if one of the former has them as such.
     ///
     /// # Errors
     /// As [`get_peers`](Self::get_peers).

@@ -341,6 +341,32 @@ fn one_network_helps_into_the_other() {
     assert!(sent.iter().any(|(to, _)| *to == six.addr), "{sent:?}");
 }
 
+#[test]
+fn who_is_stored_here_counts_in_a_scrape() {
+    let router = at("9.8.7.6:1000");
+    let mut node = node(Config { routers: vec![router], families: Families::V4, ..Config::default() });
+    let peer = at("5.6.7.8:1000");
+    let ask = question(Ask::GetPeers { info_hash: HASH, no_seeds: false, scrape: false });
+    let first = respond(&mut node, peer, &ask);
+    let token = reply_of(&first).token.expect("a token");
+    let announce = Ask::Announce { info_hash: HASH, port: Port::Named(77), is_seed: true, token };
+    respond(&mut node, peer, &question(announce));
+    node.scrape(QueryId(1), HASH).expect("room");
+    let mut ends = Vec::new();
+    for _ in 0..10 {
+        let (sent, events) = drain(&mut node, NOW);
+        ends.extend(events.into_iter().filter(|event| matches!(event, Event::Done { .. })));
+        for (to, datagram) in sent {
+            answer(&mut node, NOW, to, &datagram, "1.2.3.4:5", Reply::new(NodeId([8; 20])));
+        }
+    }
+    let Some(Event::Done { outcome: Outcome::Peers { found, swarm, .. }, .. }) = ends.pop() else {
+        panic!("the scrape has not ended");
+    };
+    let swarm = swarm.expect("a scrape");
+    assert_eq!((found, swarm.seeds, swarm.peers), (1, 1, 0));
+}
+
 /// BEP 33, of answers that have only `values` although a scrape was asked for: "Before inserting values into the filter it
 /// should check if the IPs are not present in the seed filters of other nodes to prevent the item from being counted as
 /// seed and peer at the same time."

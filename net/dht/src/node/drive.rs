@@ -67,12 +67,13 @@ impl Node {
         let limits = self.config.limits;
         match &quest.goal {
             Goal::Peers { info_hash, announce, .. } => {
-                let no_seeds = announce.is_some_and(|announce| announce.is_seed);
+                let (info_hash, no_seeds) = (*info_hash, announce.is_some_and(|announce| announce.is_seed));
                 let of = |family| {
                     let count = limits.peers_found.min(VALUES_MAX);
-                    self.peers.some(now, info_hash, family, no_seeds, count, &mut self.prng)
+                    self.peers.some(now, &info_hash, family, no_seeds, count, &mut self.prng)
                 };
                 let known = Family::ALL.map(of).concat();
+                quest.count_own(|| self.peers.filters(&info_hash));
                 quest.take_peers(known, limits.peers_found)
             }
             Goal::Get(_) => match self.items.get(now, &quest.goal.target()) {

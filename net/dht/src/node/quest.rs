@@ -295,6 +295,13 @@ impl Quest {
         News::Item(item.clone())
     }
 
+    /// Counts those that we have stored ourselves, if it counts.
+    pub(super) fn count_own(&mut self, stored: impl FnOnce() -> Option<Box<Filters>>) {
+        if let Some(count) = &mut self.count {
+            count.take(stored().as_deref(), &[]);
+        }
+    }
+
     pub(super) fn found(&self) -> usize {
         self.peers.len()
     }
