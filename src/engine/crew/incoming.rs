@@ -179,6 +179,7 @@ impl Crew {
             Event::Hello(hello) => self.introduced(desk, key, &hello),
             Event::UploadOnly(upload_only) => {
                 member.upload_only = upload_only;
+                member.flags = member.flags.with(Flags::SEED, upload_only);
                 self.part_seeds(desk, key);
             }
             Event::AllowedFast(_) => {
@@ -327,10 +328,11 @@ impl Crew {
         if let Some(client) = &hello.client {
             member.client = client.to_string();
         }
-        member.upload_only = hello.upload_only.unwrap_or(false);
+        // It may not be the first, and then it need not have but what has changed (BEP 10).
+        member.upload_only = hello.upload_only.unwrap_or(member.upload_only);
         let peer = PeerKey { shard: desk.shard, conn: member.conn };
         log::debug!("{} introduces itself: {hello:?}", member.addr);
-        member.flags = Flags::of(hello);
+        member.flags = member.flags.after(hello);
         // The whole address: one of this link alone is none without its interface.
         let mut at = member.addr;
         let seen = hello.yourip.filter(|_| !core::mem::replace(&mut member.saw_us, true));

@@ -44,10 +44,17 @@ impl Flags {
         self.0 & other.0 == other.0
     }
 
-    /// What an extension handshake tells of a peer.
-    pub fn of(hello: &Hello) -> Flags {
-        let flag = |said: Option<bool>, flag| if said == Some(true) { flag } else { Flags::NONE };
-        flag(hello.encryption, Flags::ENCRYPTION) | flag(hello.upload_only, Flags::SEED)
+    /// These, with `flag` among them or not.
+    pub const fn with(self, flag: Flags, is_set: bool) -> Flags {
+        if is_set { Flags(self.0 | flag.0) } else { Flags(self.0 & !flag.0) }
+    }
+
+    /// What is known of a peer that was known by these, after an extension handshake: what a later one does not mention
+    /// has not changed (BEP 10).
+    pub fn after(self, hello: &Hello) -> Flags {
+        let said = [(hello.encryption, Flags::ENCRYPTION), (hello.upload_only, Flags::SEED)];
+        said.into_iter()
+            .fold(self, |flags, (said, flag)| said.map_or(flags, |is_set| flags.with(flag, is_set)))
     }
 }
 
@@ -223,9 +230,14 @@ mod tests {
     #[test]
     fn handshakes_tell_flags() {
         let hello = Hello { encryption: Some(true), upload_only: Some(true), ..Hello::default() };
-        assert_eq!(Flags::of(&hello), Flags::ENCRYPTION | Flags::SEED);
-        assert_eq!(Flags::of(&Hello { encryption: Some(false), ..Hello::default() }), Flags::NONE);
-        assert!(Flags::of(&hello).has(Flags::SEED) && !Flags::of(&hello).has(Flags::UTP));
+        let flags = Flags::NONE.after(&hello);
+        assert_eq!(flags, Flags::ENCRYPTION | Flags::SEED);
+        assert!(flags.has(Flags::SEED) && !flags.has(Flags::UTP));
+        // What a later one does not mention stays.
+        assert_eq!(flags.after(&Hello::default()), flags);
+        assert_eq!(flags.after(&Hello { encryption: Some(false), ..Hello::default() }), Flags::SEED);
+        assert_eq!(flags.after(&Hello { upload_only: Some(false), ..Hello::default() }), Flags::ENCRYPTION);
+        assert_eq!(flags.with(Flags::SEED, false).with(Flags::UTP, true), Flags::ENCRYPTION | Flags::UTP);
     }
 
     proptest! {

@@ -71,3 +71,66 @@ fn in_a_crowd_two_at_a_time_may_fetch_while_choked() {
         assert_eq!(meet(&mut world, &spec, 8).1, 0);
     }
 }
+
+/// BEP 10: a later extension handshake needs to have no more than what has changed in `m` (as rTorrent's, when peer exchange
+/// is turned on or off). Of what it leaves out it says nothing.
+#[test]
+fn what_a_second_hello_does_not_mention_stays_as_it_was() {
+    let mut world = World::new();
+    world.node(tiny(1), Memory::default());
+    let (spec, _) = torrent(3, &[2048], 256, 64);
+    let key = world.add(0, spec.clone());
+    let is_ready = |world: &mut World| world.stats(0, key).state == tide_engine::State::Downloading;
+    assert!(world.run(PATIENCE, is_ready));
+    let upload_only = |world: &World| {
+        let crews = world.nodes[0].shards[0].survey().crews;
+        crews.iter().flat_map(|crew| &crew.members).map(|member| member.upload_only).collect::<Vec<bool>>()
+    };
+    let end = extended(&mut world, &spec, 1, b"d1:ei1e1:mde1:pi7000e11:upload_onlyi1ee");
+    assert!(world.run(PATIENCE, |world| upload_only(world) == [true]));
+    world.say(end, &hello(b"d1:md6:ut_pexi0eee"));
+    for _ in 0..10 {
+        world.step();
+    }
+    assert_eq!(upload_only(&world), [true]);
+    // Nor is anybody else told otherwise.
+    let other = extended(&mut world, &spec, 2, b"d1:md6:ut_pexi1eee");
+    assert_eq!(flags_told(&mut world, other), 0x03, "it prefers encryption and wants nothing");
+    // The message that takes it back does so here, too.
+    world.say(end, &[0, 0, 0, 3, 20, 2, 0]);
+    assert!(world.run(PATIENCE, |world| upload_only(world) == [false, false]));
+    let third = extended(&mut world, &spec, 3, b"d1:md6:ut_pexi1eee");
+    assert_eq!(flags_told(&mut world, third), 0x01);
+}
+
+fn hello(body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 2).to_be_bytes()[..], &[20, 0], body].concat()
+}
+
+/// Somebody who speaks the extension protocol, and says hello.
+fn extended(world: &mut World, spec: &AddTorrent, number: u8, body: &[u8]) -> End {
+    let addr = SocketAddr::new(IpAddr::from([10, 0, 9, number]), 7000);
+    let end = world.stranger(0, addr).expect("there is room");
+    let mut bytes = vec![19];
+    bytes.extend(b"BitTorrent protocol");
+    bytes.extend([0, 0, 0, 0, 0, 0x10, 0, 0]);
+    bytes.extend(spec.info_hashes.v1.expect("a v1 torrent").0);
+    bytes.extend([number; 20]);
+    bytes.extend(hello(body));
+    world.say(end, &bytes);
+    end
+}
+
+/// The flags of the first, and only, peer that the one at `end` is told of.
+fn flags_told(world: &mut World, end: End) -> u8 {
+    const KEY: &[u8] = b"7:added.f1:";
+    let (mut heard, mut flags) = (Vec::new(), None);
+    let told = world.run(PATIENCE, |world| {
+        heard.extend(world.hear(end).expect("it is connected"));
+        let at = heard.windows(KEY.len()).position(|bytes| bytes == KEY);
+        flags = at.and_then(|at| heard.get(at + KEY.len())).copied();
+        flags.is_some()
+    });
+    assert!(told, "{heard:?}");
+    flags.expect("it was told")
+}
