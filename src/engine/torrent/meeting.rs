@@ -71,10 +71,13 @@ impl Torrent {
         desk.tell_session(if near { ToSession::Near(hash, key) } else { ToSession::Far(hash, key) });
     }
 
-    /// A peer that dialled us says where it listens.
+    /// A peer that dialled us says where it listens. It may be dialled in return, unless the torrent is private: then only
+    /// those of whom its trackers or its user told are (BEP 27).
     pub(super) fn listens(&mut self, desk: &mut Desk, now: Instant, key: PeerKey, at: SocketAddr) {
         let Some(slot) = self.swarm.find(key) else { return };
-        self.book.add(now, at, Sources::INCOMING, &mut desk.prng);
+        if !self.spec.private {
+            self.book.add(now, at, Sources::INCOMING, &mut desk.prng);
+        }
         let Some(peer) = self.swarm.get_mut(slot).filter(|peer| peer.listed.is_none()) else { return };
         peer.listed = Some(at);
         self.book.connected(now, at);

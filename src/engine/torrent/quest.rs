@@ -429,6 +429,8 @@ impl Torrent {
         }
         self.schedule.set_policy(Policy::FirstThatAnswers);
         let forgotten = self.book.forget(strangers);
+        // Who came by himself may stay, and is not dialled.
+        self.book.forget(strangers | Sources::INCOMING);
         let of_them = |addr: Option<_>| addr.is_some_and(|addr| forgotten.contains(&addr));
         let peers: Vec<PeerKey> =
             self.swarm.iter().filter(|(_, peer)| of_them(peer.listed)).map(|(_, peer)| peer.key).collect();

@@ -88,3 +88,30 @@ fn who_has_no_news_sleeps() {
     assert_eq!(wakes, 0);
     world.shut_down_all();
 }
+
+/// BEP 27: a client "MUST ONLY initiate connections to peers returned from the private tracker"; whom the user names is his
+/// business. That somebody came by himself is no word of the tracker's.
+#[test]
+fn of_a_private_torrent_nobody_is_dialled_for_having_dialled_us() {
+    let mut world = World::new();
+    let (mut spec, contents) = torrent(7, &[700_000], 32 * 1024, 16 * 1024);
+    (spec.private, spec.resume) = (true, None);
+    let disk = Memory::default();
+    fill(&disk, &spec, &contents);
+    // It gives nothing, so that the two do not part for having everything.
+    let mut miser = setup(1);
+    miser.rates = tide_engine::RateLimits { up: Some(0), down: None };
+    let asked = world.node(miser, disk);
+    let caller = world.node(setup(1), Memory::default());
+    let seed = world.add(asked, spec.clone());
+    let leech = world.add(caller, AddTorrent { peers: vec![world.nodes[asked].addr], ..spec.clone() });
+    assert!(world.run(PATIENCE, |world| world.stats(caller, leech).peers == 1));
+    world.run(Duration::from_secs(10), |_| false);
+    world.crash(caller);
+    assert!(world.run(PATIENCE, |world| world.stats(asked, seed).peers == 0));
+    // Now nobody has told anybody of anybody.
+    world.add(caller, spec);
+    let again = world.run(PATIENCE, |world| world.stats(asked, seed).peers == 1);
+    assert!(!again, "the seed has dialled who had dialled it");
+    world.shut_down_all();
+}

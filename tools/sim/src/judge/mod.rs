@@ -29,7 +29,7 @@ use crate::mishap::Tally;
 use crate::tracker::Statement;
 
 pub use oracle::{Finding, Oracle};
-pub use view::{Said, Source, Truth, View, Way};
+pub use view::{Said, Truth, View, Way};
 
 mod asks;
 mod bans;
@@ -334,15 +334,9 @@ impl Judge {
         self.compare(Oracle::Private, node, Err(format!("{torrent} is private, and {what}")))
     }
 
-    /// Somebody told a node of addresses of a torrent's peers.
-    pub fn told_of(
-        &mut self,
-        node: usize,
-        torrent: InfoHash,
-        source: Source,
-        addrs: impl IntoIterator<Item = SocketAddr>,
-    ) {
-        self.nodes[node].trackers.told_of(torrent, source, addrs);
+    /// Whoever may, told a node of addresses of a torrent's peers: a tracker, its user, the resume data.
+    pub fn told_of(&mut self, node: usize, torrent: InfoHash, addrs: impl IntoIterator<Item = SocketAddr>) {
+        self.nodes[node].trackers.told_of(torrent, addrs);
     }
 
     /// A node asks a tracker (repeats of one UDP transaction, and redirects, do not count). `tracker` is anything that

@@ -1,7 +1,7 @@
 //! Trackers are asked as often as they allow; private torrents meet whom their trackers name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use tide_base::{Duration, InfoHash, Instant};
 use tide_engine::survey::RoleSurvey;
@@ -9,7 +9,7 @@ use tide_engine::{Event, Happening, Survey};
 use tide_tracker::limits::ScheduleLimits;
 
 use super::oracle::{Compared, ensure};
-use super::view::{Said, Source};
+use super::view::Said;
 use crate::tracker::Statement;
 
 /// What a tracker said last, and when it was asked last.
@@ -26,7 +26,6 @@ enum Last {
 pub(super) struct Trackers {
     last: BTreeMap<(InfoHash, u64), Last>,
     named: BTreeMap<InfoHash, BTreeSet<SocketAddr>>,
-    came: BTreeMap<InfoHash, BTreeSet<IpAddr>>,
     /// What was complete at some time, in this life or an earlier one, or may have been without a word.
     complete: BTreeSet<InfoHash>,
     /// Bytes read for peers, in all lives: what resume data keep goes on from there.
@@ -71,20 +70,9 @@ impl Trackers {
         Ok(u64::from(left == 0 || uploaded > 0))
     }
 
-    pub(super) fn told_of(
-        &mut self,
-        torrent: InfoHash,
-        source: Source,
-        addrs: impl IntoIterator<Item = SocketAddr>,
-    ) {
-        match source {
-            // A private torrent's resume data name whom its trackers named in an earlier life.
-            Source::Tracker | Source::User | Source::Resume => {
-                self.named.entry(torrent).or_default().extend(addrs);
-            }
-            // Whoever found us by the same tracker may be dialled in return.
-            Source::Peer => self.came.entry(torrent).or_default().extend(addrs.into_iter().map(|at| at.ip())),
-        }
+    pub(super) fn told_of(&mut self, torrent: InfoHash, addrs: impl IntoIterator<Item = SocketAddr>) {
+        // A private torrent's resume data name whom its trackers and its user named in an earlier life.
+        self.named.entry(torrent).or_default().extend(addrs);
     }
 
     pub(super) fn announced(&self, now: Instant, torrent: InfoHash, tracker: u64, said: Said) -> Compared {
@@ -138,9 +126,11 @@ impl Trackers {
             let members = crew.members.iter().filter(|member| member.outgoing).map(|member| member.addr);
             for addr in dialled.chain(members).chain(crew.to_dial.iter().copied()) {
                 let named = self.named.get(&crew.info_hash).is_some_and(|named| named.contains(&addr));
-                let came = self.came.get(&crew.info_hash).is_some_and(|came| came.contains(&addr.ip()));
-                ensure(named || came, || {
-                    format!("{:?} is private and meets {addr}, whom no tracker named", crew.torrent)
+                ensure(named, || {
+                    format!(
+                        "{:?} is private and meets {addr}, whom neither a tracker nor the user named",
+                        crew.torrent
+                    )
                 })?;
                 compared += 1;
             }

@@ -50,19 +50,6 @@ pub enum Way {
     Up,
 }
 
-/// Who told of an address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Source {
-    /// A tracker of the torrent.
-    Tracker,
-    /// The user: with the torrent, or later.
-    User,
-    /// The resume file.
-    Resume,
-    /// The peer itself, which dialled us.
-    Peer,
-}
-
 /// What an announce tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Said {

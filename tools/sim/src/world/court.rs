@@ -12,7 +12,7 @@ use super::ears::Response;
 use super::node::{Node, Owned};
 use super::{ActorId, NodeId, World};
 use crate::home::Home;
-use crate::judge::{Finding, Judge, Oracle, Said, Source, Truth, View, Way};
+use crate::judge::{Finding, Judge, Oracle, Said, Truth, View, Way};
 use crate::mishap::{Mishap, Tally};
 use crate::tracker::Tracker;
 
@@ -129,9 +129,9 @@ impl World {
                 resume.and_then(|bytes| Checkpoint::decode(&bytes, Some(&known.spec.info_hashes)).ok());
             let spoilt = known.resume_spoilt;
             self.ask_judge(|judge, view| {
-                judge.told_of(node, hash, Source::User, peers);
+                judge.told_of(node, hash, peers);
                 let Some(resume) = resume else { return Ok(()) };
-                judge.told_of(node, hash, Source::Resume, resume.peers.iter().copied());
+                judge.told_of(node, hash, resume.peers.iter().copied());
                 if spoilt { Ok(()) } else { judge.resumed(now, node, hash, resume.have.as_ref(), view) }
             });
         }
@@ -140,7 +140,7 @@ impl World {
     /// A user is about to name a peer.
     pub(super) fn judge_named(&mut self, id: NodeId, torrent: InfoHash, peer: SocketAddr) {
         self.ask_judge(|judge, _| {
-            judge.told_of(id.0 as usize, torrent, Source::User, [peer]);
+            judge.told_of(id.0 as usize, torrent, [peer]);
             Ok(())
         });
     }
@@ -171,12 +171,8 @@ impl World {
                 self.ask_judge(|judge, _| judge.commanded(now, node, id));
             }
             Owned::Connected { .. } | Owned::Accepted { .. } => {
-                let from = if let Owned::Accepted { from, .. } = input { Some(*from) } else { None };
-                let hashes: Vec<InfoHash> =
-                    self.nodes[node].torrents.iter().map(|known| known.info_hash()).collect();
                 self.ask_judge(|judge, _| {
                     judge.met(node);
-                    hashes.into_iter().for_each(|hash| judge.told_of(node, hash, Source::Peer, from));
                     Ok(())
                 });
             }
@@ -293,7 +289,7 @@ impl World {
         let named: Vec<_> = named.into_iter().filter(|&(hash, _)| is_private(hash)).collect();
         let Some(judge) = &mut self.court.judge else { return };
         for (hash, addr) in named {
-            (0..self.nodes.len()).for_each(|node| judge.told_of(node, hash, Source::Tracker, [addr]));
+            (0..self.nodes.len()).for_each(|node| judge.told_of(node, hash, [addr]));
         }
     }
 

@@ -11,7 +11,7 @@ use tide_engine::{
 use tide_tracker::Event as Announce;
 
 use super::world::{HASH, World};
-use crate::judge::{Judge, Oracle, Said, Source, Truth, Verdict, View, Way};
+use crate::judge::{Judge, Oracle, Said, Truth, Verdict, View, Way};
 use crate::tracker::Statement;
 
 /// A world of one node about which anything may be said.
@@ -383,7 +383,7 @@ fn a_private_torrent_meets_whom_its_trackers_name() {
         .for_each(|s| s.used -= open);
     let mut judge = judge_of(&survey);
     objects(judge.after_turn(at(2), 0, survey.shard, &survey, &view), Oracle::Private);
-    judge.told_of(0, HASH, Source::Tracker, named);
+    judge.told_of(0, HASH, named);
     judge.after_turn(at(2), 0, survey.shard, &survey, &view).expect("all were named");
     assert_eq!(judge.tally().of(Oracle::Private), 1);
 }

@@ -15,7 +15,7 @@ use tide_engine::{
     RateLimits, Setup, Shard, Slices, Survey, TorrentCommand, TorrentKey, Want,
 };
 
-use crate::judge::{Finding, Judge, NodeView, Source, Truth, View, Way};
+use crate::judge::{Finding, Judge, NodeView, Truth, View, Way};
 
 pub(super) const HASH: InfoHash = InfoHash([3; 20]);
 
@@ -245,7 +245,7 @@ impl World {
         let mut spec = self.all.spec.clone();
         let addrs = (0..self.all.nodes.len() as u8).map(|i| SocketAddr::from(([10, 0, 0, i + 1], 6881)));
         spec.peers = addrs.filter(|addr| *addr != self.all.nodes[number].addr).collect();
-        self.judge.told_of(number, HASH, Source::User, spec.peers.clone());
+        self.judge.told_of(number, HASH, spec.peers.clone());
         let shard = 3 % self.all.nodes[number].setup.shards;
         self.send(number, shard, Command::Add(Box::new(spec)));
     }
@@ -521,7 +521,6 @@ impl World {
         let input = match accepted {
             Some((node, conn)) => {
                 let other = (node, 0, conn);
-                self.judge.told_of(node, HASH, Source::Peer, [source]);
                 self.judge.met(node);
                 self.judge.met(from.0);
                 self.pipes.insert(from, Pipe { other: Some(other), ..Pipe::default() });
