@@ -434,10 +434,10 @@ pub struct Outside {
     pub v4: Option<IpAddr>,
     /// Our IPv6 address.
     pub v6: Option<IpAddr>,
-    /// The port that a gateway has opened for peers.
-    pub port: Option<u16>,
-    /// The port that a gateway has opened for datagrams.
-    pub udp_port: Option<u16>,
+    /// The ports that gateways have opened for peers, over IPv4 and over IPv6.
+    pub ports: [Option<u16>; 2],
+    /// The ports that gateways have opened for datagrams.
+    pub udp_ports: [Option<u16>; 2],
 }
 
 /// A tracker is to be asked.

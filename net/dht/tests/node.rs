@@ -243,7 +243,7 @@ fn queries_end_exactly_once() {
         ends = drain(&mut node, at).1.into_iter().filter(|e| matches!(e, Event::Done { .. })).collect();
     }
     assert_eq!(ends, [failed(3, Failure::Timeout)]);
-    node.announce(QueryId(5), HASH, Announce { port: Port::Named(1), is_seed: false }).expect("room");
+    node.announce(QueryId(5), HASH, Announce::at(Port::Named(1), false)).expect("room");
     node.cancel(QueryId(5));
     node.cancel(QueryId(5));
     let (_, events) = drain(&mut node, later);
@@ -254,7 +254,7 @@ fn queries_end_exactly_once() {
 fn an_announce_is_kept_up_and_hurries_when_somebody_appears() {
     let limits = Limits::default();
     let mut node = node(Config::default());
-    let say = Announce { port: Port::Named(6881), is_seed: false };
+    let say = Announce::at(Port::Named(6881), false);
     node.announce(QueryId(1), HASH, say).expect("room");
     let (_, events) = drain(&mut node, NOW);
     assert!(matches!(events[..], [Event::Round { announced: 0, .. }]), "{events:?}");

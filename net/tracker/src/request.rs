@@ -55,7 +55,7 @@ pub struct Announce {
     pub uploaded: u64,
     /// Payload bytes received from peers since `started`.
     pub downloaded: u64,
-    /// Wanted bytes that are missing. 0 makes us a seed; before the metadata is known, any other number will do.
+    /// Bytes that are missing, wanted or not. 0 makes us a seed; before the metadata is known, any other number will do.
     pub left: u64,
     /// Bytes of downloaded that failed their hash check.
     pub corrupt: u64,

@@ -91,7 +91,7 @@ proptest! {
         for (step, wait, interval) in steps {
             let need = if step % 2 == 0 { Need::Peers } else { Need::Nothing };
             let mut open = Vec::new();
-            while let Some(due) = schedule.due(now, need, 1) {
+            while let Some(due) = schedule.due(now, need, [1; 2]) {
                 open.push(due);
                 prop_assert!(open.len() <= 6, "no more than one a tracker and family at once");
             }

@@ -29,7 +29,7 @@ fn name(schedule: &Schedule, key: TrackerKey) -> String {
 }
 
 fn all_due(schedule: &mut Schedule, now: Instant) -> Vec<Due> {
-    std::iter::from_fn(|| schedule.due(now, Need::Nothing, 1)).collect()
+    std::iter::from_fn(|| schedule.due(now, Need::Nothing, [1; 2])).collect()
 }
 
 fn one_due(schedule: &mut Schedule, now: Instant) -> Due {
@@ -218,10 +218,10 @@ fn who_is_short_of_peers_asks_as_soon_as_the_minimum_allows() {
     let mut schedule = started(&[&["udp://a"]]);
     let due = one_due(&mut schedule, secs(0));
     schedule.replied(secs(0), due, &reply(1800, Some(300)));
-    assert_eq!(schedule.due(secs(299), Need::Peers, 1), None);
+    assert_eq!(schedule.due(secs(299), Need::Peers, [1; 2]), None);
     assert_eq!(schedule.deadline(Need::Peers), secs(300));
-    assert_eq!(schedule.due(secs(300), Need::Nothing, 1), None);
-    assert_eq!(schedule.due(secs(300), Need::Peers, 1).map(|due| due.event), Some(Event::None));
+    assert_eq!(schedule.due(secs(300), Need::Nothing, [1; 2]), None);
+    assert_eq!(schedule.due(secs(300), Need::Peers, [1; 2]).map(|due| due.event), Some(Event::None));
     // Where no minimum is named, the interval is the minimum.
     let mut schedule = started(&[&["udp://a"]]);
     let due = one_due(&mut schedule, secs(0));
@@ -258,22 +258,22 @@ fn who_was_told_another_port_is_asked_again_and_nobody_else() {
     let old = all_due(&mut schedule, secs(0));
     schedule.replied(secs(0), old[0], &reply(1800, None));
     // At ten seconds, while b is still being asked.
-    schedule.moved(2);
+    schedule.moved([2; 2]);
     schedule.replied(secs(11), old[1], &reply(1800, None));
     assert_eq!(schedule.deadline(Need::Nothing), secs(60));
-    let again = schedule.due(secs(60), Need::Nothing, 2).expect("a was told port 1");
+    let again = schedule.due(secs(60), Need::Nothing, [2; 2]).expect("a was told port 1");
     assert_eq!((again.tracker, again.event), (old[0].tracker, Event::None));
     schedule.replied(secs(60), again, &reply(1800, None));
     // There and back: it is b's turn to know the right one.
-    schedule.moved(3);
-    schedule.moved(2);
+    schedule.moved([3; 2]);
+    schedule.moved([2; 2]);
     assert_eq!(schedule.deadline(Need::Nothing), secs(71));
-    let again = schedule.due(secs(71), Need::Nothing, 2).expect("b was told port 1");
+    let again = schedule.due(secs(71), Need::Nothing, [2; 2]).expect("b was told port 1");
     assert_eq!(again.tracker, old[1].tracker);
     schedule.replied(secs(71), again, &reply(1800, None));
     // What a was nearly told is not told.
-    assert_eq!(schedule.due(secs(120), Need::Nothing, 2), None);
-    schedule.moved(2);
+    assert_eq!(schedule.due(secs(120), Need::Nothing, [2; 2]), None);
+    schedule.moved([2; 2]);
     assert!(schedule.deadline(Need::Nothing) >= secs(1860));
 }
 
@@ -396,4 +396,26 @@ fn what_the_tracker_said_is_kept_and_shown() {
     assert_eq!((status.seeds, status.leechers, status.downloads), (Some(5), Some(6), Some(7)));
     assert_eq!((status.warning, status.state), (Some("soon offline"), TrackerState::Working));
     assert_eq!(status.next_announce, Some(schedule.deadline(Need::Nothing)));
+}
+
+/// BEP 27: "each peer MUST use only one tracker at a time and only switch between trackers when the current tracker fails".
+#[test]
+fn a_private_torrent_has_one_tracker_although_that_one_has_no_ipv6() {
+    let mut schedule = schedule_with(1, Policy::FirstThatAnswers, &[&["udp://a"], &["udp://b"]]);
+    schedule.listen(&Family::ALL);
+    schedule.start(secs(0));
+    let (four, six) = (one_due_of(&mut schedule, Family::V4), one_due_of(&mut schedule, Family::V6));
+    assert_eq!((name(&schedule, four.tracker), name(&schedule, six.tracker)), ("a".into(), "a".into()));
+    schedule.replied(secs(1), four, &reply(1800, None));
+    schedule.failed(secs(1), six, Error::NoAddress);
+    // It works, over the one family that it has.
+    let others: Vec<String> =
+        all_due(&mut schedule, secs(1)).iter().map(|due| name(&schedule, due.tracker)).collect();
+    assert_eq!(others, Vec::<String>::new());
+}
+
+fn one_due_of(schedule: &mut Schedule, family: Family) -> Due {
+    let due = schedule.due(secs(0), Need::Nothing, [1; 2]).expect("both families are due");
+    assert_eq!(due.family, family);
+    due
 }

@@ -218,28 +218,44 @@ impl Desk {
         self.put(Output::Reply { id, reply });
     }
 
-    /// The port on which peers can reach us, if there is one: as the user says, as a gateway says, as we listen.
-    pub fn listen_port(&self) -> Option<u16> {
-        let listening = || self.listening.tcp.first().map(SocketAddr::port);
-        self.setup.announce_port.or(self.outside.port).or_else(listening)
+    /// The port on which peers with addresses of `family` can reach us, if there is one: as the user says, as a gateway says,
+    /// as we listen.
+    pub fn listen_port(&self, family: Family) -> Option<u16> {
+        let outside = self.outside.ports[family as usize];
+        self.setup.announce_port.or(outside).or_else(|| self.inner_port(family))
+    }
+
+    /// The port on which we listen for such peers, or, if for none, for others.
+    fn inner_port(&self, family: Family) -> Option<u16> {
+        let tcp = &self.listening.tcp;
+        let of_it = tcp.iter().find(|at| Family::of(at.ip()) == family);
+        of_it.or_else(|| tcp.first()).map(SocketAddr::port)
     }
 
     /// The port that a peer at `ip` is told: one of our own network reaches us without the gateway.
     pub fn port_for(&self, ip: IpAddr) -> Option<u16> {
-        let near = self.listening.tcp.first().map(SocketAddr::port).filter(|_| addr::is_local(ip));
-        self.setup.announce_port.or(near).or_else(|| self.listen_port())
+        let family = Family::of(ip);
+        let near = self.inner_port(family).filter(|_| addr::is_local(ip));
+        self.setup.announce_port.or(near).or_else(|| self.listen_port(family))
     }
 
-    /// The port that trackers are told.
-    pub fn announce_port(&self) -> u16 {
-        self.listen_port().unwrap_or(0)
+    /// The ports on which peers can reach us over IPv4 and over IPv6, if there is any.
+    pub fn listen_ports(&self) -> Option<[u16; 2]> {
+        let ports = Family::ALL.map(|family| self.listen_port(family));
+        let any = ports.into_iter().flatten().next()?;
+        Some(ports.map(|port| port.unwrap_or(any)))
+    }
+
+    /// The ports that trackers are told over IPv4 and over IPv6.
+    pub fn announce_ports(&self) -> [u16; 2] {
+        self.listen_ports().unwrap_or([0; 2])
     }
 
     /// The port on which nodes of the DHT at addresses like `ip` reach us, if they can.
     pub fn dht_port(&self, ip: IpAddr) -> Option<u16> {
         self.setup.dht.as_ref().filter(|dht| dht.reach == tide_dht::Reach::Open)?;
         let socket = if ip.is_ipv4() { self.listening.udp_v4 } else { self.listening.udp_v6 };
-        let outside = self.outside.udp_port.filter(|_| !addr::is_local(ip));
+        let outside = self.outside.udp_ports[Family::of(ip) as usize].filter(|_| !addr::is_local(ip));
         socket.map(|at| self.setup.announce_port.or(outside).unwrap_or(at.port()))
     }
 

@@ -4,6 +4,7 @@
 use core::net::IpAddr;
 
 use tide_base::Instant;
+use tide_base::addr::Family;
 use tide_portmap::limits::VoteLimits;
 use tide_portmap::{Protocol, Source, Votes};
 
@@ -60,16 +61,16 @@ impl View {
 
     /// What torrents should know.
     pub fn outside(&self, mapped: &[MappedPort]) -> Outside {
-        // Of both families the port is nearly always the same; where it is not, IPv4 needs it more.
-        let port = |protocol: Protocol| {
-            let ports = mapped.iter().filter(|port| port.protocol == protocol);
-            ports.min_by_key(|port| port.internal.is_ipv6()).map(|port| port.external_port)
+        let port = |protocol: Protocol, family: Family| {
+            let of_it =
+                |port: &&MappedPort| port.protocol == protocol && Family::of(port.internal.ip()) == family;
+            mapped.iter().find(of_it).map(|port| port.external_port)
         };
         Outside {
             v4: self.votes.v4(),
             v6: self.votes.v6(),
-            port: port(Protocol::Tcp),
-            udp_port: port(Protocol::Udp),
+            ports: Family::ALL.map(|family| port(Protocol::Tcp, family)),
+            udp_ports: Family::ALL.map(|family| port(Protocol::Udp, family)),
         }
     }
 
@@ -106,17 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn peers_are_told_the_port_for_streams_of_ipv4_first() {
+    fn each_family_has_the_port_that_was_opened_for_it() {
         let view = View::new();
         let ports = [
             mapped(Protocol::Udp, "10.0.0.5:7", 70),
             mapped(Protocol::Tcp, "[2a00::5]:7", 71),
             mapped(Protocol::Tcp, "10.0.0.5:7", 72),
         ];
-        assert_eq!(view.outside(&ports).port, Some(72));
-        assert_eq!(view.outside(&ports).udp_port, Some(70));
-        assert_eq!(view.outside(&ports[..2]).port, Some(71));
-        assert_eq!(view.outside(&ports[..1]).port, None);
+        assert_eq!(view.outside(&ports).ports, [Some(72), Some(71)]);
+        assert_eq!(view.outside(&ports).udp_ports, [Some(70), None]);
+        assert_eq!(view.outside(&ports[..1]).ports, [None; 2]);
     }
 
     #[test]
@@ -133,5 +133,25 @@ mod tests {
         assert_eq!(view.outside(&[]).v4, Some(ip("1.1.1.1")));
         view.place(&behind("10.0.0.9"));
         assert_eq!(view.outside(&[]), Outside::default());
+    }
+
+    /// BEP 3: `port` is the one that the peer listens on; BEP 7: each family is announced by itself; BEP 32: what PORT says
+    /// applies to the address that it is sent from. Nothing is translated over IPv6.
+    #[test]
+    fn over_ipv6_nobody_is_told_the_port_that_was_opened_for_ipv4() {
+        use crate::command::Setup;
+        use tide_base::ShardId;
+        let mut setup = Setup::plain(1);
+        setup.dht.get_or_insert_with(Default::default);
+        let mut desk = Desk::new(ShardId::FIRST, &setup);
+        let at = |text: &str| text.parse().expect("an address");
+        desk.listening.tcp = vec![at("0.0.0.0:6881"), at("[::]:6881")];
+        (desk.listening.udp_v4, desk.listening.udp_v6) = (Some(at("0.0.0.0:6881")), Some(at("[::]:6881")));
+        let ports =
+            [mapped(Protocol::Tcp, "10.0.0.5:6881", 40_000), mapped(Protocol::Udp, "10.0.0.5:6881", 40_001)];
+        desk.outside = View::new().outside(&ports);
+        let told = |of: &str| (desk.port_for(ip(of)), desk.dht_port(ip(of)));
+        assert_eq!(told("9.8.7.6"), (Some(40_000), Some(40_001)));
+        assert_eq!(told("2a00::1"), (Some(6881), Some(6881)));
     }
 }

@@ -262,9 +262,11 @@ impl Shard {
             }
             FromSession::Ban(ip, until) => self.ban(now, ip, until),
             FromSession::Outside(outside) => {
-                let before = self.desk.announce_port();
+                let before = self.desk.announce_ports();
                 self.desk.outside = outside;
-                self.moves.moved(before, self.desk.announce_port());
+                if self.desk.announce_ports() != before {
+                    self.moves.moved();
+                }
                 for (_, torrent) in self.torrents.iter_mut() {
                     torrent.outside_changed(&self.desk);
                 }

@@ -38,9 +38,9 @@ impl Torrent {
 
     /// Asks the trackers whose time has come.
     pub(super) fn announce(&mut self, desk: &mut Desk, now: Instant) {
-        let (need, port) = (self.need(), desk.announce_port());
-        while let Some(due) = self.schedule.due(now, need, port) {
-            self.ask(desk, due, port);
+        let (need, ports) = (self.need(), desk.announce_ports());
+        while let Some(due) = self.schedule.due(now, need, ports) {
+            self.ask(desk, due, ports[due.family as usize]);
         }
         while let Some(tracker) = self.schedule.due_scrape() {
             let Some(url) = self.schedule.url(tracker).cloned() else { continue };
@@ -55,14 +55,15 @@ impl Torrent {
     fn ask(&mut self, desk: &mut Desk, due: Due, port: u16) {
         let Some(url) = self.schedule.url(due.tracker).cloned() else { return };
         let totals = self.progress.totals();
+        let before = self.told_before;
         let announce = Announce {
             info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
             peer_id: desk.setup.peer_id,
             port,
-            uploaded: totals.uploaded,
-            downloaded: totals.downloaded,
-            left: self.bytes_left(),
-            corrupt: totals.corrupt,
+            uploaded: totals.uploaded.saturating_sub(before.uploaded),
+            downloaded: totals.downloaded.saturating_sub(before.downloaded),
+            left: self.bytes_missing(),
+            corrupt: totals.corrupt.saturating_sub(before.corrupt),
             event: due.event,
             key: desk.setup.tracker_key,
             want: if due.event == TrackerEvent::Stopped { 0 } else { WANT },
@@ -79,6 +80,13 @@ impl Torrent {
         desk.tell_session(ToSession::Announce(Box::new(job)));
     }
 
+    /// Announces begin with `started`, and count from here: each tracker adds up what each session tells.
+    pub(super) fn start_announcing(&mut self, now: Instant) {
+        if self.schedule.start(now) {
+            self.told_before = self.progress.totals();
+        }
+    }
+
     /// Announces end with `stopped`. Answers to what was asked before say nothing any more, above all not that whatever
     /// is told once the torrent has started again was heard.
     pub(super) fn stop_announcing(&mut self, now: Instant) {
@@ -86,9 +94,10 @@ impl Torrent {
         self.announces.retain(|(_, due)| due.event == TrackerEvent::Stopped);
     }
 
-    /// Bytes that are missing. Who does not know how many says that there are some: nobody tells a seed of seeds.
-    fn bytes_left(&self) -> u64 {
-        if self.is_sought() { UNKNOWN_LEFT } else { self.priorities.left(self.stock.have()) }
+    /// Bytes that are missing, also of files that are not wanted: who has a part is no seed (BEP 21). Who does not know how
+    /// many says that there are some: nobody tells a seed of seeds.
+    fn bytes_missing(&self) -> u64 {
+        if self.is_sought() { UNKNOWN_LEFT } else { self.priorities.missing(self.stock.have()) }
     }
 
     /// A tracker answered, or did not.
@@ -122,7 +131,12 @@ impl Torrent {
         }
         log::debug!("{:?}: a tracker knows {} peers", self.key, reply.peers.len());
         for addr in reply.peers {
+            let news = !self.book.knows(addr);
             self.book.add(now, addr, Sources::TRACKER, &mut desk.prng);
+            // Who dialled us before his tracker told of him is not to be dialled in return while he is here.
+            if news && self.swarm.iter().any(|(_, peer)| peer.listed == Some(addr)) {
+                self.book.connected(now, addr);
+            }
         }
     }
 

@@ -118,8 +118,10 @@ impl Torrent {
         self.checkpoint.written(now, lease.piece, bytes);
         self.tell_crew(desk, ToCrew::Have(vec![lease.piece]));
         if self.is_complete() && self.is_active() {
-            // Trackers are told of a download that ended, not of content that was found (BEP 3).
-            self.schedule.completed();
+            // Trackers are told of a download that ended, not of content that was found (BEP 3), and of a part neither.
+            if self.stock.have().all() {
+                self.schedule.completed();
+            }
             self.complete(desk, now);
         }
     }

@@ -100,6 +100,7 @@ impl Torrent {
             checkpoint: Checkpoint::new(Bits::new(pieces), checkpoint_limits(desk)),
             progress: Progress::new(Totals::default()),
             schedule: schedule(&spec, desk, prng),
+            told_before: super::progress::Totals::default(),
             announces: Vec::new(),
             sought: None,
             announced: 0,
@@ -185,7 +186,7 @@ impl Torrent {
         self.phase = Phase::Active;
         self.muster(desk);
         self.listen(desk);
-        self.schedule.start(now);
+        self.start_announcing(now);
         if self.is_complete() {
             self.complete(desk, now);
         }
@@ -460,14 +461,14 @@ impl Torrent {
 
     /// Peers reach the session at another port than before.
     pub fn moved(&mut self, desk: &Desk) {
-        self.schedule.moved(desk.announce_port());
+        self.schedule.moved(desk.announce_ports());
     }
 
     /// Peers are ranked by how they see us (BEP 40).
     fn see(&mut self, desk: &Desk) {
-        let port = desk.announce_port();
-        let at = |ip: Option<core::net::IpAddr>| ip.map(|ip| core::net::SocketAddr::new(ip, port));
-        self.book.set_external(at(desk.outside.v4), at(desk.outside.v6));
+        let [v4, v6] = desk.announce_ports();
+        let at = |ip: Option<core::net::IpAddr>, port| ip.map(|ip| core::net::SocketAddr::new(ip, port));
+        self.book.set_external(at(desk.outside.v4, v4), at(desk.outside.v6, v6));
     }
 
     /// The session ends.

@@ -107,6 +107,8 @@ pub struct Torrent {
     checkpoint: Checkpoint,
     progress: Progress,
     schedule: Schedule,
+    /// What had been counted when trackers were last told `started`.
+    told_before: progress::Totals,
     /// Announces under way, with the number of each, and the last number.
     announces: Vec<(u64, Due)>,
     announced: u64,

@@ -130,12 +130,22 @@ impl Priorities {
         self.left(&Bits::new(self.layout.pieces()))
     }
 
-    /// Bytes of the wanted pieces that are not in `have`, padding not counted: what trackers call left.
+    /// Bytes of the wanted pieces that are not in `have`, padding not counted.
     pub fn left(&self, have: &Bits) -> u64 {
+        self.beyond(&self.wanted, have)
+    }
+
+    /// Bytes of all pieces that are not in `have`, wanted or not, padding not counted: what trackers call left.
+    pub fn missing(&self, have: &Bits) -> u64 {
+        self.beyond(&Bits::full(self.layout.pieces()), have)
+    }
+
+    /// Bytes of the pieces of `set` that are not in `have`, padding not counted.
+    fn beyond(&self, set: &Bits, have: &Bits) -> u64 {
         assert_eq!(have.len(), self.layout.pieces(), "a torrent's pieces");
-        let missing = |piece: u32| self.wanted.has(piece) && !have.has(piece);
-        let words = self.wanted.words().iter().zip(have.words());
-        let pieces: u64 = words.map(|(wanted, have)| u64::from((wanted & !have).count_ones())).sum();
+        let missing = |piece: u32| set.has(piece) && !have.has(piece);
+        let words = set.words().iter().zip(have.words());
+        let pieces: u64 = words.map(|(set, have)| u64::from((set & !have).count_ones())).sum();
         let mut bytes = pieces * u64::from(self.layout.piece_len());
         let last = self.layout.pieces().checked_sub(1).map(PieceIndex);
         if let Some(last) = last.filter(|last| missing(last.0)) {

@@ -16,10 +16,17 @@ use tide_base::{InfoHash, Instant};
 /// How we want to be known as a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Announce {
-    /// Under which port.
-    pub port: Port,
+    /// Under which port, over IPv4 and over IPv6.
+    pub ports: [Port; 2],
     /// Whether we have all of the torrent (BEP 33).
     pub is_seed: bool,
+}
+
+impl Announce {
+    /// The same port over both families.
+    pub fn at(port: Port, is_seed: bool) -> Announce {
+        Announce { ports: [port; 2], is_seed }
+    }
 }
 
 /// Which item is wanted.
@@ -225,7 +232,7 @@ impl Quest {
         match &self.goal {
             Goal::Peers { info_hash, announce: Some(announce), .. } => Some(Ask::Announce {
                 info_hash: *info_hash,
-                port: announce.port,
+                port: announce.ports[Family::of(place.contact.addr.ip()) as usize],
                 is_seed: announce.is_seed,
                 token: &place.token,
             }),

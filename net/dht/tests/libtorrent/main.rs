@@ -164,7 +164,7 @@ fn network(seed: u64) -> Option<(Shell, [LibTorrent; 2])> {
 fn peers_are_found_both_ways() {
     let Some((mut shell, [a, b])) = network(1) else { return };
     let hash = InfoHash([0x17; 20]);
-    let say = Announce { port: Port::Named(4567), is_seed: false };
+    let say = Announce::at(Port::Named(4567), false);
     shell.node.get_peers(QueryId(1), hash, Some(say)).expect("room");
     let outcome = shell.end(1);
     assert!(matches!(outcome, Outcome::Peers { announced: 2, .. }), "{outcome:?}");

@@ -20,7 +20,7 @@ fn hash(n: u8) -> InfoHash {
 fn announce(world: &mut World, torrents: u8) -> Vec<SocketAddr> {
     let hosts: Vec<usize> = world.honest().into_iter().skip(1).take(usize::from(torrents)).collect();
     for (n, host) in hosts.iter().enumerate() {
-        let say = Announce { port: Port::Named(7000 + n as u16), is_seed: n % 2 == 0 };
+        let say = Announce::at(Port::Named(7000 + n as u16), n % 2 == 0);
         world.act(*host, |node, _| node.announce(QueryId(1), hash(n as u8), say)).expect("room");
     }
     world.run(Duration::from_secs(40));
@@ -167,7 +167,7 @@ fn a_swarm_is_counted() {
     world.populate(0, 80);
     let honest = world.honest();
     for (n, host) in honest[1..61].iter().enumerate() {
-        let say = Announce { port: Port::Implied(1), is_seed: n < 20 };
+        let say = Announce::at(Port::Implied(1), n < 20);
         world.act(*host, |node, _| node.get_peers(QueryId(1), hash(9), Some(say))).expect("room");
     }
     world.run(Duration::from_secs(30));
@@ -226,7 +226,7 @@ fn one_network_leads_into_the_other() {
     world.run(MINUTE * 2);
     let joined = |event: &Event| matches!(event, Event::Joined { family: Family::V6, .. });
     assert!(world.events.iter().filter(|(_, event)| joined(event)).count() >= 55);
-    let say = Announce { port: Port::Named(70), is_seed: false };
+    let say = Announce::at(Port::Named(70), false);
     world.act(5, |node, _| node.get_peers(QueryId(1), hash(1), Some(say))).expect("room");
     world.run(MINUTE);
     world.events.clear();

@@ -3,7 +3,8 @@
 //! Trackers stand in tiers. Within a tier the order is shuffled once; one that answers moves to the front. A *group* is
 //! what one answer satisfies: each tier by itself, or all of them together ([`Policy`]). In each group, over each
 //! address family that the torrent listens on, the first tracker that is not failing is the one that counts: when its
-//! time has come, those in front of it whose back-off is over are tried first, then itself.
+//! time has come, those in front of it whose back-off is over are tried first, then itself. Of a private torrent it is the
+//! first that is not failing over some family: it alone is asked, over all that it has.
 
 mod line;
 mod status;
@@ -154,15 +155,17 @@ impl Schedule {
         self.trackers.get(key.0)?.tracker_id.as_deref()
     }
 
-    /// Begins a session: every tracker that is asked from now on is told `started`. Harmless while running.
-    pub fn start(&mut self, now: Instant) {
+    /// Begins a session: every tracker that is asked from now on is told `started`. False, and nothing else, while one
+    /// runs.
+    pub fn start(&mut self, now: Instant) -> bool {
         if matches!(self.phase, Phase::Running) {
-            return;
+            return false;
         }
         self.phase = Phase::Running;
         for line in self.lines_mut() {
             line.restart(now);
         }
+        true
     }
 
     /// The download has become complete while running: trackers that know us hear `completed`, once.
@@ -204,15 +207,18 @@ impl Schedule {
         }
     }
 
-    /// Peers reach us at `port` now: each tracker that was told another one is asked as soon as it allows.
-    pub fn moved(&mut self, port: u16) {
-        for line in self.lines_mut() {
-            line.moved(port);
+    /// Peers reach us at these ports now, over IPv4 and over IPv6: each tracker that was told another one is asked as soon
+    /// as it allows.
+    pub fn moved(&mut self, ports: [u16; 2]) {
+        for (_, tracker) in self.trackers.iter_mut() {
+            for (line, port) in tracker.lines.iter_mut().zip(ports) {
+                line.moved(port);
+            }
         }
     }
 
-    /// The next announce to be made now, which tells `port`; to be called until there is none.
-    pub fn due(&mut self, now: Instant, need: Need, port: u16) -> Option<Due> {
+    /// The next announce to be made now, which tells the port of `ports` for its family; to be called until there is none.
+    pub fn due(&mut self, now: Instant, need: Need, ports: [u16; 2]) -> Option<Due> {
         match self.phase {
             Phase::Idle => None,
             // At rest again: a stop whose time is up must not be a deadline for ever.
@@ -223,7 +229,7 @@ impl Schedule {
             Phase::Stopping { .. } => self.due_stopped(now),
             Phase::Running => {
                 let (tracker, family) = self.pick(now, need)?;
-                let event = self.line_mut(tracker, family)?.begin(now, port);
+                let event = self.line_mut(tracker, family)?.begin(now, ports[family as usize]);
                 Some(Due { tracker, family, event })
             }
         }
@@ -330,7 +336,7 @@ impl Schedule {
     /// When something is to be done in a group: when the first tracker that is not failing is ready, or, if all fail,
     /// when the first back-off ends. Never while an announce is under way.
     fn group_time(&self, group: &[TrackerKey], family: Family, need: Need) -> Instant {
-        let lines = || group.iter().filter_map(|&key| self.line(key, family));
+        let lines = || self.eligible(group).iter().filter_map(|&key| self.line(key, family));
         if lines().any(|line| line.in_flight().is_some()) {
             return Instant::NEVER;
         }
@@ -343,9 +349,20 @@ impl Schedule {
         self.groups().find_map(|group| {
             let family =
                 Family::ALL.into_iter().find(|&family| self.group_time(&group, family, need) <= now)?;
-            let key = group.into_iter().find(|&key| ready(key, family))?;
+            let key = self.eligible(&group).iter().copied().find(|&key| ready(key, family))?;
             Some((key, family))
         })
+    }
+
+    /// Who of a group may be asked. Where one tracker is asked at a time (BEP 27), none behind the first that does not fail
+    /// over every family: it may have no address of the other one.
+    fn eligible<'a>(&self, group: &'a [TrackerKey]) -> &'a [TrackerKey] {
+        let works = |key: &TrackerKey| {
+            let mut lines = Family::ALL.into_iter().filter_map(|family| self.line(*key, family));
+            lines.any(|line| line.fails == 0)
+        };
+        let one = group.iter().position(works).filter(|_| self.policy == Policy::FirstThatAnswers);
+        one.map_or(group, |at| &group[..=at])
     }
 
     fn due_stopped(&mut self, now: Instant) -> Option<Due> {

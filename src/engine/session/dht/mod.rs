@@ -192,7 +192,7 @@ impl Dht {
             self.entrances.settle(desk, now, node);
             self.look_up(desk, now, node);
             if self.joined {
-                for (command, reply) in self.queries.ask(node, now, desk.listen_port()) {
+                for (command, reply) in self.queries.ask(node, now, desk.listen_ports()) {
                     desk.reply(command, reply);
                 }
             }
@@ -217,11 +217,11 @@ impl Dht {
 
     /// Begins the lookups of torrents that are due.
     fn look_up(&mut self, desk: &Desk, now: Instant, node: &mut Node) {
-        let port = desk.listen_port().map(Port::Named);
+        let ports = desk.listen_ports().map(|ports| ports.map(Port::Named));
         loop {
             let query = self.next_query();
             let Some((torrent, info_hash, wish)) = self.rota.begin(now, query) else { return };
-            let announce = port.map(|port| Announce { port, is_seed: wish.is_seed });
+            let announce = ports.map(|ports| Announce { ports, is_seed: wish.is_seed });
             match node.get_peers(query, info_hash, announce) {
                 Ok(()) => drop(self.lookups.insert(query, torrent)),
                 // The application has asked for all that may be asked at once.

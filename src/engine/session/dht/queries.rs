@@ -50,12 +50,12 @@ impl Queries {
         Ok(())
     }
 
-    /// Asks what waits; `port` is what peers reach us at. Whoever is refused is answered.
+    /// Asks what waits; `ports` is where peers reach us, over IPv4 and over IPv6. Whoever is refused is answered.
     pub(super) fn ask(
         &mut self,
         node: &mut Node,
         now: Instant,
-        port: Option<u16>,
+        ports: Option<[u16; 2]>,
     ) -> Vec<(CommandId, Reply)> {
         let mut answers = Vec::new();
         let waiting: Vec<QueryId> =
@@ -63,7 +63,7 @@ impl Queries {
         for id in waiting {
             let query = self.open.get_mut(&id).expect("it waits");
             query.is_asked = true;
-            if let Err(error) = ask(node, now, id, &query.what, port) {
+            if let Err(error) = ask(node, now, id, &query.what, ports) {
                 answers.extend(self.close(id).map(|query| (query.command, Err(error))));
             }
         }
@@ -140,15 +140,15 @@ fn ask(
     now: Instant,
     id: QueryId,
     what: &DhtCommand,
-    port: Option<u16>,
+    ports: Option<[u16; 2]>,
 ) -> Result<(), CommandError> {
     let asked = match what {
         DhtCommand::GetPeers(info_hash) => node.get_peers(id, *info_hash, None),
         DhtCommand::Announce { info_hash, port: named } => {
-            let Some(port) = named.or(port) else {
+            let Some(ports) = named.map(|port| [port; 2]).or(ports) else {
                 return Err(CommandError::Invalid("peers must reach us at some port"));
             };
-            let announce = Announce { port: Port::Named(port), is_seed: false };
+            let announce = Announce { ports: ports.map(Port::Named), is_seed: false };
             node.get_peers(id, *info_hash, Some(announce))
         }
         DhtCommand::Get(wanted) => node.get(id, wanted.clone()),

@@ -121,3 +121,55 @@ fn a_tracker_that_hangs_does_not_keep_a_session_from_ending() {
         assert!(world.now.since(began) < Duration::from_secs(30), "it took {:?}", world.now.since(began));
     }
 }
+
+/// BEP 21: partial seeds count as *incomplete*; BEP 3: `completed` "is sent when the download is complete". Who took one file
+/// of three has not become a seed, and libtorrent and Transmission go on telling what the torrent lacks.
+#[test]
+fn who_fetched_a_part_is_no_seed_to_its_tracker() {
+    let mut world = World::new();
+    world.tracker = Some(Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969))));
+    let (mut spec, contents) = torrent(3, &[1000, 1000, 1000], 192, 64);
+    spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+    let (seeds, disk) = (Memory::default(), Memory::default());
+    fill(&seeds, &spec, &contents);
+    let from = world.node(tiny(1), seeds);
+    world.add(from, spec.clone());
+    let leech = world.node(tiny(1), disk);
+    spec.priorities = Some(vec![0, 7, 0]);
+    let key = world.add(leech, spec);
+    assert!(world.run(PATIENCE * 6, |world| world.has_completed(leech, key)));
+    assert_eq!(world.stats(leech, key).pieces_done, 6);
+    world.run(Duration::from_secs(5), |_| false);
+    let addr = world.nodes[leech].addr;
+    world.shut_down_all();
+    let tracker = world.tracker.take().expect("there is a tracker");
+    let last = tracker.heard.iter().rfind(|(of, ..)| *of == addr).expect("it announced").1;
+    assert_eq!((tracker.events(addr), last[1]), (vec![STARTED, STOPPED], 3000 - 6 * 192));
+}
+
+/// `uploaded` and `downloaded` are "since `started`" (as `Announce` says, and as libtorrent and Transmission count): a tracker
+/// adds up what each session tells. Who began with what it had long told would be credited with it again, or thrown out.
+#[test]
+fn what_was_told_before_started_is_not_told_again() {
+    let mut world = World::new();
+    world.tracker = Some(Tracker::new(SocketAddr::from(([10, 0, 8, 1], 6969))));
+    let (mut spec, contents) = torrent(3, &[700, 2500], 256, 64);
+    spec.own_trackers = vec![vec!["udp://10.0.8.1:6969/announce".to_owned()]];
+    let (seeds, disk) = (Memory::default(), Memory::default());
+    fill(&seeds, &spec, &contents);
+    let nodes = [world.node(tiny(1), seeds), world.node(tiny(1), disk)];
+    let keys = nodes.map(|node| world.add(node, spec.clone()));
+    assert!(world.run(PATIENCE * 6, |world| world.has_completed(1, keys[1])));
+    world.run(Duration::from_secs(5), |_| false);
+    for what in [tide_engine::TorrentCommand::Pause, tide_engine::TorrentCommand::Resume] {
+        let reply = world.ask(1, keys[1].shard.0, tide_engine::Command::Torrent(keys[1], what));
+        assert!(reply.is_ok(), "{reply:?}");
+        world.run(Duration::from_secs(30), |_| false);
+    }
+    let addr = world.nodes[1].addr;
+    world.shut_down_all();
+    let tracker = world.tracker.take().expect("there is a tracker");
+    let began = tracker.heard.iter().filter(|(of, _, event)| *of == addr && *event == STARTED);
+    let told: Vec<u64> = began.map(|(_, [downloaded, ..], _)| *downloaded).collect();
+    assert_eq!(told, [0, 0]);
+}

@@ -12,7 +12,7 @@ pub(super) fn ask(node: &mut Node, watch: &mut Watch, now: Instant, mut bytes: B
     let id = QueryId(u64::from(number % 16));
     let info_hash = InfoHash([number; 20]);
     let target = NodeId([number; 20]);
-    let announce = Announce { port: Port::Named(6881), is_seed: number.is_multiple_of(2) };
+    let announce = Announce::at(Port::Named(6881), number.is_multiple_of(2));
     let begun = match kind {
         b'p' => node.get_peers(id, info_hash, None),
         b'P' => node.get_peers(id, info_hash, Some(announce)),

@@ -238,7 +238,7 @@ impl Peer {
     /// then, and not with those who are the closest once all know each other.
     fn announces(&mut self) {
         let (Some(node), Some(torrent)) = (&mut self.node, self.torrent) else { return };
-        let say = Announce { port: Port::Named(PEERS), is_seed: self.lives.is_multiple_of(2) };
+        let say = Announce::at(Port::Named(PEERS), self.lives.is_multiple_of(2));
         node.announce(ANNOUNCE, torrent, say).expect("it is announced once a life");
         self.announce_at = Instant::NEVER;
     }
