@@ -174,12 +174,24 @@ impl Crew {
 
     /// Pieces that were to be a member's alone are so no more.
     pub(super) fn open_to_all(&mut self, key: SlotKey) {
-        let lonely: Vec<_> =
-            self.leases.iter().filter(|lease| lease.alone == Some(key)).map(Lease::piece).collect();
-        for piece in lonely {
-            if let Some(lease) = self.leases.get_mut(piece) {
-                lease.alone = None;
-            }
+        let its_own = self.leases.iter().filter(|lease| lease.alone == Some(key)).map(Lease::piece);
+        self.open(its_own.collect());
+    }
+
+    /// What was to be a member's alone, and it may not be asked for any more, is open to others: it may choke us for good.
+    pub(super) fn open_what_is_out_of_reach(&mut self, key: SlotKey) {
+        let Some(member) = self.roster.get(key) else { return };
+        let its_own = self.leases.iter().filter(|lease| lease.alone == Some(key)).map(Lease::piece);
+        let lost: Vec<PieceIndex> = its_own.filter(|&piece| !member.session.may_ask(piece)).collect();
+        if !lost.is_empty() {
+            self.open(lost);
+            self.roster.all_hungry();
+        }
+    }
+
+    fn open(&mut self, pieces: Vec<PieceIndex>) {
+        for piece in pieces {
+            self.leases.get_mut(piece).expect("it was just seen").alone = None;
         }
     }
 

@@ -160,10 +160,15 @@ impl Crew {
                     member_mut(self, key).barren = false;
                     self.roster.hungry(key);
                 }
+                self.open_what_is_out_of_reach(key);
             }
-            Event::Rejected(span) => self.unask(&[span]),
+            Event::Rejected(span) => {
+                self.unask(&[span]);
+                self.open_what_is_out_of_reach(key);
+            }
             Event::DontHave { piece, lost } => {
                 self.unask(&lost);
+                self.open_what_is_out_of_reach(key);
                 if self.missing.has(piece.0) {
                     member_mut(self, key).interesting -= 1;
                 }

@@ -22,6 +22,8 @@ enum Vice {
     Floods,
     Stalls,
     Drips,
+    /// Lies now and then, and chokes us for good when it has been asked again: what it alone was to send.
+    Sulks,
 }
 
 /// Somebody who speaks the protocol by hand and has a vice.
@@ -34,6 +36,9 @@ struct Mutant {
     /// What is on its way, a byte a minute, and when the next byte goes.
     dripping: VecDeque<u8>,
     drips_at: Instant,
+    /// Blocks that it was asked for.
+    asked: u32,
+    sulks_after: u32,
 }
 
 fn message(id: u8, body: &[u8]) -> Vec<u8> {
@@ -58,6 +63,8 @@ impl Mutant {
             greeted: false,
             dripping: VecDeque::new(),
             drips_at: world.now,
+            asked: 0,
+            sulks_after: u32::MAX,
         };
         if vice == Vice::Stalls {
             world.say(end, &[19]);
@@ -98,6 +105,10 @@ impl Mutant {
                 }
                 self.drips_at = world.now + Duration::from_secs(60);
             }
+            Vice::Sulks if self.drips_at <= world.now => {
+                world.say(self.end, &[0; 4]);
+                self.drips_at = world.now + Duration::from_secs(60);
+            }
             Vice::Floods if self.greeted => world.say(self.end, &message(4, &[0, 0, 0, 1]).repeat(20)),
             Vice::SendsUnasked if self.greeted => {
                 world.say(self.end, &message(7, &[&[0; 8][..], &[7; 64][..]].concat()));
@@ -122,8 +133,13 @@ impl Mutant {
             |i: usize| u32::from_be_bytes(request[i..i + 4].try_into().expect("four bytes")) as usize;
         let from = number(0) * piece_len + number(4);
         let mut block = contents[from..from + number(8)].to_vec();
+        self.asked += 1;
         match self.vice {
             Vice::NeverServes | Vice::Stalls => return,
+            Vice::Sulks if self.asked > self.sulks_after => {
+                world.say(self.end, &message(0, &[]));
+                return;
+            }
             Vice::Lies => block[0] ^= 1,
             Vice::LiesSometimes if self.prng.chance(1, 3) => block[0] ^= 1,
             _ => {}
@@ -161,7 +177,9 @@ fn among_mutants_with(vices: &[Vice], setup: Setup, seed: u64) -> World {
     world.run(Duration::from_secs(1), |_| false);
     let mut mutants: Vec<Mutant> = Vec::new();
     for (i, &vice) in vices.iter().enumerate() {
-        mutants.extend(Mutant::meet(&mut world, leech, &spec, vice, i as u8 + 1));
+        let sulks_after = (seed as u32 * 5 + i as u32 * 3) % 31;
+        let mutant = Mutant::meet(&mut world, leech, &spec, vice, i as u8 + 1);
+        mutants.extend(mutant.map(|mutant| Mutant { sulks_after, ..mutant }));
     }
     let whole = contents.concat();
     let act = |mutants: &mut Vec<Mutant>, world: &mut World| {
@@ -265,6 +283,19 @@ fn whoever_stalls_flaps_or_floods_keeps_nobody_from_completing() {
             assert!(banned(&world).is_empty() || vice == SendsUnasked, "{vice:?}");
             world.shut_down_all();
         }
+    }
+}
+
+/// Whoever may have lied is to send whole pieces alone, and chokes us instead, and stays.
+#[test]
+fn a_piece_that_a_suspect_was_to_send_alone_is_asked_of_others_when_it_chokes_us() {
+    for (shards, seed) in shards_and_seeds(12) {
+        let mut world = among_mutants(
+            &[Vice::LiesSometimes, Vice::LiesSometimes, Vice::Sulks, Vice::Sulks, Vice::Sulks, Vice::Sulks],
+            shards,
+            seed,
+        );
+        world.shut_down_all();
     }
 }
 

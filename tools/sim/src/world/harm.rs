@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tide_base::{InfoHash, Instant, PieceIndex, ShardId};
 use tide_disk::StoreSpec;
-use tide_engine::{Faults, RateLimits, Reason};
+use tide_engine::{Check, Faults, RateLimits, Reason};
 
 use super::node::Node;
 use super::users::UserTorrent;
@@ -72,6 +72,8 @@ impl World {
         torrent.spec.priorities = Some(vec![4; torrent.files()]);
         torrent.spec.limits = Some(RateLimits::default());
         torrent.spec.paused = Some(false);
+        // What was spoilt silently is not served before it is found, or its server is banned for it.
+        torrent.spec.check = Check::Full;
         torrent.spec.peers.extend(peers);
         torrent.spec.peers.sort_unstable();
         torrent.spec.peers.dedup();
