@@ -6,7 +6,7 @@ use tide_disk::{Outcome, StoreSpec, Task, Trouble, TroubleKind};
 use super::Torrent;
 use super::check::{Checker, plan};
 use super::life::Phase;
-use crate::command::Check;
+use crate::command::{Check, CommandError};
 use crate::desk::Desk;
 use crate::desk::gates::{Errand, TorrentErrand};
 
@@ -26,13 +26,16 @@ impl Torrent {
 
     /// Begins a chore at once.
     pub(super) fn begin_chore(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand) {
+        if matches!(errand, TorrentErrand::Open | TorrentErrand::Select) {
+            self.selected = self.wanted_files();
+        }
         let task = match errand {
             TorrentErrand::Open => Task::Open(Box::new(self.store_spec())),
             TorrentErrand::LoadResume => Task::LoadResume,
             TorrentErrand::Sync => Task::Sync,
             TorrentErrand::Save | TorrentErrand::Withdraw => Task::SaveResume(self.resume_bytes(desk, now)),
             TorrentErrand::Stat => Task::Stat,
-            TorrentErrand::Select => Task::Select(self.wanted_files()),
+            TorrentErrand::Select => Task::Select(self.selected.clone()),
             TorrentErrand::Move => Task::Move(self.spec.root.clone()),
             TorrentErrand::Delete => Task::Delete,
             TorrentErrand::DropResume => Task::DropResume,
@@ -59,7 +62,7 @@ impl Torrent {
             root: self.spec.root.clone(),
             files: std::sync::Arc::clone(&self.spec.files),
             layout: self.spec.layout,
-            wanted: self.wanted_files(),
+            wanted: self.selected.clone(),
             aside: self.spec.aside.clone(),
             resume: self.spec.resume.clone(),
             backing: self.spec.backing,
@@ -151,7 +154,6 @@ impl Torrent {
     }
 
     fn chore_failed(&mut self, desk: &mut Desk, now: Instant, errand: TorrentErrand, trouble: Trouble) {
-        self.fail_pending(&trouble);
         if errand == TorrentErrand::Move {
             self.spec.root.clone_from(&self.moving_from);
         }
@@ -160,14 +162,13 @@ impl Torrent {
             (Phase::Leaving(_), TorrentErrand::DropResume) if trouble.kind == TroubleKind::Hung => {
                 self.chores.push_front(errand);
             }
-            (Phase::Leaving(_), _) => log::warn!("{:?}: {errand:?}: {trouble}", self.key()),
-            (Phase::Moving, _) => {
-                self.chores.clear();
-                self.phase = Phase::Opening;
-                self.start(desk, now);
+            (Phase::Leaving(_), _) => {
+                log::warn!("{:?}: {errand:?}: {trouble}", self.key());
+                self.refuse(errand, &CommandError::Trouble(trouble));
             }
+            (Phase::Moving, TorrentErrand::Move) => self.not_moved(desk, now, trouble),
             _ => {
-                self.chores.clear();
+                self.give_up_chores(&trouble);
                 self.troubled(desk, now, trouble);
             }
         }

@@ -138,26 +138,6 @@ impl Torrent {
         }
     }
 
-    fn begin_move(
-        &mut self,
-        desk: &mut Desk,
-        now: Instant,
-        id: CommandId,
-        to: std::path::PathBuf,
-        volume: tide_disk::VolumeId,
-    ) -> Option<Reply> {
-        if !matches!(self.phase, Phase::Active | Phase::Paused) {
-            return Some(Err(CommandError::Invalid("only a torrent that runs or waits can be moved")));
-        }
-        self.halt(desk, now);
-        self.moving_from = core::mem::replace(&mut self.spec.root, to);
-        self.moving_to = volume;
-        self.phase = Phase::Moving;
-        self.chores = [TorrentErrand::Move, TorrentErrand::Close].into();
-        self.answer_later(id);
-        None
-    }
-
     /// A session that asks no trackers keeps them for one that does.
     fn add_tracker(&mut self, desk: &Desk, now: Instant, url: &str) -> Reply {
         let parsed = TrackerUrl::parse(url).map_err(|_| CommandError::Invalid("the tracker's URL"))?;
@@ -222,12 +202,11 @@ impl Torrent {
         self.tell_crew(desk, ToCrew::Missing(self.stock.missing(&self.priorities)));
         self.checkpoint.touched(now);
         self.selection_changed(desk, now);
-        let opening = self.chore == Some(TorrentErrand::Open);
-        // A store that was opened before the metadata was known has none of the files, and will be opened anew.
-        let selects = self.opened && self.files.len() == self.spec.files.files().len();
-        if self.wanted_files() != before && (selects || opening) {
+        // Behind a move the store is opened anew, for what is wanted then.
+        let selects = self.has_store() && !matches!(self.phase, Phase::Moving);
+        if self.wanted_files() != before && selects {
             self.chores.push_back(TorrentErrand::Select);
-            self.answer_later(id);
+            self.answer_later(id, TorrentErrand::Select);
             return None;
         }
         Some(Ok(Answer::Ok))

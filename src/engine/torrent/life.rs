@@ -22,7 +22,7 @@ use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
 use super::words::Priority;
-use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Metadata, Reply};
+use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Metadata};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -105,6 +105,7 @@ impl Torrent {
             sought: None,
             announced: 0,
             files: Vec::new(),
+            selected: Bits::default(),
             resume: None,
             filed: None,
             trouble: None,
@@ -277,8 +278,7 @@ impl Torrent {
         }
         log::warn!("{:?}: {trouble}", self.key);
         self.phase = Phase::Stopped(until);
-        self.chores.clear();
-        self.fail_pending(&trouble);
+        self.give_up_chores(&trouble);
         self.halt(desk, now);
         // What was tried again and failed as before is no news.
         if self.trouble.as_ref() != Some(&trouble) {
@@ -352,6 +352,12 @@ impl Torrent {
         }
     }
 
+    /// Whether the store is, or will be, open for the files that are known now: one that was opened before the metadata
+    /// was known has none of them, and will be opened anew.
+    pub(super) fn has_store(&self) -> bool {
+        self.will_be_open() && self.selected.len() as usize == self.priorities.files()
+    }
+
     /// Leaves: what is to be done with the files first.
     pub(super) fn leave(&mut self, desk: &mut Desk, now: Instant, why: Leave, content: Content) {
         if matches!(self.phase, Phase::Leaving(_) | Phase::Gone) {
@@ -359,10 +365,8 @@ impl Torrent {
         }
         self.halt(desk, now);
         let opened = self.will_be_open();
-        if self.chores.contains(&TorrentErrand::Move) {
-            // It has not begun, and does not any more.
-            self.spec.root.clone_from(&self.moving_from);
-            self.pending.iter_mut().for_each(|(_, reply)| *reply = super::gone());
+        if self.call_off_move() {
+            self.refuse(TorrentErrand::Move, &CommandError::Gone);
         }
         self.chores = match (why, content) {
             (Leave::Shutdown, _) if !self.recalled && !opened => VecDeque::new(),
@@ -386,19 +390,14 @@ impl Torrent {
         if !self.chores.is_empty() || self.chore.is_some() {
             return;
         }
-        for (id, reply) in core::mem::take(&mut self.pending) {
+        for (id, _, reply) in core::mem::take(&mut self.pending) {
             desk.reply(id, reply);
         }
         if !self.is_quiet() {
             return;
         }
         match self.phase {
-            Phase::Moving => {
-                self.event(desk, Happening::Moved);
-                self.spec.volume = self.moving_to;
-                self.reopen();
-                self.do_chores(desk, now);
-            }
+            Phase::Moving => self.moved_on(desk, now),
             Phase::Paused if self.resuming => {
                 self.resuming = false;
                 self.start(desk, now);
@@ -432,15 +431,24 @@ impl Torrent {
         }
     }
 
-    /// Answers a command when the chores are done.
-    pub(super) fn answer_later(&mut self, id: CommandId) {
-        self.pending.push((id, Ok(Answer::Ok)));
+    /// Answers a command that is about this chore when the chores are done.
+    pub(super) fn answer_later(&mut self, id: CommandId, errand: TorrentErrand) {
+        self.pending.push((id, errand, Ok(Answer::Ok)));
     }
 
-    /// Commands that wait cannot be answered as hoped.
-    pub(super) fn fail_pending(&mut self, trouble: &Trouble) {
-        for (_, reply) in &mut self.pending {
-            *reply = Reply::Err(CommandError::Trouble(trouble.clone()));
+    /// Commands about this chore cannot be answered as hoped.
+    pub(super) fn refuse(&mut self, errand: TorrentErrand, why: &CommandError) {
+        for (_, _, reply) in self.pending.iter_mut().filter(|(_, of, _)| *of == errand) {
+            *reply = Err(why.clone());
+        }
+    }
+
+    /// Whatever else was to be done with the files is not done now.
+    pub(super) fn give_up_chores(&mut self, trouble: &Trouble) {
+        self.call_off_move();
+        self.chores.clear();
+        for (_, _, reply) in &mut self.pending {
+            *reply = Err(CommandError::Trouble(trouble.clone()));
         }
     }
 
@@ -481,7 +489,7 @@ impl Torrent {
         self.abandon_slots(desk);
         self.abandon_metadata_room(desk);
         self.phase = Phase::Gone;
-        for (id, _) in core::mem::take(&mut self.pending) {
+        for (id, ..) in core::mem::take(&mut self.pending) {
             desk.reply(id, Err(CommandError::Ending));
         }
         self.answer_everybody(desk);

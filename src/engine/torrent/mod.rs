@@ -8,7 +8,7 @@
 //! checking.rs  hashing what is there (plan: check.rs)           saving.rs    resume data
 //! settling.rs  what comes before anything is fetched            quest.rs     the search for metadata
 //! commands.rs  what the application wants                       inspect.rs   figures
-//! seeking.rs   whether the DHT is to know of it
+//! seeking.rs   whether the DHT is to know of it                 moving.rs    content that goes to another folder
 //! survey.rs    how its tables stand
 //! ```
 //! The parts that own a table do not know each other: `availability`, `picker`, `priorities`, `choker`, `book`,
@@ -28,6 +28,7 @@ mod inspect;
 mod judging;
 mod life;
 mod meeting;
+mod moving;
 pub mod picker;
 pub mod priorities;
 pub mod progress;
@@ -115,6 +116,8 @@ pub struct Torrent {
     /// In which way the DHT was last told to announce it.
     sought: Option<Wish>,
     files: Vec<FileState>,
+    /// The files that the store was last told are wanted.
+    selected: Bits,
     resume: Option<resume::Checkpoint>,
     /// What the resume file claims, until it is known what is here.
     filed: Option<Bits>,
@@ -123,8 +126,8 @@ pub struct Torrent {
     completed: bool,
     answers: BTreeMap<u64, CommandId>,
     next_answer: u64,
-    /// Commands that are answered when the chores are done.
-    pending: Vec<(CommandId, Reply)>,
+    /// Commands that are answered when the chores are done, with the chore that each is about.
+    pending: Vec<(CommandId, TorrentErrand, Reply)>,
     told_checked: u32,
     /// Where the content lay before a move under way.
     moving_from: PathBuf,

@@ -10,6 +10,7 @@ mod gossip;
 mod greed;
 mod memory;
 mod metadata;
+mod moving;
 mod mutants;
 mod nearby;
 mod newcomers;

@@ -52,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) wakes: usize,
     /// Whether its disk does nothing, and nobody hashes.
     pub(crate) hangs: bool,
+    /// Whether what its disk does beside everything else is left to the test: see [`World::beside`].
+    pub(crate) by_hand: bool,
     hashing: VecDeque<HashJob>,
     inputs: Vec<VecDeque<Owned>>,
     /// The sockets that it has beside its own.
@@ -186,6 +188,7 @@ impl World {
             loads: 0,
             wakes: 0,
             hangs: false,
+            by_hand: false,
             hashing: VecDeque::new(),
             inputs,
             sockets,
@@ -398,12 +401,12 @@ impl World {
         if self.lazy.as_mut().is_some_and(|prng| prng.chance(1, 2)) {
             return hashed;
         }
-        let Node { stores, inputs, .. } = &mut self.nodes[node];
+        let Node { stores, inputs, by_hand, .. } = &mut self.nodes[node];
         let mut all = Vec::new();
         let most = if self.lazy.is_some() { 1 } else { usize::MAX };
         for _ in 0..most {
             let worked = stores.work(&mut |done| all.push(done));
-            let sync = stores.next_sync().map(|job| all.push(job.run()));
+            let sync = if *by_hand { None } else { stores.next_sync().map(|job| all.push(job.run())) };
             if !worked && sync.is_none() {
                 break;
             }
@@ -413,6 +416,25 @@ impl World {
             inputs[usize::from(done.shard.0)].push_back(Owned::Disk(done));
         }
         some
+    }
+
+    /// Runs the next job of a node whose disk leaves such jobs to the test; `meanwhile`, once its answer is on the way:
+    /// what it brought about is heard of by its disk only then.
+    pub(crate) fn beside(
+        &mut self,
+        node: usize,
+        before: impl FnOnce(&mut World),
+        meanwhile: impl FnOnce(&mut World),
+    ) {
+        let job = (0..1000).find_map(|_| {
+            self.step();
+            self.nodes[node].stores.next_sync()
+        });
+        before(self);
+        job.expect("something is to be done").run_then(|done| {
+            self.nodes[node].inputs[usize::from(done.shard.0)].push_back(Owned::Disk(done));
+            meanwhile(self);
+        });
     }
 
     fn carry(&mut self, node: usize, shard: u16, output: Output) {
