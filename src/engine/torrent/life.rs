@@ -314,7 +314,7 @@ impl Torrent {
     /// resume data do not vouch for is hashed again, and written again where that sync may have lost it; everything is
     /// hashed if files changed beneath us.
     /// Whether the trouble is over shows when the torrent [starts](Self::start).
-    fn recover(&mut self, now: Instant) {
+    pub(super) fn recover(&mut self, now: Instant) {
         let kind = self.trouble.as_ref().map(|trouble| trouble.kind);
         let changed = matches!(kind, Some(TroubleKind::Missing | TroubleKind::Shrunk));
         if changed {

@@ -25,6 +25,10 @@ impl Torrent {
         if !matches!(self.phase, Phase::Active | Phase::Paused) {
             return Some(Err(CommandError::Invalid("only a torrent that runs or waits can be moved")));
         }
+        // What cannot be opened cannot be moved.
+        if let Some(trouble) = self.trouble.as_ref().filter(|_| !self.has_store()) {
+            return Some(Err(CommandError::Trouble(trouble.clone())));
+        }
         self.halt(desk, now);
         self.moving_from = core::mem::replace(&mut self.spec.root, to);
         self.moving_to = volume;
@@ -43,18 +47,22 @@ impl Torrent {
         waits
     }
 
-    /// The content lies elsewhere, and the store is closed: it is opened anew there.
+    /// The content lies elsewhere, and the store is closed: it is opened anew there, as after trouble if there was some.
     pub(super) fn moved_on(&mut self, desk: &mut Desk, now: Instant) {
         self.event(desk, Happening::Moved);
         self.spec.volume = self.moving_to;
-        self.reopen();
+        self.recover(now);
         self.do_chores(desk, now);
     }
 
-    /// A move failed. Everything is where it was, and goes on as it did.
+    /// A move failed. Everything is where it was, and goes on as it did; what was stopped before has not recovered.
     pub(super) fn not_moved(&mut self, desk: &mut Desk, now: Instant, trouble: Trouble) {
         self.refuse(TorrentErrand::Move, &CommandError::Trouble(trouble));
         self.chores.clear();
+        if self.trouble.is_some() {
+            self.phase = if self.spec.is_paused() { Phase::Paused } else { Phase::Stopped(now) };
+            return;
+        }
         // What was chosen meanwhile was left to the store that would have been opened.
         if self.selected != self.wanted_files() {
             self.chores.push_back(TorrentErrand::Select);

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use tide_disk::{Memory, VolumeId};
-use tide_engine::{AddTorrent, Answer, Command, CommandError, CommandId, State, TorrentCommand, TorrentKey};
+use tide_disk::{Memory, Trouble, VolumeId};
+use tide_engine::{
+    AddTorrent, Answer, Command, CommandError, CommandId, Happening, State, TorrentCommand, TorrentKey,
+};
 
 use crate::content::{fill, holds, torrent};
-use crate::disk::{Disk, EIO};
+use crate::disk::{Disk, EIO, ENOSPC};
 use crate::world::World;
 use crate::{PATIENCE, SHARDS, tiny};
 
@@ -66,6 +68,27 @@ impl Scene {
         assert!(self.world.run(PATIENCE, settled), "{:?}", self.world.stats(LEECH, key));
     }
 
+    /// What the trouble is with a torrent that was stopped, and then paused.
+    fn pauses_in_trouble(&mut self) -> Trouble {
+        self.settles_as(State::Stopped);
+        self.ask(TorrentCommand::Pause).expect("it waits");
+        self.disk.fail(0, 0, EIO);
+        self.world.nodes[LEECH].events.clear();
+        self.world.stats(LEECH, self.key).trouble.expect("it says why")
+    }
+
+    /// Whether it still waits, and has not said that the trouble is over.
+    fn is_still_in(&mut self, trouble: Trouble) {
+        let stats = self.world.stats(LEECH, self.key);
+        assert_eq!((stats.state, stats.trouble), (State::Paused, Some(trouble)));
+        assert!(!self.has_recovered());
+    }
+
+    fn has_recovered(&self) -> bool {
+        let mut events = self.world.nodes[LEECH].events.iter();
+        events.any(|event| matches!(event.what, Happening::Recovered))
+    }
+
     /// Whether everything is below a folder in the end.
     fn completes_at(mut self, root: &str) {
         self.settles_as(State::Seeding);
@@ -123,5 +146,48 @@ fn trouble_before_a_move_has_begun_calls_it_off() {
         }
         scene.ask(TorrentCommand::Resume).expect("it goes on");
         scene.completes_at("/content");
+    }
+}
+
+#[test]
+fn what_could_not_be_opened_is_not_moved() {
+    for shards in SHARDS {
+        let mut scene = scene(shards);
+        scene.disk.fail(0, 1000, EIO);
+        scene.ask(TorrentCommand::Recheck).expect("it can be checked");
+        let trouble = scene.pauses_in_trouble();
+        let moved = scene.ask(to_elsewhere());
+        assert!(matches!(&moved, Err(CommandError::Trouble(why)) if *why == trouble), "{moved:?}");
+        scene.is_still_in(trouble);
+        for what in [everything(), TorrentCommand::Resume] {
+            scene.ask(what).expect("it goes on");
+        }
+        scene.completes_at("/content");
+    }
+}
+
+#[test]
+fn what_stopped_can_be_moved_and_goes_on_only_if_it_was() {
+    for (shards, fails) in SHARDS.into_iter().flat_map(|shards| [(shards, false), (shards, true)]) {
+        let mut scene = scene(shards);
+        scene.disk.fail(20, 1000, ENOSPC);
+        // It may be that the files cannot be selected, or that they can, and not be written.
+        let _ = scene.ask(everything());
+        let trouble = scene.pauses_in_trouble();
+        scene.disk.fail(0, i64::from(fails), EIO);
+        let moved = scene.ask(to_elsewhere());
+        match fails {
+            false => {
+                assert!(moved.is_ok(), "{moved:?}");
+                scene.settles_as(State::Paused);
+                assert!(scene.has_recovered());
+            }
+            true => {
+                assert!(matches!(moved, Err(CommandError::Trouble(_))), "{moved:?}");
+                scene.is_still_in(trouble);
+            }
+        }
+        scene.ask(TorrentCommand::Resume).expect("it goes on");
+        scene.completes_at(if fails { "/content" } else { ELSEWHERE });
     }
 }
