@@ -96,7 +96,6 @@ pub(crate) enum News {
     Synced(Synced),
     Moved { root: PathBuf, root_name: PathBuf },
     NotMoved { root_name: PathBuf },
-    Deleted,
 }
 
 impl<S: Storage> SyncJob<S> {
@@ -142,10 +141,9 @@ impl<S: Storage> Work<S> {
                 Ok(()) => (Ok(Outcome::Moved), News::Moved { root: to, root_name }),
                 Err(trouble) => (Err(trouble), News::NotMoved { root_name }),
             },
-            Work::Delete { spec } => match relocate::delete_content(storage, &spec) {
-                Ok(()) => (Ok(Outcome::Deleted), News::Deleted),
-                Err(trouble) => (Err(trouble), News::None),
-            },
+            Work::Delete { spec } => {
+                (relocate::delete_content(storage, &spec).map(|()| Outcome::Deleted), News::None)
+            }
         }
     }
 }

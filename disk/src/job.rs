@@ -87,7 +87,8 @@ pub enum Task {
     /// [`Outcome::Moved`].
     Move(PathBuf),
     /// Deletes the content, the folders that become empty, and the content set aside; not the root, nor the resume
-    /// file. The store must be open; it is closed afterwards, unless it failed. Answer: [`Outcome::Deleted`].
+    /// file. The store must be open, and stays so: close it, since only the answer to that says that its files and locks
+    /// are let go. Answer: [`Outcome::Deleted`].
     Delete,
     /// Lets go of all files and locks. Answer: [`Outcome::Closed`], after every earlier job of the store.
     Close,
@@ -220,7 +221,7 @@ pub enum Outcome {
     Files(Vec<FileState>),
     /// The content lies below the new folder.
     Moved,
-    /// The content is gone and the store closed.
+    /// The content is gone.
     Deleted,
     /// Files and locks are let go.
     Closed,

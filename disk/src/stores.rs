@@ -289,12 +289,9 @@ impl<S: Storage> Stores<S> {
     }
 
     fn heed(&mut self, key: StoreKey, news: News) {
-        if let News::Deleted = news {
-            return self.close(key);
-        }
         let Some(store) = self.open.get_mut(&key) else { return };
         match news {
-            News::None | News::Deleted => {}
+            News::None => {}
             News::Synced(synced) => {
                 if let Synced::Failed(_) = synced {
                     self.desk.handles.forget_store(key);

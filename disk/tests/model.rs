@@ -252,6 +252,7 @@ fn run<S: Storage>(
     model.spec.wanted.fill();
     desk.run(1, Task::Select(model.spec.wanted.clone())).expect("selects");
     assert!(matches!(desk.run(1, Task::Delete), Ok(Outcome::Deleted)));
+    assert!(matches!(desk.run(1, Task::Close), Ok(Outcome::Closed)));
     desk.open(1, &model.spec).expect("opens").iter().zip(model.spec.files.files()).for_each(
         |(state, entry)| {
             assert!(entry.padding || state.len.is_none(), "deleted");

@@ -129,7 +129,7 @@ impl Torrent {
                 log::warn!("{:?}: {trouble}", self.key());
                 self.start(desk, now);
             }
-            (TorrentErrand::Close | TorrentErrand::Delete, Ok(_)) => {
+            (TorrentErrand::Close, Ok(_)) => {
                 self.opened = false;
                 self.files.clear();
             }

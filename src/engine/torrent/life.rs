@@ -347,7 +347,7 @@ impl Torrent {
     fn will_be_open(&self) -> bool {
         match self.chore {
             Some(TorrentErrand::Open) => true,
-            Some(TorrentErrand::Close | TorrentErrand::Delete) => false,
+            Some(TorrentErrand::Close) => false,
             _ => self.opened,
         }
     }
@@ -377,7 +377,9 @@ impl Torrent {
                 [TorrentErrand::Sync, TorrentErrand::Stat, TorrentErrand::Save, TorrentErrand::Close].into()
             }
             (Leave::Removed, Content::Keep) => [TorrentErrand::DropResume, TorrentErrand::Close].into(),
-            (Leave::Removed, Content::Delete) => [TorrentErrand::DropResume, TorrentErrand::Delete].into(),
+            (Leave::Removed, Content::Delete) => {
+                [TorrentErrand::DropResume, TorrentErrand::Delete, TorrentErrand::Close].into()
+            }
         };
         if !opened && !self.chores.is_empty() {
             self.chores.push_front(TorrentErrand::Open);

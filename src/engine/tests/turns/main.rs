@@ -16,6 +16,7 @@ mod nearby;
 mod newcomers;
 mod orders;
 mod rates;
+mod removing;
 mod restart;
 mod seekers;
 mod slots;
