@@ -261,11 +261,14 @@ impl Torrent {
     /// Forgets it. Returns when nothing of it is outstanding: its files are closed, or deleted.
     ///
     /// # Errors
-    /// [`Error::Trouble`] if content could not be deleted.
+    /// [`Error::Trouble`] if content could not be deleted: the torrent is gone all the same, and what is left of its
+    /// content stays where it is. [`Error::Ended`] if the session's time to end was over before.
     pub fn remove(&self, content: Content) -> Result<(), Error> {
-        self.tell(TorrentCommand::Remove(content))?;
-        self.inner.forget(self.hash(), self.key);
-        Ok(())
+        let removed = self.tell(TorrentCommand::Remove(content));
+        if let Ok(()) | Err(Error::Trouble(_)) = removed {
+            self.inner.forget(self.hash(), self.key);
+        }
+        removed
     }
 
     /// Waits until everything wanted is verified and written.

@@ -97,7 +97,7 @@ pub enum TorrentCommand {
 pub enum Content {
     /// It stays, and so does nothing else: resume data go.
     Keep,
-    /// It is deleted.
+    /// It is deleted. What cannot be is left where it is, and the removal is answered with the trouble.
     Delete,
 }
 

@@ -22,6 +22,7 @@ mod memory;
 mod nearby;
 #[cfg(feature = "cli")]
 mod program;
+mod removing;
 mod scene;
 #[cfg(feature = "cli")]
 mod seeking;

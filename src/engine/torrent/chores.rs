@@ -164,7 +164,12 @@ impl Torrent {
             }
             (Phase::Leaving(_), _) => {
                 log::warn!("{:?}: {errand:?}: {trouble}", self.key());
-                self.refuse(errand, &CommandError::Trouble(trouble));
+                self.refuse(errand, &CommandError::Trouble(trouble.clone()));
+                // What cannot be opened cannot be deleted either, and the first trouble says why.
+                let opens = errand == TorrentErrand::Open && self.chores.contains(&TorrentErrand::Delete);
+                if opens || errand == TorrentErrand::Delete {
+                    self.undeleted.get_or_insert(trouble);
+                }
             }
             (Phase::Moving, TorrentErrand::Move) => self.not_moved(desk, now, trouble),
             _ => {

@@ -22,7 +22,7 @@ use super::stock::Stock;
 use super::swarm::Swarm;
 use super::trust::{Trust, TrustLimits};
 use super::words::Priority;
-use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Metadata};
+use crate::command::{AddTorrent, Answer, CommandError, CommandId, Content, Metadata, Reply};
 use crate::desk::Desk;
 use crate::desk::gates::TorrentErrand;
 use crate::event::Happening;
@@ -120,6 +120,7 @@ impl Torrent {
             judging: 0,
             near: false,
             leaving: None,
+            undeleted: None,
             resuming: false,
             known: false,
             settled: false,
@@ -419,13 +420,14 @@ impl Torrent {
             _ => {}
         }
         if self.is_gone() {
-            self.answer_everybody(desk);
+            let removed = self.undeleted.take().map_or(Ok(Answer::Ok), |why| Err(CommandError::Trouble(why)));
+            self.answer_everybody(desk, removed);
         }
     }
 
-    fn answer_everybody(&mut self, desk: &mut Desk) {
+    fn answer_everybody(&mut self, desk: &mut Desk, removed: Reply) {
         if let Some(id) = self.leaving.take() {
-            desk.reply(id, Ok(Answer::Ok));
+            desk.reply(id, removed);
         }
         let ids: Vec<CommandId> = core::mem::take(&mut self.answers).into_values().collect();
         for id in ids {
@@ -494,7 +496,7 @@ impl Torrent {
         for (id, ..) in core::mem::take(&mut self.pending) {
             desk.reply(id, Err(CommandError::Ending));
         }
-        self.answer_everybody(desk);
+        self.answer_everybody(desk, Err(CommandError::Ending));
     }
 }
 

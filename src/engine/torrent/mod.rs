@@ -138,6 +138,8 @@ pub struct Torrent {
     near: bool,
     /// The removal that is answered when nothing is left.
     leaving: Option<CommandId>,
+    /// Why its content could not be deleted, as the removal is to say.
+    undeleted: Option<Trouble>,
     /// Whether to start as soon as what was stopped has come to rest.
     resuming: bool,
     /// Whether it is known which pieces are here.

@@ -383,7 +383,8 @@ impl World {
             }
             if torrent.removing == Some(command) {
                 torrent.removing = None;
-                if reply.is_ok() {
+                // With trouble it is gone as well; and whoever ends has no use for it any more.
+                if let Ok(_) | Err(CommandError::Trouble(_) | CommandError::Ending) = reply {
                     (torrent.present, torrent.key) = (false, None);
                     node.doubt_what_is_left(number);
                 }
