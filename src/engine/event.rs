@@ -54,7 +54,7 @@ pub enum Happening {
         /// Bytes of wanted pieces.
         total: u64,
     },
-    /// Everything wanted is verified and written.
+    /// Everything wanted is verified and written. It is told again if something was lost or more was wanted meanwhile.
     Complete {
         /// Bytes of wanted pieces.
         bytes: u64,

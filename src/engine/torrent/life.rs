@@ -171,6 +171,8 @@ impl Torrent {
             return self.troubled(desk, now, trouble);
         }
         self.known = true;
+        // What was complete, and lacks something now, says so again when it has it.
+        self.completed &= self.is_complete();
         self.choker.set_mode(if self.is_complete() { Mode::Seeding } else { Mode::Leeching });
         self.book.set_seeding(self.is_complete());
         let total = self.priorities.wanted_bytes();

@@ -123,6 +123,7 @@ pub struct Torrent {
     filed: Option<Bits>,
     trouble: Option<Trouble>,
     added: Instant,
+    /// Whether it was said that everything wanted is here, and is true still.
     completed: bool,
     answers: BTreeMap<u64, CommandId>,
     next_answer: u64,

@@ -143,6 +143,7 @@ fn a_file_that_vanishes_beneath_a_seed_is_fetched_again_after_resume() {
         }
         assert!(world.run(PATIENCE, whole), "{:?}", world.stats(nodes[1], keys[1]));
         assert!(holds(&disks[1], &spec, &contents));
+        assert!(world.has_completed(nodes[1], keys[1]), "it has everything again, and says so");
         let stopped = |event: &tide_engine::Event| matches!(event.what, Happening::Stopped(_));
         assert!(!world.nodes[nodes[1]].events.iter().any(stopped));
         world.shut_down_all();
