@@ -19,8 +19,10 @@ use crate::shell::board::Standing;
 
 /// One torrent of a [`Session`](crate::Session). A handle: clones are the same torrent, and outlive it harmlessly.
 ///
-/// Every call waits for the session's reply, some microseconds; all fail with [`Error::Gone`] once the torrent has been
-/// removed, and with [`Error::Ended`] or [`Error::Broken`] once the session is over.
+/// Every call waits for the session's reply. That takes some microseconds, but where the disk has to answer first:
+/// [`set_priorities`](Torrent::set_priorities), [`remove`](Torrent::remove), and above all
+/// [`move_to`](Torrent::move_to). All fail with [`Error::Gone`] once the torrent has been removed, and with
+/// [`Error::Ended`] or [`Error::Broken`] once the session is over.
 #[derive(Clone)]
 pub struct Torrent {
     inner: Arc<Inner>,
@@ -154,10 +156,14 @@ impl Torrent {
         self.tell(TorrentCommand::Recheck)
     }
 
-    /// Moves the content below another folder. Returns once it is decided; an event says that it is done.
+    /// Moves the content below another folder. Returns when all of it lies there, which takes minutes where it must be
+    /// copied; [`Happening::Moved`](crate::Happening::Moved) says so, too. Whoever cannot wait calls it from a thread of
+    /// its own: other calls are answered meanwhile.
     ///
     /// # Errors
-    /// [`Error::Trouble`]: everything is where it was.
+    /// [`Error::Trouble`]: everything is where it was; nothing is moved of a torrent whose files cannot be opened.
+    /// [`Error::Invalid`] while it is neither transferring nor paused. [`Error::File`] if the path is empty. The torrent
+    /// or the session is gone.
     pub fn move_to(&self, dir: impl Into<PathBuf>) -> Result<(), Error> {
         let to = self.inner.absolute(dir.into())?;
         let volume = self.inner.volumes.of(&to);

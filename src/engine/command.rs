@@ -47,7 +47,7 @@ pub enum TorrentCommand {
     Resume,
     /// Hash everything that is there.
     Recheck,
-    /// Move the content below another folder.
+    /// Move the content below another folder. Answered when it lies there, or is where it was.
     Move {
         /// The folder.
         to: PathBuf,
