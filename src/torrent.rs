@@ -277,29 +277,35 @@ impl Torrent {
         removed
     }
 
-    /// Waits until everything wanted is verified and written.
+    /// Waits until everything wanted is verified and written, and it is known to be. A torrent that is paused may have to be
+    /// [resumed](Self::resume) for that.
     ///
     /// # Errors
     /// [`Error::TimedOut`] after `timeout`. [`Error::Trouble`] when its files make trouble, even if that may pass by
-    /// itself: wait again if you like. The torrent or the session is gone.
+    /// itself: wait again if you like. What made trouble before somebody had it go on counts only if it does so again.
+    /// The torrent or the session is gone.
     pub fn wait_complete(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        let board = &self.inner.shell.shared.board;
+        let until = board.until(timeout);
         // Watch first, then look: what happens in between is seen.
-        let watch = self.inner.shell.shared.board.watch(self.key);
-        let stats = self.stats()?;
-        let paused_at_the_end =
-            stats.state == State::Paused && stats.wanted > 0 && stats.done == stats.wanted;
-        if stats.state == State::Seeding || paused_at_the_end {
-            return Ok(());
-        }
-        if let Some(trouble) = stats.trouble {
-            return Err(Error::Trouble(trouble));
-        }
-        match watch.wait(timeout) {
-            Some(Standing::Complete) => Ok(()),
-            Some(Standing::Stopped(trouble)) => Err(Error::Trouble(trouble)),
-            Some(Standing::Removed) => Err(Error::Gone),
-            Some(Standing::Under) => Err(Error::TimedOut),
-            None => Err(self.inner.over()),
+        let watch = board.watch(self.key);
+        loop {
+            let stats = self.stats()?;
+            if let Some(trouble) = stats.trouble {
+                return Err(Error::Trouble(trouble));
+            }
+            let is_whole = stats.metadata.is_none() && stats.done == stats.wanted;
+            if stats.state == State::Seeding || stats.state == State::Paused && is_whole {
+                return Ok(());
+            }
+            match watch.wait(until) {
+                Some(Standing::Complete) => return Ok(()),
+                Some(Standing::Paused) => {}
+                Some(Standing::Stopped(trouble)) => return Err(Error::Trouble(trouble)),
+                Some(Standing::Removed) => return Err(Error::Gone),
+                Some(Standing::Under) => return Err(Error::TimedOut),
+                None => return Err(self.inner.over()),
+            }
         }
     }
 }

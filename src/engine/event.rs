@@ -68,7 +68,7 @@ pub enum Happening {
     /// The torrent waits for a person.
     Paused,
     /// The files made trouble; the torrent waits as [`TroubleKind::retry`](tide_disk::TroubleKind::retry) says. If the
-    /// same trouble comes again when it tries again, that is not told again.
+    /// same trouble comes again when it tries again by itself, that is not told again.
     Stopped(Trouble),
     /// The trouble is over: the torrent starts.
     Recovered,

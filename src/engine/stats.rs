@@ -100,7 +100,7 @@ pub struct TorrentStats {
     /// How long until everything wanted is here at this rate; `None` if that is never, or not known, as while the
     /// metadata is sought.
     pub eta: Option<Duration>,
-    /// What stopped it.
+    /// What stopped it, until it starts again or somebody has it go on.
     pub trouble: Option<Trouble>,
 }
 

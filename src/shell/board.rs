@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tide_base::Instant;
 use tide_engine::{Event, Happening, Kind, Listening, Reachable, TorrentKey};
 
 use crate::shell::clock::Clock;
@@ -35,7 +36,7 @@ enum Slot {
     Broken,
 }
 
-/// How a torrent that somebody waits for stands.
+/// How a torrent stands, as somebody sees it who waits for it.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Standing {
     /// Nothing to tell.
@@ -43,6 +44,8 @@ pub(crate) enum Standing {
     Under,
     /// All that is wanted is here.
     Complete,
+    /// It waits for a person; what for, its figures say.
+    Paused,
     /// Its files make trouble.
     Stopped(tide_disk::Trouble),
     /// It is gone.
@@ -56,8 +59,9 @@ struct State {
     /// By sequence number: first those that may be dropped, then those that stick.
     soft: BTreeMap<u64, (Slot, Notice)>,
     firm: BTreeMap<u64, (Slot, Notice)>,
-    /// Torrents that somebody waits for, and how many do.
-    watched: BTreeMap<TorrentKey, (u32, Standing)>,
+    /// By torrent and watch: what somebody who waits has not been told yet. What was before he came is not his.
+    watched: BTreeMap<(TorrentKey, u64), Standing>,
+    watches: u64,
     /// What was said last of how the session is reached.
     reachable: Reachable,
     over: bool,
@@ -124,17 +128,16 @@ impl State {
     }
 
     fn stand(&mut self, event: &Event) {
-        let Some((_, standing)) = self.watched.get_mut(&event.torrent) else {
-            return;
+        let standing = match &event.what {
+            Happening::Complete { .. } | Happening::Seeding => Standing::Complete,
+            Happening::Paused => Standing::Paused,
+            Happening::Stopped(trouble) => Standing::Stopped(trouble.clone()),
+            Happening::Removed => Standing::Removed,
+            Happening::Recovered | Happening::Started { .. } => Standing::Under,
+            _ => return,
         };
-        match &event.what {
-            Happening::Complete { .. } | Happening::Seeding => *standing = Standing::Complete,
-            Happening::Stopped(trouble) => *standing = Standing::Stopped(trouble.clone()),
-            Happening::Removed => *standing = Standing::Removed,
-            Happening::Recovered | Happening::Started { .. } => {
-                *standing = Standing::Under;
-            }
-            _ => {}
+        for (_, seen) in self.watched.range_mut((event.torrent, 0)..=(event.torrent, u64::MAX)) {
+            seen.clone_from(&standing);
         }
     }
 }
@@ -206,7 +209,7 @@ impl Board {
 
     /// Waits for the next notice, at most `timeout`.
     pub(crate) fn next(&self, timeout: Option<Duration>) -> Next {
-        let until = timeout.map(|span| self.clock.now() + span);
+        let until = self.until(timeout);
         let mut state = self.state();
         loop {
             if let Some((at, notice)) = state.take() {
@@ -224,15 +227,23 @@ impl Board {
 
     /// Watches a torrent from now on.
     pub(crate) fn watch(&self, torrent: TorrentKey) -> Watch<'_> {
-        self.state().watched.entry(torrent).or_default().0 += 1;
-        Watch { board: self, torrent }
+        let mut state = self.state();
+        state.watches += 1;
+        let place = (torrent, state.watches);
+        state.watched.insert(place, Standing::Under);
+        Watch { board: self, place }
+    }
+
+    /// The moment at which `timeout` has passed; none if it never does.
+    pub(crate) fn until(&self, timeout: Option<Duration>) -> Option<Instant> {
+        timeout.map(|span| self.clock.now() + span)
     }
 
     /// Waits for a change until that moment; `None` once it has come.
     fn wait<'a>(
         &self,
         state: MutexGuard<'a, State>,
-        until: Option<tide_base::Instant>,
+        until: Option<Instant>,
     ) -> Option<MutexGuard<'a, State>> {
         let Some(until) = until else {
             return Some(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner));
@@ -249,19 +260,18 @@ impl Board {
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
     board: &'a Board,
-    torrent: TorrentKey,
+    place: (TorrentKey, u64),
 }
 
 impl Watch<'_> {
-    /// Waits until there is something to tell of the torrent, at most until `timeout` has passed (then
-    /// [`Standing::Under`]). `None` if the session is over.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Option<Standing> {
-        let until = timeout.map(|span| self.board.clock.now() + span);
+    /// Waits until there is something to tell of the torrent, at most until that moment (then [`Standing::Under`]). It is
+    /// told once. `None` if the session is over.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Standing> {
         let mut state = self.board.state();
         loop {
-            match state.watched.get(&self.torrent) {
-                Some((_, standing)) if !matches!(standing, Standing::Under) => return Some(standing.clone()),
-                _ => {}
+            let seen = state.watched.get_mut(&self.place).map(std::mem::take).unwrap_or_default();
+            if !matches!(seen, Standing::Under) {
+                return Some(seen);
             }
             if state.over {
                 return None;
@@ -276,13 +286,7 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let mut state = self.board.state();
-        if let Some((waiters, _)) = state.watched.get_mut(&self.torrent) {
-            *waiters -= 1;
-            if *waiters == 0 {
-                state.watched.remove(&self.torrent);
-            }
-        }
+        self.board.state().watched.remove(&self.place);
     }
 }
 

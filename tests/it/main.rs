@@ -27,5 +27,6 @@ mod scene;
 #[cfg(feature = "cli")]
 mod seeking;
 mod trackers;
+mod waiting;
 #[cfg(feature = "cli")]
 mod work;

@@ -54,6 +54,7 @@ impl Torrent {
                 Some(Err(CommandError::Invalid("nothing is known of the files before the metadata has come")))
             }
             TorrentCommand::Recheck => {
+                self.retry_for_somebody();
                 self.halt(desk, now);
                 self.doubt(now);
                 self.reopen();
@@ -117,6 +118,7 @@ impl Torrent {
         let kept = self.unlearnt && matches!(self.phase, Phase::Paused);
         if self.is_active() || kept || matches!(self.phase, Phase::Stopped(_)) {
             self.phase = Phase::Paused;
+            self.retried = false;
             self.halt(desk, now);
             self.event(desk, Happening::Paused);
         }
@@ -125,6 +127,7 @@ impl Torrent {
     fn unpause(&mut self, desk: &mut Desk, now: Instant) {
         self.spec.paused = Some(false);
         self.checkpoint.touched(now);
+        self.retry_for_somebody();
         match self.phase {
             // What stopped before somebody paused it goes on as after trouble.
             Phase::Paused if self.trouble.is_some() => self.phase = Phase::Stopped(now),

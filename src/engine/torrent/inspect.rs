@@ -15,6 +15,8 @@ impl Torrent {
     pub fn state(&self) -> State {
         match self.phase {
             Phase::Opening => State::Opening,
+            // It is opened anew as soon as nothing is under way any more.
+            Phase::Stopped(_) if self.standing_trouble().is_none() => State::Opening,
             Phase::Checking => State::Checking,
             Phase::Active if self.is_sought() => State::Metadata,
             Phase::Active if self.is_complete() => State::Seeding,
@@ -60,7 +62,7 @@ impl Torrent {
             unchoked: self.swarm.unchoked(),
             copies: (copies.whole, copies.thousandths),
             eta,
-            trouble: self.trouble.clone(),
+            trouble: self.standing_trouble().cloned(),
         }
     }
 

@@ -109,6 +109,7 @@ impl Torrent {
             resume: None,
             filed: None,
             trouble: None,
+            retried: false,
             added: now,
             completed: false,
             answers: BTreeMap::new(),
@@ -177,6 +178,7 @@ impl Torrent {
         self.book.set_seeding(self.is_complete());
         let total = self.priorities.wanted_bytes();
         let done = total - self.priorities.left(self.stock.have());
+        self.retried = false;
         if self.trouble.take().is_some() {
             self.event(desk, Happening::Recovered);
         }
@@ -283,11 +285,21 @@ impl Torrent {
         self.phase = Phase::Stopped(until);
         self.give_up_chores(&trouble);
         self.halt(desk, now);
-        // What was tried again and failed as before is no news.
-        if self.trouble.as_ref() != Some(&trouble) {
+        // What was tried again and failed as before is no news, except for whoever wanted it to be tried.
+        if core::mem::take(&mut self.retried) || self.trouble.as_ref() != Some(&trouble) {
             self.event(desk, Happening::Stopped(trouble.clone()));
         }
         self.trouble = Some(trouble);
+    }
+
+    /// Somebody has it go on after trouble, or try what made it.
+    pub(super) fn retry_for_somebody(&mut self) {
+        self.retried = self.trouble.is_some();
+    }
+
+    /// What stopped it, unless somebody has had it go on since.
+    pub(super) fn standing_trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref().filter(|_| !self.retried)
     }
 
     /// When trouble may be over.

@@ -122,6 +122,8 @@ pub struct Torrent {
     /// What the resume file claims, until it is known what is here.
     filed: Option<Bits>,
     trouble: Option<Trouble>,
+    /// Whether somebody has had it go on since that stopped it: if it comes again, it is told again.
+    retried: bool,
     added: Instant,
     /// Whether it was said that everything wanted is here, and is true still.
     completed: bool,

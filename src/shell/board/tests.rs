@@ -95,14 +95,14 @@ fn a_reader_is_woken_by_an_event_and_by_the_end() {
 fn waiters_see_what_happens_after_they_came_even_if_it_is_read_elsewhere() {
     let board = board();
     let watch = board.watch(key(1));
-    assert!(matches!(watch.wait(Some(Duration::ZERO)), Some(Standing::Under)));
+    assert!(matches!(watch.wait(Some(Instant::ZERO)), Some(Standing::Under)));
     board.post(event(2, complete()));
-    assert!(matches!(watch.wait(Some(Duration::ZERO)), Some(Standing::Under)));
+    assert!(matches!(watch.wait(Some(Instant::ZERO)), Some(Standing::Under)));
     let trouble = Trouble { kind: TroubleKind::Full, path: None, errno: None };
     board.post(event(1, Happening::Stopped(trouble)));
     assert!(matches!(watch.wait(None), Some(Standing::Stopped(_))));
     board.post(event(1, Happening::Recovered));
-    assert!(matches!(watch.wait(Some(Duration::ZERO)), Some(Standing::Under)));
+    assert!(matches!(watch.wait(Some(Instant::ZERO)), Some(Standing::Under)));
     board.post(event(1, complete()));
     read(&board);
     assert!(matches!(watch.wait(None), Some(Standing::Complete)));
@@ -111,4 +111,20 @@ fn waiters_see_what_happens_after_they_came_even_if_it_is_read_elsewhere() {
     let watch = board.watch(key(1));
     board.end();
     assert!(watch.wait(None).is_none());
+}
+
+#[test]
+fn each_who_waits_sees_what_happens_after_he_came() {
+    let board = board();
+    let early = board.watch(key(1));
+    board.post(event(1, complete()));
+    // What was complete is not any more, which nobody is told by an event.
+    let late = board.watch(key(1));
+    assert!(matches!(early.wait(None), Some(Standing::Complete)));
+    assert!(matches!(late.wait(Some(Instant::ZERO)), Some(Standing::Under)));
+    board.post(event(1, Happening::Paused));
+    assert!(matches!(late.wait(None), Some(Standing::Paused)));
+    assert!(matches!(late.wait(Some(Instant::ZERO)), Some(Standing::Under)), "it is told once");
+    drop(late);
+    assert!(matches!(early.wait(None), Some(Standing::Paused)));
 }

@@ -15,6 +15,8 @@ struct Told {
     complete: bool,
     /// How often other files were wanted; the orders may still be on their way.
     wishes: u32,
+    /// How often somebody had it go on, or be checked: the same trouble may be told again.
+    tries: u32,
     removed: bool,
 }
 
@@ -29,6 +31,13 @@ impl Events {
     pub(super) fn wants_else(&mut self, key: TorrentKey) {
         if let Some(told) = self.torrents.get_mut(&key) {
             told.wishes += 1;
+        }
+    }
+
+    /// Somebody has a torrent go on or be checked: what stops it again is news.
+    pub(super) fn tries(&mut self, key: TorrentKey) {
+        if let Some(told) = self.torrents.get_mut(&key) {
+            told.tries += 1;
         }
     }
 
@@ -71,6 +80,9 @@ impl Events {
             }
             Happening::Complete { .. } => told.complete = true,
             // Another trouble may come when it tries again.
+            Happening::Stopped(trouble) if told.stopped.as_ref() == Some(trouble) && told.tries > 0 => {
+                told.tries -= 1;
+            }
             Happening::Stopped(trouble) if told.stopped.as_ref() == Some(trouble) => {
                 return Err(format!("{key:?} stops ({trouble}), and has said so before"));
             }

@@ -258,6 +258,11 @@ impl Judge {
         self.nodes[node].trackers.wants_else(info_hash);
     }
 
+    /// A user has a torrent go on, or has it checked.
+    pub fn tries(&mut self, node: usize, torrent: TorrentKey) {
+        self.nodes[node].events.tries(torrent);
+    }
+
     /// Bytes go by; `torrent` if it is known whose. See [`Way`] for what is to be counted when.
     pub fn bytes(
         &mut self,

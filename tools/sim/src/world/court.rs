@@ -315,6 +315,13 @@ impl World {
         }
     }
 
+    /// A user has a torrent go on, or has it checked.
+    pub(super) fn judge_tries(&mut self, id: NodeId, torrent: TorrentKey) {
+        if let Some(judge) = &mut self.court.judge {
+            judge.tries(id.0 as usize, torrent);
+        }
+    }
+
     /// A peer is told of a piece.
     pub(super) fn judge_have(&mut self, id: NodeId, torrent: InfoHash, piece: PieceIndex) {
         let (now, node) = (self.now, id.0 as usize);

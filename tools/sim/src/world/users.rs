@@ -234,9 +234,13 @@ impl World {
     /// Hands a command about a torrent in, if the engine knows the torrent.
     pub fn command_torrent(&mut self, id: NodeId, number: usize, what: TorrentCommand) -> Option<CommandId> {
         let key = self.nodes[id.0 as usize].torrents[number].key?;
-        if let TorrentCommand::SetPriorities(_) = what {
-            let hash = self.nodes[id.0 as usize].torrents[number].info_hash();
-            self.judge_wish(id, key, hash);
+        match what {
+            TorrentCommand::SetPriorities(_) => {
+                let hash = self.nodes[id.0 as usize].torrents[number].info_hash();
+                self.judge_wish(id, key, hash);
+            }
+            TorrentCommand::Resume | TorrentCommand::Recheck => self.judge_tries(id, key),
+            _ => {}
         }
         Some(self.command(id, key.shard, Command::Torrent(key, what)))
     }

@@ -153,6 +153,12 @@ fn events_that_make_no_sense_are_noticed() {
     }
     judge.wants_else(0, complete().torrent, HASH);
     judge.event(at(1), 0, &complete()).expect("another selection");
+    // So is what stops it when somebody has tried again; once.
+    let stopped = event(Happening::Stopped(trouble()));
+    judge.event(at(1), 0, &stopped).expect("trouble");
+    judge.tries(0, complete().torrent);
+    judge.event(at(1), 0, &stopped).expect("the same, as somebody tried");
+    objects(judge.event(at(1), 0, &stopped), Oracle::Events);
 }
 
 #[test]
