@@ -173,8 +173,8 @@ impl Add {
         self
     }
 
-    /// Only these files, by their numbers from zero; numbers that no file has are ignored. Default: all, or those that
-    /// a link names (BEP 53). What [`priorities`](Self::priorities) says counts for more.
+    /// Only these files, by their numbers from zero; numbers that no file has are ignored. Default: as resume data say, or
+    /// else all, or those that a link names (BEP 53). What [`priorities`](Self::priorities) says counts for more.
     #[must_use]
     pub fn select(mut self, files: impl IntoIterator<Item = usize>) -> Add {
         self.select = Some(files.into_iter().collect());

@@ -296,10 +296,11 @@ impl Inner {
                 Vec::new()
             }
             Subject::Link(link) => {
-                let chosen = add.select.map(|select| select.into_iter().filter_map(|at| at.try_into().ok()));
-                let select = chosen.map_or(link.select, Iterator::collect);
+                let chosen =
+                    |select: Vec<usize>| select.into_iter().filter_map(|at| at.try_into().ok()).collect();
+                let (named, select) = (link.select, add.select.map(chosen));
                 let then = if add.choose { Then::Wait } else { Then::Transfer };
-                torrent.metadata = Metadata::Sought { select, then };
+                torrent.metadata = Metadata::Sought { named, select, then };
                 torrent.name = link.name.unwrap_or(torrent.name);
                 torrent.web_seeds = link.web_seeds;
                 let mut named = link.peers;

@@ -172,7 +172,7 @@ impl AddTorrent {
     pub fn plain(info_hashes: InfoHashes, root: PathBuf) -> AddTorrent {
         AddTorrent {
             info_hashes,
-            metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+            metadata: Metadata::Sought { named: Vec::new(), select: None, then: Then::Transfer },
             name: String::new(),
             files: Arc::new(FileTable::new(Vec::new())),
             layout: Layout::UNKNOWN,
@@ -244,8 +244,11 @@ pub enum Metadata {
     Withheld,
     /// Nothing but the info-hash, as a magnet link has it: the rest is fetched from peers.
     Sought {
-        /// The files that are wanted, by number (BEP 53); all if there is none. Explicit priorities count for more.
-        select: Vec<u32>,
+        /// The files that the link names, by number (BEP 53): these are wanted if neither whoever adds it nor resume data
+        /// say anything else; all if there is none.
+        named: Vec<u32>,
+        /// The files that are wanted, by number, whatever the link and resume data say. Explicit priorities count for more.
+        select: Option<Vec<u32>>,
         /// What to do once it is here.
         then: Then,
     },

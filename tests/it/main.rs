@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod after_five_minutes;
+mod choosing;
 mod dht;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod faults;

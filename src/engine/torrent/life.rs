@@ -559,12 +559,13 @@ pub(super) fn priorities_of(spec: &AddTorrent) -> Result<Priorities, CommandErro
     let ranges: Vec<FileRange> = spec.files.files().iter().map(range).collect();
     let mut priorities = Priorities::new(spec.layout, &ranges)
         .map_err(|_| CommandError::Invalid("the files cover the pieces"))?;
-    // Whatever is said of files before they are known is looked at when they are.
-    let said = spec.priorities.as_ref().filter(|_| spec.layout.is_known());
-    let given = said.into_iter().flatten().map(|&given| Priority::new(given)).enumerate();
+    let given = spec.priorities.iter().flatten().map(|&given| Priority::new(given)).enumerate();
     let changes: Option<Vec<(usize, Priority)>> = given.map(|(i, given)| Some((i, given?))).collect();
     let changes = changes.ok_or(CommandError::Invalid("a priority is 0 to 7"))?;
-    priorities.set_files(&changes).map_err(|_| CommandError::Invalid("there is one priority a file"))?;
+    // How many files there are is looked at when that is known.
+    if spec.layout.is_known() {
+        priorities.set_files(&changes).map_err(|_| CommandError::Invalid("there is one priority a file"))?;
+    }
     Ok(priorities)
 }
 

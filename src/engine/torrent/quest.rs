@@ -110,8 +110,10 @@ impl Study for Recalled {
 #[derive(Debug)]
 pub(super) struct Quest {
     fetch: Fetch<PeerKey>,
-    /// The files that are wanted, by number; all if there is none.
-    select: Vec<u32>,
+    /// The files that are wanted, by number, if nobody says anything else; all if there is none.
+    named: Vec<u32>,
+    /// The files that are wanted, by number, if whoever added it has said so.
+    select: Option<Vec<u32>>,
     then: Then,
     /// What is right, until it can be taken over.
     found: Option<Facts>,
@@ -122,9 +124,15 @@ pub(super) struct Quest {
 impl Quest {
     /// The quest that `metadata` asks for, if it does.
     pub(super) fn of(metadata: &Metadata, desk: &Desk) -> Option<Quest> {
-        let Metadata::Sought { select, then } = metadata else { return None };
+        let Metadata::Sought { named, select, then } = metadata else { return None };
         let fetch = Fetch::new(&desk.limits.peer);
-        Some(Quest { fetch, select: select.clone(), then: *then, found: None, invalid: None })
+        let (named, select) = (named.clone(), select.clone());
+        Some(Quest { fetch, named, select, then: *then, found: None, invalid: None })
+    }
+
+    /// Whether somebody has said which files are wanted: what resume data say does not count then.
+    pub(super) fn selects(&self) -> bool {
+        self.select.is_some()
     }
 
     /// Why there is no use in searching.
@@ -388,8 +396,9 @@ impl Torrent {
 
     /// Becomes the torrent that the metadata describes. Nothing is known of its files before they are opened.
     fn learn(&mut self, desk: &mut Desk, now: Instant, facts: Facts) {
-        let Some(Quest { select, then, .. }) = &mut self.quest else { return };
-        let (select, then) = (core::mem::take(select), *then);
+        let Some(Quest { named, select, then, .. }) = &mut self.quest else { return };
+        let named = Some(core::mem::take(named)).filter(|named| !named.is_empty());
+        let (wanted, then) = (select.take().or(named), *then);
         self.abandon_metadata_room(desk);
         if facts.private {
             self.become_private(desk, STRANGERS);
@@ -401,8 +410,7 @@ impl Torrent {
         }
         match &mut self.spec.priorities {
             Some(given) => given.truncate(files),
-            none if !select.is_empty() => *none = Some(selection(&select, files)),
-            None => {}
+            none => *none = wanted.map(|wanted| selection(&wanted, files)),
         }
         self.priorities = priorities_of(&self.spec).unwrap_or_else(|_| {
             self.spec.priorities = None;

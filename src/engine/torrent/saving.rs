@@ -12,6 +12,7 @@ use super::book::Sources;
 use super::checkpoint::Step;
 use super::life::{Leave, Phase, schedule, wall_clock};
 use super::progress;
+use super::quest::Quest;
 use super::words::Priority;
 use crate::command::RateLimits;
 use crate::desk::Desk;
@@ -148,7 +149,7 @@ impl Torrent {
             self.spec.trackers = Some(resume.trackers.clone());
             self.schedule = schedule(&self.spec, desk, desk.prng.split(&format!("{:?} again", self.key)));
         }
-        if self.spec.priorities.is_none() {
+        if self.spec.priorities.is_none() && !self.quest.as_ref().is_some_and(Quest::selects) {
             self.recall_priorities(&resume.priorities);
         }
         for &addr in &resume.peers {

@@ -72,7 +72,7 @@ pub(crate) fn genuine(mut spec: AddTorrent) -> AddTorrent {
 /// The torrent as a magnet link has it: its info-hash, and nothing else.
 pub(crate) fn sought(spec: &AddTorrent) -> AddTorrent {
     AddTorrent {
-        metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+        metadata: Metadata::Sought { named: Vec::new(), select: None, then: Then::Transfer },
         name: String::new(),
         files: Arc::new(FileTable::new(Vec::new())),
         layout: Layout::UNKNOWN,

@@ -66,7 +66,7 @@ impl Scene {
     pub(crate) fn waiting(shards: u16) -> (Scene, TorrentKey) {
         let mut scene = Scene::of_seven(&small(shards));
         let hold = AddTorrent {
-            metadata: Metadata::Sought { select: Vec::new(), then: Then::Wait },
+            metadata: Metadata::Sought { named: Vec::new(), select: None, then: Then::Wait },
             ..sought(&scene.spec)
         };
         let key = scene.seek(hold);
@@ -209,7 +209,7 @@ fn files_are_chosen_before_any_is_fetched() {
 fn a_link_says_which_files_are_wanted() {
     let mut scene = Scene::of_seven(&small(1));
     let some = AddTorrent {
-        metadata: Metadata::Sought { select: vec![2, 77], then: Then::Transfer },
+        metadata: Metadata::Sought { named: vec![2, 77], select: None, then: Then::Transfer },
         ..sought(&scene.spec)
     };
     let key = scene.seek(some);

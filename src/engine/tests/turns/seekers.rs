@@ -300,9 +300,9 @@ fn a_link_to_two_torrents_is_one_that_cannot_be() {
 #[test]
 fn a_link_that_names_no_file_that_there_is_fetches_none() {
     let mut scene = Scene::of_seven(&small(1));
-    let select = vec![4, 77, u32::MAX];
+    let named = vec![4, 77, u32::MAX];
     let key = scene.seek(AddTorrent {
-        metadata: Metadata::Sought { select, then: Then::Transfer },
+        metadata: Metadata::Sought { named, select: None, then: Then::Transfer },
         ..sought(&scene.spec)
     });
     assert!(scene.world.run(PATIENCE, |world| world.has_completed(LEECH, key)));

@@ -91,7 +91,7 @@ fn who_pauses_and_who_chooses_files_waits() {
     scene.end();
 
     let mut scene = Scene::of_seven(&small(2));
-    let hold = Metadata::Sought { select: Vec::new(), then: Then::Wait };
+    let hold = Metadata::Sought { named: Vec::new(), select: None, then: Then::Wait };
     let key = scene.seek(AddTorrent { metadata: hold, ..sought(&scene.spec) });
     told(&mut scene, key);
     assert!(scene.is(key, State::Paused));

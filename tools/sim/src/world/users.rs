@@ -130,7 +130,7 @@ impl World {
     /// The same by a magnet link: the info-hash is known, and what else a link says.
     pub fn magnet_of(&self, content: usize, peers: Vec<SocketAddr>) -> AddTorrent {
         AddTorrent {
-            metadata: Metadata::Sought { select: Vec::new(), then: Then::Transfer },
+            metadata: Metadata::Sought { named: Vec::new(), select: None, then: Then::Transfer },
             files: Arc::new(FileTable::new(Vec::new())),
             layout: Layout::UNKNOWN,
             piece_hashes: Arc::from([]),
