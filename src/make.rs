@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tide_base::{Layout, WallClock};
 use tide_disk::{FileEntry, FileTable};
-use tide_metainfo::{Contents, CreateError, NewFile, Recipe, Torrent as Metainfo, piece_length_for};
+use tide_metainfo::{
+    Contents, CreateError, FileKind, NewFile, Recipe, Torrent as Metainfo, create, piece_length_for,
+};
 
 use crate::error::Error;
 pub use crate::hashing::Progress;
@@ -70,7 +72,8 @@ pub struct Made {
 
 /// Makes a torrent of the file or folder at `path`. `progress` is called on this thread, after each piece.
 ///
-/// Links to files and folders are followed, in a circle never; what is neither is left out. No file may change
+/// Links to files and folders are followed, in a circle never; what is neither is left out. A name that those who read the
+/// torrent would change is refused, since they would not find the content ([`CreateError::Misread`]). No file may change
 /// meanwhile: one that becomes shorter is an error, and other changes make a torrent that nobody can complete.
 ///
 /// # Errors
@@ -96,12 +99,32 @@ pub fn make(path: &Path, options: &Options, progress: &mut dyn FnMut(Progress)) 
         date: options.date,
     };
     // Not after an hour of hashing.
-    recipe.check()?;
+    check_names(&recipe)?;
     let layout = Layout::new(total, piece_len, piece_len.max(1)).ok_or(CreateError::PieceLength)?;
     let hashes = hash(&found, layout, options.threads, progress)?;
-    let bytes = tide_metainfo::create(&Recipe { pieces: &hashes, ..recipe })?;
+    let bytes = create(&Recipe { pieces: &hashes, ..recipe })?;
     let torrent = Metainfo::parse(&bytes, &tide_metainfo::Limits::default())?;
     Ok(Made { bytes, torrent })
+}
+
+/// Whether readers find every file where it is, whatever the pieces say.
+fn check_names(recipe: &Recipe<'_>) -> Result<(), Error> {
+    let blank = vec![0; recipe.check()? as usize * 20];
+    let bytes = create(&Recipe { pieces: &blank, ..recipe.clone() })?;
+    let torrent = Metainfo::parse(&bytes, &tide_metainfo::Limits::default())?;
+    for (at, file) in torrent.info.files().iter().enumerate() {
+        let found = match recipe.contents {
+            Contents::File(_) => recipe.name.to_vec(),
+            Contents::Folder(files) => [recipe.name, &files[at].path].join(&b'/'),
+        };
+        let is_content = file.kind == FileKind::Regular;
+        if !is_content || file.path.as_str().as_bytes() != found {
+            let found = String::from_utf8_lossy(&found).into_owned();
+            let read = is_content.then(|| file.path.to_string());
+            return Err(CreateError::Misread { found, read }.into());
+        }
+    }
+    Ok(())
 }
 
 /// The hashes of all pieces, in order.
@@ -318,5 +341,39 @@ mod tests {
             let named = Options { name: Some(name.into()), ..Options::default() };
             assert_eq!(refused(named), CreateError::Name, "{name:?}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_readers_would_change_is_refused_before_anything_is_hashed() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let refused = |path: &Path| match make(path, &Options::default(), &mut |_| panic!("it was hashed")) {
+            Err(Error::Create(CreateError::Misread { found, read })) => (found, read),
+            other => panic!("{other:?}"),
+        };
+        let long = "n".repeat(241);
+        let names: [&[u8]; 5] = [long.as_bytes(), b"tab\there", b"back\\slash", b"caf\xe9", b"\xe2\x80\x8bx"];
+        for name in names {
+            let dir = tempfile::tempdir().expect("a folder");
+            let folder = dir.path().join("folder");
+            fs::create_dir(&folder).expect("a folder");
+            fs::write(folder.join(OsStr::from_bytes(name)), b"x").expect("a name that the system takes");
+            let shown = String::from_utf8_lossy(name);
+            assert_eq!(refused(&folder.join(OsStr::from_bytes(name))).0, shown);
+            let (found, read) = refused(&folder);
+            assert_eq!(found, format!("folder/{shown}"));
+            assert_ne!(read.expect("another name"), found);
+        }
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = dir.path().join("folder");
+        fs::create_dir_all(folder.join(".pad")).expect("a folder");
+        fs::write(folder.join(".pad/3"), b"abc").expect("a file");
+        assert_eq!(refused(&folder), ("folder/.pad/3".to_owned(), None));
+        fs::remove_file(folder.join(".pad/3")).expect("the file");
+        fs::write(folder.join("a"), b"x").expect("a file");
+        fs::write(folder.join("A"), b"x").expect("a file");
+        let (found, read) = refused(&folder);
+        assert!(found.eq_ignore_ascii_case("folder/a") && read.is_some_and(|read| read != found));
     }
 }

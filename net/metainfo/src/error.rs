@@ -1,5 +1,6 @@
 //! Why a torrent or a link is refused: each error names the rule that is broken.
 
+use alloc::string::String;
 use core::fmt;
 
 /// Why bytes are no torrent that can be used.
@@ -128,13 +129,21 @@ impl From<tide_bencode::Error> for Error {
 }
 
 /// Why a [`Recipe`](crate::Recipe) makes no torrent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CreateError {
     /// The name is empty, `.`, `..`, or has a slash.
     Name,
     /// The path of the file with this number has an empty component, `.` or `..`.
     Path(usize),
+    /// A file would not be found again where it is: whoever reads the torrent gives it another name, because its own is too
+    /// long, is not UTF-8, has characters that names must not have, or differs from another one in case alone.
+    Misread {
+        /// Its path, the torrent's name first; what is not UTF-8 is replaced.
+        found: String,
+        /// The path that readers make of that; none if they take the file for padding (BEP 47).
+        read: Option<String>,
+    },
     /// There are no files, or they are empty.
     Empty,
     /// Lengths add up to more than 2⁶³ - 1, the highest number a reader must understand.
@@ -157,6 +166,15 @@ impl fmt::Display for CreateError {
         match self {
             CreateError::Name => "a torrent's name must be one component of a path".fmt(f),
             CreateError::Path(at) => write!(f, "the path of file {at} must be relative, without `.` or `..`"),
+            CreateError::Misread { found, read: Some(read) } => {
+                write!(f, "{found:?} would be called {read:?} by who reads the torrent: give it another name")
+            }
+            CreateError::Misread { found, read: None } => {
+                write!(
+                    f,
+                    "{found:?} would be taken for padding by who reads the torrent: give it another name"
+                )
+            }
             CreateError::Empty => "the content is zero bytes: there is nothing to share".fmt(f),
             CreateError::TooLarge => "the content is too large".fmt(f),
             CreateError::PieceLength => "the piece length must not be zero".fmt(f),
