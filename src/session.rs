@@ -1,17 +1,16 @@
 //! A session: torrents, the threads that carry them, and the application's end of all that.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tide_base::{InfoHash, InfoHashes, PeerId, Prng, ShardId};
+use tide_base::{InfoHash, PeerId, Prng, ShardId};
 use tide_disk::StoreKey;
 use tide_engine::{
     AddTorrent, Answer, Command, Facts, Happening, Listening, Metadata, RateLimits, Reachable, SessionStats,
-    Setup, Then, TorrentKey,
+    Setup, Then,
 };
 use tide_metainfo::HostPort;
 
@@ -19,7 +18,7 @@ use crate::add::{Add, Subject, selection};
 use crate::config::Config;
 use crate::dht::Dht;
 use crate::error::Error;
-use crate::shell::board::{Next, Notice};
+use crate::shell::board::{Entry, Next, Notice};
 use crate::shell::clock::Clock;
 use crate::shell::code::{self, Locked};
 use crate::shell::volume::VolumeTable;
@@ -29,15 +28,11 @@ use crate::torrent::Torrent;
 /// How long a session that is dropped has for its leave.
 const DROP_BUDGET: Duration = Duration::from_millis(500);
 
-/// A torrent that the session has taken in.
-type Entry = (TorrentKey, InfoHashes);
-
 /// What session and torrent handles share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) shell: Shell,
     pub(crate) volumes: VolumeTable,
-    torrents: Mutex<BTreeMap<InfoHash, Entry>>,
     stores: AtomicU64,
     pub(crate) config: Config,
 }
@@ -99,8 +94,8 @@ impl Session {
             StartError::Listen(refused) => Error::Listen { addr: refused.addr, source: refused.source },
             StartError::Resources(source) => Error::Resources(source),
         })?;
-        let (torrents, stores) = (Mutex::default(), AtomicU64::new(1));
-        Ok(Session { inner: Arc::new(Inner { shell, volumes, torrents, stores, config }) })
+        let stores = AtomicU64::new(1);
+        Ok(Session { inner: Arc::new(Inner { shell, volumes, stores, config }) })
     }
 
     /// Takes a torrent in. Returns once it is known; metadata, checking and transfer follow.
@@ -114,7 +109,6 @@ impl Session {
         let shard = self.inner.home(hash);
         match self.inner.ask(shard, Command::Add(Box::new(torrent)), hash)? {
             Answer::Added(key) => {
-                self.inner.torrents().insert(hash, (key, hashes));
                 let torrent = Torrent::new(Arc::clone(&self.inner), key, hashes);
                 resolve(&torrent, named);
                 Ok(torrent)
@@ -125,12 +119,12 @@ impl Session {
 
     /// All its torrents, by info-hash.
     pub fn torrents(&self) -> Vec<Torrent> {
-        self.inner.torrents().values().map(|&entry| self.handle(entry)).collect()
+        self.inner.shell.shared.board.torrents().into_iter().map(|entry| self.handle(entry)).collect()
     }
 
     /// The torrent with this v1 info-hash.
     pub fn get(&self, hash: &InfoHash) -> Option<Torrent> {
-        self.inner.torrents().get(hash).map(|&entry| self.handle(entry))
+        self.inner.shell.shared.board.torrent(hash).map(|entry| self.handle(entry))
     }
 
     fn handle(&self, (key, hashes): Entry) -> Torrent {
@@ -218,10 +212,6 @@ impl Drop for Session {
 }
 
 impl Inner {
-    fn torrents(&self) -> MutexGuard<'_, BTreeMap<InfoHash, Entry>> {
-        self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The shard that a torrent lives on.
     fn home(&self, hash: InfoHash) -> ShardId {
         let number = u64::from_be_bytes(hash.0[..8].try_into().expect("eight bytes"));
@@ -240,14 +230,6 @@ impl Inner {
     /// Why the session does not answer.
     pub(crate) fn over(&self) -> Error {
         self.shell.shared.board.failure().map_or(Error::Ended, Error::Broken)
-    }
-
-    /// Forgets a torrent that is gone, unless it has been added again since.
-    pub(crate) fn forget(&self, hash: InfoHash, key: TorrentKey) {
-        let mut torrents = self.torrents();
-        if torrents.get(&hash).is_some_and(|(known, _)| *known == key) {
-            torrents.remove(&hash);
-        }
     }
 
     /// The path, whatever the current folder will be.

@@ -71,9 +71,10 @@ impl Torrent {
         self.info_hashes.v1.unwrap_or(InfoHash([0; 20]))
     }
 
-    /// Its identities.
+    /// Its identities, as far as they are known: of a torrent by a link that turns out to have another one, both.
     pub fn info_hashes(&self) -> InfoHashes {
-        self.info_hashes
+        let listed = self.inner.shell.shared.board.torrent(&self.hash());
+        listed.filter(|(key, _)| *key == self.key).map_or(self.info_hashes, |(_, known)| known)
     }
 
     /// Its name, for people.
@@ -270,11 +271,7 @@ impl Torrent {
     /// [`Error::Trouble`] if content could not be deleted: the torrent is gone all the same, and what is left of its
     /// content stays where it is. [`Error::Ended`] if the session's time to end was over before.
     pub fn remove(&self, content: Content) -> Result<(), Error> {
-        let removed = self.tell(TorrentCommand::Remove(content));
-        if let Ok(()) | Err(Error::Trouble(_)) = removed {
-            self.inner.forget(self.hash(), self.key);
-        }
-        removed
+        self.tell(TorrentCommand::Remove(content))
     }
 
     /// Waits until everything wanted is verified and written, and it is known to be. A torrent that is paused may have to be

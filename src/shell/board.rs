@@ -1,11 +1,12 @@
 //! What waits for the application to read: at most one event a (torrent, kind), the newest, so that an application
-//! that reads slowly, or never, costs the engine neither time nor memory.
+//! that reads slowly, or never, costs the engine neither time nor memory. And what follows from what was posted: which
+//! torrents there are, and how those stand that somebody waits for.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tide_base::Instant;
+use tide_base::{InfoHash, InfoHashes, Instant};
 use tide_engine::{Event, Happening, Kind, Listening, Reachable, TorrentKey};
 
 use crate::shell::clock::Clock;
@@ -26,6 +27,9 @@ pub(crate) enum Notice {
     /// The session has failed and is over: a bug, in these words.
     Broken(String),
 }
+
+/// A torrent that is there, and what is known of its identities.
+pub(crate) type Entry = (TorrentKey, InfoHashes);
 
 /// What two notices must share for the newer to replace the older.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -62,6 +66,8 @@ struct State {
     /// By torrent and watch: what somebody who waits has not been told yet. What was before he came is not his.
     watched: BTreeMap<(TorrentKey, u64), Standing>,
     watches: u64,
+    /// The torrents that are there, by what was said of them.
+    torrents: BTreeMap<InfoHash, Entry>,
     /// What was said last of how the session is reached.
     reachable: Reachable,
     over: bool,
@@ -127,6 +133,21 @@ impl State {
         Some((at, notice))
     }
 
+    /// What is said of one torrent comes from one shard, in order; so the list is right whoever is faster, the one who gets
+    /// the reply or the one who reads the event.
+    fn list(&mut self, event: &Event) {
+        let Some(hash) = event.info_hashes.v1 else { return };
+        match &event.what {
+            Happening::Added { .. } | Happening::Metadata { .. } => {
+                self.torrents.insert(hash, (event.torrent, event.info_hashes));
+            }
+            Happening::Removed => {
+                self.torrents.remove(&hash);
+            }
+            _ => {}
+        }
+    }
+
     fn stand(&mut self, event: &Event) {
         let standing = match &event.what {
             Happening::Complete { .. } | Happening::Seeding => Standing::Complete,
@@ -156,6 +177,7 @@ impl Board {
     /// Takes an event of the engine.
     pub(crate) fn post(&self, event: Event) {
         let mut state = self.state();
+        state.list(&event);
         state.stand(&event);
         state.put(Slot::Torrent(event.torrent, event.what.kind()), Notice::Torrent(event));
         self.changed.notify_all();
@@ -173,6 +195,16 @@ impl Board {
         state.reachable.clone_from(&reachable);
         state.put(Slot::Reachable, Notice::Reachable(Box::new(reachable)));
         self.changed.notify_all();
+    }
+
+    /// The torrents that are there, by info-hash.
+    pub(crate) fn torrents(&self) -> Vec<Entry> {
+        self.state().torrents.values().copied().collect()
+    }
+
+    /// The torrent with this v1 info-hash.
+    pub(crate) fn torrent(&self, hash: &InfoHash) -> Option<Entry> {
+        self.state().torrents.get(hash).copied()
     }
 
     /// What was said last of how the world sees and reaches the session.

@@ -11,8 +11,12 @@ fn key(slot: u64) -> TorrentKey {
     TorrentKey { shard: ShardId(0), slot: SlotKey::from_bits(slot) }
 }
 
+fn hashes() -> InfoHashes {
+    InfoHashes::v1(InfoHash([7; 20]))
+}
+
 fn event(slot: u64, what: Happening) -> Event {
-    Event { torrent: key(slot), info_hashes: InfoHashes::v1(InfoHash([7; 20])), what }
+    Event { torrent: key(slot), info_hashes: hashes(), what }
 }
 
 fn checking(done: u32) -> Happening {
@@ -127,4 +131,21 @@ fn each_who_waits_sees_what_happens_after_he_came() {
     assert!(matches!(late.wait(Some(Instant::ZERO)), Some(Standing::Under)), "it is told once");
     drop(late);
     assert!(matches!(early.wait(None), Some(Standing::Paused)));
+}
+
+#[test]
+fn the_list_is_what_was_said_whoever_reads_it() {
+    let board = board();
+    let (hybrid, v1) = (InfoHashes { v2: Some(tide_base::InfoHashV2([9; 32])), ..hashes() }, hashes());
+    let added = |slot| event(slot, Happening::Added { name: String::new(), size: 0, pieces: 0 });
+    board.post(added(1));
+    assert_eq!(board.torrents(), [(key(1), v1)]);
+    let metadata = Happening::Metadata { name: String::new(), size: 1, pieces: 1, files: 1 };
+    board.post(Event { info_hashes: hybrid, ..event(1, metadata) });
+    assert_eq!(board.torrent(&InfoHash([7; 20])), Some((key(1), hybrid)));
+    // Nobody has read anything yet, nor got a reply.
+    board.post(event(1, Happening::Removed));
+    assert!(board.torrents().is_empty());
+    board.post(added(2));
+    assert_eq!(board.torrents(), [(key(2), v1)]);
 }
