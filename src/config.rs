@@ -77,7 +77,8 @@ pub struct Config {
     /// Connections to peers, in the whole session. Default: 500.
     pub max_peers: u32,
     /// Where resume data are kept, so that nothing need be hashed again after a clean end; the folder is made if it
-    /// does not exist. `None`, the default: nowhere; what is there is hashed at every start.
+    /// does not exist. It stays where it is, whatever becomes the current folder. `None`, the default: nowhere; what is there
+    /// is hashed at every start.
     pub state_dir: Option<PathBuf>,
     /// Limits on the rates of the whole session. Default: none.
     pub rates: RateLimits,

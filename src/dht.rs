@@ -11,7 +11,7 @@ use tide_metainfo::HostPort;
 
 use crate::config::{Config, Listen};
 use crate::error::Error;
-use crate::session::Inner;
+use crate::session::{Inner, absolute};
 use crate::shell::entropy;
 use crate::shell::volume::VolumeTable;
 
@@ -51,9 +51,7 @@ impl DhtConfig {
     pub(crate) fn setup(&self, session: &Config, volumes: &VolumeTable) -> Result<DhtSetup, Error> {
         let in_folder = || Some(session.state_dir.as_ref()?.join("dht"));
         let path = self.state.clone().or_else(in_folder);
-        let path = path
-            .map(|path| std::path::absolute(&path).map_err(|source| Error::File { path, source }))
-            .transpose()?;
+        let path = path.map(absolute).transpose()?;
         let secret = match session.seed {
             None => {
                 let halves = [entropy::seed(), entropy::seed()].into_iter().collect::<Result<Vec<_>, _>>();

@@ -50,8 +50,10 @@ impl Session {
     /// # Errors
     /// [`Error::Listen`] if an address cannot be had, [`Error::Invalid`] if the configuration breaks a rule,
     /// [`Error::File`] for the state folder, [`Error::Resources`].
-    pub fn start(config: Config) -> Result<Session, Error> {
+    pub fn start(mut config: Config) -> Result<Session, Error> {
         let limits = config.engine_limits()?;
+        // Once: the current folder may be another one later.
+        config.state_dir = config.state_dir.map(absolute).transpose()?;
         if let Some(dir) = &config.state_dir {
             std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.clone(), source })?;
         }
@@ -232,11 +234,6 @@ impl Inner {
         self.shell.shared.board.failure().map_or(Error::Ended, Error::Broken)
     }
 
-    /// The path, whatever the current folder will be.
-    pub(crate) fn absolute(&self, path: PathBuf) -> Result<PathBuf, Error> {
-        std::path::absolute(&path).map_err(|source| Error::File { path, source })
-    }
-
     /// The engine's description of a torrent to be added, and the peers of a link whose names are to be looked up.
     fn describe(&self, add: Add, hash: InfoHash) -> Result<(AddTorrent, Vec<HostPort>), Error> {
         let state = |suffix: &str| {
@@ -244,10 +241,8 @@ impl Inner {
             Some(dir.join(format!("{hash}.{suffix}")))
         };
         let (resume, aside) = (state("resume"), state("aside"));
-        let resume = resume.map(|path| self.absolute(path)).transpose()?;
-        let aside = aside.map(|path| self.absolute(path)).transpose()?;
         let own_trackers = add.own_trackers();
-        let root = self.absolute(add.dir)?;
+        let root = absolute(add.dir)?;
         let mut torrent = AddTorrent {
             name: hash.to_string(),
             own_trackers,
@@ -298,6 +293,11 @@ impl Inner {
         };
         Ok((torrent, named))
     }
+}
+
+/// The path, whatever the current folder will be.
+pub(crate) fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+    std::path::absolute(&path).map_err(|source| Error::File { path, source })
 }
 
 /// Looks the names of peers up, beside everything else, and has the torrent meet whom it finds.

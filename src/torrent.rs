@@ -14,7 +14,7 @@ use tide_engine::{
 use tide_metainfo::Torrent as Metainfo;
 
 use crate::error::Error;
-use crate::session::Inner;
+use crate::session::{Inner, absolute};
 use crate::shell::board::Standing;
 
 /// One torrent of a [`Session`](crate::Session). A handle: clones are the same torrent, and outlive it harmlessly.
@@ -166,7 +166,7 @@ impl Torrent {
     /// [`Error::Invalid`] while it is neither transferring nor paused. [`Error::File`] if the path is empty. The torrent
     /// or the session is gone.
     pub fn move_to(&self, dir: impl Into<PathBuf>) -> Result<(), Error> {
-        let to = self.inner.absolute(dir.into())?;
+        let to = absolute(dir.into())?;
         let volume = self.inner.volumes.of(&to);
         self.tell(TorrentCommand::Move { to, volume })
     }

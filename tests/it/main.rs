@@ -4,6 +4,7 @@
 mod after_five_minutes;
 mod choosing;
 mod dht;
+mod edges;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod faults;
 #[cfg(all(feature = "cli", target_os = "linux"))]
