@@ -448,6 +448,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_taken_in_once_the_session_is_over() {
+        let session = Session::start(local(0)).expect("a session");
+        // Its threads have not noticed yet.
+        session.inner.shell.shared.board.broken("a test".to_owned());
+        let added = session.add(Add::hash(InfoHash([1; 20])));
+        assert!(matches!(added, Err(Error::Broken(why)) if why == "a test"));
+        assert!(session.torrents().is_empty());
+    }
+
+    #[test]
     fn a_peer_id_names_the_program_and_is_printable() {
         let id = peer_id(&mut Prng::new(1));
         assert_eq!(&id.0[..3], b"-TD");

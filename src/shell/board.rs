@@ -174,24 +174,34 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event of the engine.
+    /// Takes an event of the engine. Nothing follows the end.
     pub(crate) fn post(&self, event: Event) {
         let mut state = self.state();
+        if state.over {
+            return;
+        }
         state.list(&event);
         state.stand(&event);
         state.put(Slot::Torrent(event.torrent, event.what.kind()), Notice::Torrent(event));
         self.changed.notify_all();
     }
 
-    /// Says where the session can be reached.
+    /// Says where the session can be reached, unless it is over.
     pub(crate) fn listening(&self, listening: Listening) {
-        self.state().put(Slot::Listening, Notice::Listening(listening));
+        let mut state = self.state();
+        if state.over {
+            return;
+        }
+        state.put(Slot::Listening, Notice::Listening(listening));
         self.changed.notify_all();
     }
 
-    /// Says how the world sees and reaches the session.
+    /// Says how the world sees and reaches the session, unless it is over.
     pub(crate) fn reachable(&self, reachable: Reachable) {
         let mut state = self.state();
+        if state.over {
+            return;
+        }
         state.reachable.clone_from(&reachable);
         state.put(Slot::Reachable, Notice::Reachable(Box::new(reachable)));
         self.changed.notify_all();

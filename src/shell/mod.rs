@@ -181,6 +181,10 @@ impl Shell {
     /// # Errors
     /// The session is over.
     pub(crate) fn ask(&self, shard: ShardId, command: Command) -> Result<Reply, Over> {
+        // Of a session that has failed some threads may not have noticed yet, and answer still.
+        if self.shared.board.is_over() {
+            return Err(Over);
+        }
         struct Seat<'a>(&'a AtomicUsize);
         impl Drop for Seat<'_> {
             fn drop(&mut self) {

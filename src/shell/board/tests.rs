@@ -149,3 +149,13 @@ fn the_list_is_what_was_said_whoever_reads_it() {
     board.post(added(2));
     assert_eq!(board.torrents(), [(key(2), v1)]);
 }
+
+#[test]
+fn nothing_follows_a_failure() {
+    let board = board();
+    board.broken("a bug".into());
+    board.post(event(1, Happening::Seeding));
+    board.listening(Listening::default());
+    board.reachable(Reachable::default());
+    assert_eq!(read(&board), [(1, "a bug".into())]);
+}
