@@ -204,7 +204,7 @@ impl Shell {
 
     /// Ends all: the engine has `budget` to take its leave, then everything stops. Whether all ended in time.
     pub(crate) fn shutdown(&self, budget: Duration) -> bool {
-        let deadline = self.shared.after(budget + GRACE);
+        let deadline = self.shared.after(budget.saturating_add(GRACE));
         for door in self.shared.doors.iter() {
             // The engine answers with its end.
             let (reply, _) = crossbeam_channel::bounded(1);

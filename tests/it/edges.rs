@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use tide::{Add, Config, InfoHash, Listen, Session, State};
 use tide_test_clients::TempDir;
@@ -49,4 +50,9 @@ fn a_program_changes_its_folder() {
     let state = || torrent.stats().expect("figures").state;
     wait::until("it seeks", || (state() == State::Metadata).then_some(()));
     assert!(session.shutdown(GENEROUS));
+}
+
+#[test]
+fn a_session_may_have_all_the_time_there_is_to_end() {
+    assert!(session(None).shutdown(Duration::MAX));
 }

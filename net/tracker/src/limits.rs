@@ -147,7 +147,7 @@ impl ServerLimits {
     pub fn with_interval(interval: Duration) -> ServerLimits {
         ServerLimits {
             interval,
-            expiry: interval * 2 + Duration::from_secs(60),
+            expiry: interval.saturating_mul(2).saturating_add(Duration::from_secs(60)),
             swarms: 10_000,
             peers: 10_000,
             want: 50,

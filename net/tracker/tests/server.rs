@@ -51,6 +51,16 @@ fn a_mapped_address_is_the_one_it_maps() {
 }
 
 #[test]
+fn a_tracker_may_be_asked_as_seldom_as_its_owner_likes() {
+    let limits = ServerLimits::with_interval(Duration::MAX);
+    assert_eq!(limits.expiry, Duration::MAX);
+    let mut registry = Registry::new(limits, Prng::new(3));
+    let target = format!("/announce?info_hash={}&port=1&left=1", "%A5".repeat(20));
+    let text = get_from(&mut registry, "10.0.0.1:9", &format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert!(text.contains(&format!("8:intervali{}e", i64::MAX)), "{text}");
+}
+
+#[test]
 fn who_is_not_heard_of_is_forgotten() {
     let mut registry = registry();
     let expiry = registry.limits().expiry;

@@ -121,7 +121,7 @@ fn announce(
 }
 
 fn write_announced(registry: &Registry, announced: &Announced, from: IpAddr, is_compact: bool) -> Vec<u8> {
-    let interval = registry.limits().interval.as_secs().max(1) as i64;
+    let interval = i64::try_from(registry.limits().interval.as_secs().max(1)).unwrap_or(i64::MAX);
     let counts = announced.counts;
     encode(|v| {
         v.dict(|d| {
