@@ -17,6 +17,9 @@ use tide_hash::{Hasher, Message};
 /// Memory for pieces on each thread, unless a single piece is larger.
 const BATCH_BYTES: usize = 32 << 20;
 
+/// The most threads: what reads and hashes has enough with far fewer.
+const MOST_THREADS: usize = 256;
+
 /// How far it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
@@ -54,8 +57,8 @@ pub(crate) fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Hashes every piece, on `threads` threads, and hands each digest to `each` on this one, in no order, until it breaks
-/// off.
+/// Hashes every piece, on `threads` threads if the system gives so many, and hands each digest to `each` on this one, in
+/// no order, until it breaks off.
 pub(crate) fn hash_all(
     content: Content<'_>,
     threads: usize,
@@ -66,12 +69,25 @@ pub(crate) fn hash_all(
     let hasher = Hasher::detect();
     let fit = BATCH_BYTES / content.layout.piece_len() as usize;
     let batch = u32::try_from(hasher.lanes().min(fit).max(1)).expect("lanes are few");
+    let busy = content.layout.pieces().div_ceil(batch) as usize;
+    let threads = threads.min(busy).clamp(1, MOST_THREADS);
     thread::scope(|scope| {
-        let (results, digests) = crossbeam_channel::bounded(64);
-        for _ in 0..threads.max(1) {
-            let worker = Worker { content, hasher, open: None, results: results.clone() };
-            let (next, stop) = (&next, &stop);
-            scope.spawn(move || worker.run(next, batch, stop));
+        let (results, mut digests) = crossbeam_channel::bounded(64);
+        let worker = |results| Worker { content, hasher, open: None, results };
+        let (next, stop) = (&next, &stop);
+        for running in 0..threads {
+            let another = worker(results.clone());
+            let run = move || another.run(next, batch, stop);
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, run) {
+                log::warn!("{running} threads hash, and not {threads}: {error}");
+                if running == 0 {
+                    // Nobody reads meanwhile, so there is room for all of it.
+                    let (results, later) = crossbeam_channel::unbounded();
+                    worker(results).run(next, batch, stop);
+                    digests = later;
+                }
+                break;
+            }
         }
         drop(results);
         for (piece, digest) in digests {

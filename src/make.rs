@@ -40,7 +40,7 @@ pub struct Options {
     pub created_by: Option<String>,
     /// When; default: now.
     pub date: Option<WallClock>,
-    /// Threads that read and hash; default: one a core.
+    /// Threads that read and hash: as many of them as there is work for and the system gives. Default: one a core.
     pub threads: usize,
 }
 
@@ -280,7 +280,7 @@ mod tests {
         fs::write(root.join("empty"), b"").expect("a file");
         #[cfg(unix)]
         std::os::unix::fs::symlink(&root, root.join("circle")).expect("a link");
-        let options = Options { piece_len: Some(16384), threads: 3, ..Options::default() };
+        let options = Options { piece_len: Some(16384), threads: usize::MAX, ..Options::default() };
         let mut seen = Vec::new();
         let made = make(&root, &options, &mut |progress| seen.push(progress)).expect("a torrent");
         let info = &made.torrent.info;

@@ -103,7 +103,9 @@ impl Session {
     /// Takes a torrent in. Returns once it is known; metadata, checking and transfer follow.
     ///
     /// # Errors
-    /// [`Error::Duplicate`], [`Error::Full`], [`Error::Invalid`]; the session is over.
+    /// [`Error::Duplicate`], [`Error::Full`]; [`Error::Invalid`] for priorities that are none; [`Error::File`] for a
+    /// [folder](Add::dir) without a name, or one that is relative while there is no current folder; [`Error::Unsupported`]
+    /// for one of version 2 alone; the session is over.
     pub fn add(&self, add: Add) -> Result<Torrent, Error> {
         let hashes = add.info_hashes();
         let hash = hashes.v1.ok_or(Error::Unsupported(crate::error::V2_ONLY))?;

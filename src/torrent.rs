@@ -152,7 +152,7 @@ impl Torrent {
     /// Hashes everything that is there.
     ///
     /// # Errors
-    /// The torrent or the session is gone.
+    /// [`Error::Invalid`] while the metadata is sought or the content is moved. The torrent or the session is gone.
     pub fn recheck(&self) -> Result<(), Error> {
         self.tell(TorrentCommand::Recheck)
     }
@@ -163,8 +163,8 @@ impl Torrent {
     ///
     /// # Errors
     /// [`Error::Trouble`]: everything is where it was; nothing is moved of a torrent whose files cannot be opened.
-    /// [`Error::Invalid`] while it is neither transferring nor paused. [`Error::File`] if the path is empty. The torrent
-    /// or the session is gone.
+    /// [`Error::Invalid`] for one that neither runs nor waits. [`Error::File`] if `dir` is empty, or relative and there is no
+    /// current folder. The torrent or the session is gone.
     pub fn move_to(&self, dir: impl Into<PathBuf>) -> Result<(), Error> {
         let to = absolute(dir.into())?;
         let volume = self.inner.volumes.of(&to);
@@ -190,7 +190,8 @@ impl Torrent {
     /// Adds a tracker in a tier of its own behind the others.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it can be no tracker's.
+    /// [`Error::Invalid`] if it can be no tracker's, [`Error::Full`] if the torrent has as many as it may have. The torrent
+    /// or the session is gone.
     pub fn add_tracker(&self, url: impl Into<String>) -> Result<(), Error> {
         self.tell(TorrentCommand::AddTracker(url.into()))
     }
@@ -198,7 +199,7 @@ impl Torrent {
     /// Removes a tracker from all tiers.
     ///
     /// # Errors
-    /// The torrent or the session is gone.
+    /// [`Error::Invalid`] if it can be no tracker's, or the torrent has no such tracker. The torrent or the session is gone.
     pub fn remove_tracker(&self, url: impl Into<String>) -> Result<(), Error> {
         self.tell(TorrentCommand::RemoveTracker(url.into()))
     }
@@ -222,7 +223,8 @@ impl Torrent {
     /// Sets priorities, one a file from the first: 0 is unwanted, 1 … 7 ascending. Missing ones stay.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for other numbers.
+    /// [`Error::Invalid`] for other numbers, for more of them than there are files, and while the metadata is sought.
+    /// [`Error::Trouble`] if the files cannot be prepared for that. The torrent or the session is gone.
     pub fn set_priorities(&self, priorities: impl Into<Vec<u8>>) -> Result<(), Error> {
         self.tell(TorrentCommand::SetPriorities(priorities.into()))
     }
@@ -252,7 +254,7 @@ impl Torrent {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the file is that of another torrent.
+    /// [`Error::Invalid`] if the file is that of another torrent. The torrent or the session is gone.
     pub fn learn(&self, metainfo: &Metainfo) -> Result<(), Error> {
         let facts = Box::new(Facts::of(&metainfo.info, self.inner.config.limits.block_len));
         self.tell(TorrentCommand::Learn { facts, web_seeds: metainfo.web_seeds.clone() })?;

@@ -79,7 +79,7 @@ pub struct TorrentStats {
     pub uploaded: u64,
     /// Content bytes that came in and were wrong, ever.
     pub corrupt: u64,
-    /// Content bytes that came in and were not needed, ever.
+    /// Content bytes that came in and were not needed, since it was added: resume data do not tell.
     pub wasted: u64,
     /// Content bytes a second in.
     pub down_rate: u64,
