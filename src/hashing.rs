@@ -82,7 +82,8 @@ pub(crate) fn hash_all(
                 log::warn!("{running} threads hash, and not {threads}: {error}");
                 if running == 0 {
                     // Nobody reads meanwhile, so there is room for all of it.
-                    let (results, later) = crossbeam_channel::unbounded();
+                    let pieces = content.layout.pieces() as usize;
+                    let (results, later) = crossbeam_channel::bounded(pieces);
                     worker(results).run(next, batch, stop);
                     digests = later;
                 }

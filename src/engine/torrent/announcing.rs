@@ -8,6 +8,7 @@ use tide_tracker::{
 use super::Torrent;
 use super::book::Sources;
 use super::life::Phase;
+use super::progress::Totals;
 use crate::desk::Desk;
 use crate::event::Happening;
 use crate::mail::{AnnounceJob, Announced, Question, ToSession};
@@ -20,6 +21,17 @@ const FEW: u32 = 20;
 
 /// What trackers are told to be missing while nobody knows: a block.
 const UNKNOWN_LEFT: u64 = 16 * 1024;
+
+/// What trackers are being told.
+#[derive(Debug, Default)]
+pub(super) struct Announces {
+    /// Those that are not answered, with the number of each.
+    pub(super) under_way: Vec<(u64, Due)>,
+    /// The last number.
+    last: u64,
+    /// What had been counted when trackers were last told `started`.
+    before: Totals,
+}
 
 impl Torrent {
     /// Whether more peers are wanted soon.
@@ -55,7 +67,7 @@ impl Torrent {
     fn ask(&mut self, desk: &mut Desk, due: Due, port: u16) {
         let Some(url) = self.schedule.url(due.tracker).cloned() else { return };
         let totals = self.progress.totals();
-        let before = self.told_before;
+        let before = self.announces.before;
         let announce = Announce {
             info_hash: self.spec.info_hashes.v1.expect("every torrent has a v1 info-hash until v2 comes"),
             peer_id: desk.setup.peer_id,
@@ -71,9 +83,9 @@ impl Torrent {
             ipv4: None,
             ipv6: None,
         };
-        self.announced += 1;
-        let number = self.announced;
-        self.announces.push((number, due));
+        self.announces.last += 1;
+        let number = self.announces.last;
+        self.announces.under_way.push((number, due));
         let (torrent, tracker, family) = (self.key, due.tracker, due.family);
         let question = Question::Announce(Box::new(announce));
         let job = AnnounceJob { torrent, number, tracker, url, family, question };
@@ -83,7 +95,7 @@ impl Torrent {
     /// Announces begin with `started`, and count from here: each tracker adds up what each session tells.
     pub(super) fn start_announcing(&mut self, now: Instant) {
         if self.schedule.start(now) {
-            self.told_before = self.progress.totals();
+            self.announces.before = self.progress.totals();
         }
     }
 
@@ -91,7 +103,7 @@ impl Torrent {
     /// is told once the torrent has started again was heard.
     pub(super) fn stop_announcing(&mut self, now: Instant) {
         self.schedule.stop(now);
-        self.announces.retain(|(_, due)| due.event == TrackerEvent::Stopped);
+        self.announces.under_way.retain(|(_, due)| due.event == TrackerEvent::Stopped);
     }
 
     /// Bytes that are missing, also of files that are not wanted: who has a part is no seed (BEP 21). Who does not know how
@@ -110,9 +122,9 @@ impl Torrent {
             }
             return;
         };
-        let asked = self.announces.iter().position(|(number, _)| *number == announced.number);
+        let asked = self.announces.under_way.iter().position(|(number, _)| *number == announced.number);
         let Some(at) = asked else { return };
-        let (_, due) = self.announces.swap_remove(at);
+        let (_, due) = self.announces.under_way.swap_remove(at);
         match announced.result {
             Ok(TrackerAnswer::Announced(reply)) => self.replied(desk, now, due, reply),
             Ok(TrackerAnswer::Scraped(_)) => {

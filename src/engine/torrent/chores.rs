@@ -168,7 +168,7 @@ impl Torrent {
                 // What cannot be opened cannot be deleted either, and the first trouble says why.
                 let opens = errand == TorrentErrand::Open && self.chores.contains(&TorrentErrand::Delete);
                 if opens || errand == TorrentErrand::Delete {
-                    self.undeleted.get_or_insert(trouble);
+                    self.removal.trouble.get_or_insert(trouble);
                 }
             }
             (Phase::Moving, TorrentErrand::Move) => self.not_moved(desk, now, trouble),

@@ -36,7 +36,7 @@ impl Torrent {
         match command {
             TorrentCommand::Remove(content) => {
                 self.leave(desk, now, Leave::Removed, content);
-                self.leaving = Some(id);
+                self.removal.command = Some(id);
                 None
             }
             TorrentCommand::Pause => {
@@ -171,7 +171,7 @@ impl Torrent {
         // None if the session asks no trackers, or this one of a multitude was never asked.
         if let Some(key) = found {
             self.schedule.remove(key);
-            self.announces.retain(|(_, due)| due.tracker != key);
+            self.announces.under_way.retain(|(_, due)| due.tracker != key);
         }
         let tiers = self.spec.tiers_mut();
         for tier in &mut *tiers {

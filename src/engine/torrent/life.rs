@@ -9,6 +9,7 @@ use tide_peer::Offers;
 use tide_tracker::{Family, Policy, Schedule, TrackerUrl};
 
 use super::Torrent;
+use super::announcing::Announces;
 use super::availability::Availability;
 use super::book::{Book, BookLimits, Sources};
 use super::checkpoint::{Checkpoint, CheckpointLimits};
@@ -59,6 +60,15 @@ pub(super) enum Leave {
     Removed,
 }
 
+/// How a removal is answered when nothing is left.
+#[derive(Debug, Default)]
+pub(super) struct Removal {
+    /// The command, once somebody wants it.
+    pub(super) command: Option<CommandId>,
+    /// Why the content could not be deleted.
+    pub(super) trouble: Option<Trouble>,
+}
+
 impl Torrent {
     /// Takes a torrent in; its storage is opened at once.
     ///
@@ -100,10 +110,8 @@ impl Torrent {
             checkpoint: Checkpoint::new(Bits::new(pieces), checkpoint_limits(desk)),
             progress: Progress::new(Totals::default()),
             schedule: schedule(&spec, desk, prng),
-            told_before: super::progress::Totals::default(),
-            announces: Vec::new(),
+            announces: Announces::default(),
             sought: None,
-            announced: 0,
             files: Vec::new(),
             selected: Bits::default(),
             resume: None,
@@ -120,8 +128,7 @@ impl Torrent {
             moving_to: tide_disk::VolumeId::default(),
             judging: 0,
             near: false,
-            leaving: None,
-            undeleted: None,
+            removal: Removal::default(),
             resuming: false,
             known: false,
             settled: false,
@@ -434,13 +441,14 @@ impl Torrent {
             _ => {}
         }
         if self.is_gone() {
-            let removed = self.undeleted.take().map_or(Ok(Answer::Ok), |why| Err(CommandError::Trouble(why)));
+            let removed =
+                self.removal.trouble.take().map_or(Ok(Answer::Ok), |why| Err(CommandError::Trouble(why)));
             self.answer_everybody(desk, removed);
         }
     }
 
     fn answer_everybody(&mut self, desk: &mut Desk, removed: Reply) {
-        if let Some(id) = self.leaving.take() {
+        if let Some(id) = self.removal.command.take() {
             desk.reply(id, removed);
         }
         let ids: Vec<CommandId> = core::mem::take(&mut self.answers).into_values().collect();

@@ -50,7 +50,7 @@ use std::path::PathBuf;
 use tide_base::{Bits, Instant, ShardId, SlotKey, WallClock};
 use tide_disk::resume;
 use tide_disk::{Done, FileState, Hashed, Trouble, VolumeId};
-use tide_tracker::{Due, Schedule};
+use tide_tracker::Schedule;
 
 use crate::command::{AddTorrent, CommandError, CommandId, Reply};
 use crate::desk::gates::TorrentErrand;
@@ -60,12 +60,13 @@ use crate::id::TorrentKey;
 use crate::mail::{ToCrew, ToTorrent};
 use crate::session::dht::words::Wish;
 
+use announcing::Announces;
 use availability::Availability;
 use book::Book;
 use check::Checker;
 use checkpoint::Checkpoint;
 use choker::Choker;
-use life::Phase;
+use life::{Phase, Removal};
 use priorities::Priorities;
 use progress::Progress;
 use quest::Quest;
@@ -108,11 +109,7 @@ pub struct Torrent {
     checkpoint: Checkpoint,
     progress: Progress,
     schedule: Schedule,
-    /// What had been counted when trackers were last told `started`.
-    told_before: progress::Totals,
-    /// Announces under way, with the number of each, and the last number.
-    announces: Vec<(u64, Due)>,
-    announced: u64,
+    announces: Announces,
     /// In which way the DHT was last told to announce it.
     sought: Option<Wish>,
     files: Vec<FileState>,
@@ -139,10 +136,7 @@ pub struct Torrent {
     judging: u32,
     /// Whether it was said that peers are looked for on the local network.
     near: bool,
-    /// The removal that is answered when nothing is left.
-    leaving: Option<CommandId>,
-    /// Why its content could not be deleted, as the removal is to say.
-    undeleted: Option<Trouble>,
+    removal: Removal,
     /// Whether to start as soon as what was stopped has come to rest.
     resuming: bool,
     /// Whether it is known which pieces are here.

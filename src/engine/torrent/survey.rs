@@ -43,7 +43,7 @@ impl Torrent {
             dialling: self.dialling,
             book: self.book.survey(),
             banned: self.book.banned().collect(),
-            announces: self.announces.len() as u32,
+            announces: self.announces.under_way.len() as u32,
             checkpoint: self.checkpoint.survey(),
         }
     }
